@@ -1,0 +1,71 @@
+"""What a dialect is: everything that differs from one job format and API to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from headrace.job import Failure, Job, JobRequest, Note, Success
+from headrace_client._lane import Answer
+
+
+class Assembler(Protocol):
+    """Puts the server-sent events of one streamed answer together into one message."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the body, cut anywhere."""
+        ...
+
+    @property
+    def has_token(self) -> bool:
+        """Whether the first token of the answer has arrived."""
+        ...
+
+    def finish(self) -> Success | Failure:
+        """Return the message in whole, or why it is none (cut, error event, no stop reason)."""
+        ...
+
+
+class Dialect(Protocol):
+    """One job format with the API it is for. Pure: no I/O, clock or state."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def default_base_url(self) -> str: ...
+    @property
+    def key_variable(self) -> str:
+        """The environment variable that holds the key."""
+        ...
+
+    def headers(self, key: str | None) -> dict[str, str]:
+        """The headers of every request: authentication and version."""
+        ...
+
+    def recipe(self) -> Mapping[str, object]:
+        """All that shapes the answers beside the lines: what a changed digest of it means is in P7."""
+        ...
+
+    def identify(self, line: bytes) -> str | None:
+        """The line's own id, as fast as possible; None where there is none. Raises `BadLine`."""
+        ...
+
+    def read(self, line: bytes) -> JobRequest:
+        """The request of one line (without line ending). Raises `BadLine`."""
+        ...
+
+    def judge(self, answer: Answer) -> Success | Failure:
+        """What an answer to a request without ``stream`` is worth (P16), and every non-2xx."""
+        ...
+
+    def assembler(self) -> Assembler:
+        """A new assembler for one 2xx answer to a request with ``stream``."""
+        ...
+
+    def success_record(self, job: Job, success: Success, note: Note) -> bytes:
+        """One line of the output, line ending included."""
+        ...
+
+    def failure_record(self, job_id: str | None, failure: Failure, note: Note) -> bytes:
+        """One line of the error file, line ending included; ``job_id`` None for a line that is no job."""
+        ...
