@@ -1,9 +1,11 @@
-"""The runner's own errors: each knows the exit code that it ends the command with.
+"""The runner's own errors.
 
     HeadraceError
     ├── BadLine         one line of the input is no job (becomes an error record)
     ├── RunRefused      2: nothing was sent; the message says what to do
     └── StorageFailed   74: a file could not be read, written, locked
+
+Each knows the exit code that it ends the command with.
 """
 
 from __future__ import annotations

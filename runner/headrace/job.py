@@ -69,7 +69,7 @@ class Success(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The answer as one line of valid UTF-8 JSON without CR, LF, U+2028 or U+2029."""
     usage: Usage
     stop_reason: str | None
-    """As the server names it; ``max_tokens``/``length`` and ``refusal``/``content_filter`` are counted apart."""
+    """As the server names it; a cut at ``max_tokens`` and a refusal are counted apart."""
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -1,0 +1,133 @@
+"""The supervisor: opens the nursery, wires the actors, and gathers what they come back with.
+
+source -> reader -> dispatcher -> (jobs) -> workers -> lane -> API
+            ^        ^  ^   |                  |
+          demand     |  |   '---> (results) <--'
+                     |  '-- failed attempts ---'
+                     |              v
+                     '- written -- writer -> (events) -> monitor -> show
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+import attrs
+import trio
+
+from headrace.actors import dispatcher as dispatching
+from headrace.actors import worker as working
+from headrace.actors._channels import queued
+from headrace.actors._messages import Event, Finished, Inbox, Interrupted, Pending, Stop
+from headrace.actors.monitor import monitor
+from headrace.actors.reader import ReadsLines, reader
+from headrace.actors.writer import TakesRecords, writer
+from headrace.inputs import InputLine
+from headrace.statistics import Snapshot
+from headrace.stopping import StopReason
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Setup:
+    """Everything a run needs, ready to be wired."""
+
+    source: ReadsLines
+    item_of: Callable[[InputLine, float], Pending | Finished | None]
+    exchange: working.Exchange
+    rules: dispatching.Rules
+    output: TakesRecords
+    stops: AsyncIterable[Stop]
+    """Wishes to end early, from outside: signals."""
+    show: Callable[[Snapshot], None]
+    workers: int
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What a run came to."""
+
+    snapshot: Snapshot
+    reasons: list[StopReason]
+    """Why it ended before its input did; empty if it did not."""
+    unsaved: list[Finished]
+    """Records that could not be written: answers that are paid for."""
+
+
+async def supervise(setup: Setup) -> Outcome:
+    """Run all jobs of the source to their records. A bug in an actor comes out as an `ExceptionGroup`."""
+    inbox_send, inbox = trio.open_memory_channel[Inbox](math.inf)
+    demand_send, demand = trio.open_memory_channel[int](math.inf)
+    jobs_send, jobs = trio.open_memory_channel[Pending](math.inf)
+    results_send, results = trio.open_memory_channel[Finished](math.inf)
+    events_send, events = trio.open_memory_channel[Event](math.inf)
+    in_flight = trio.CancelScope()
+    counting, writing = _Kept[Snapshot](), _Kept[list[Finished]]()
+    dispatcher_ends = dispatching.Channels(
+        inbox=inbox,
+        demand=demand_send,
+        jobs=jobs_send,
+        results=results_send.clone(),
+        events=events_send.clone(),
+    )
+    worker_ends = working.Channels(jobs=jobs, results=results_send, inbox=inbox_send.clone())
+    with _sparing_collector():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(counting.keep, monitor, events, setup.show)
+            nursery.start_soon(writing.keep, writer, results, inbox_send.clone(), events_send, setup.output)
+            nursery.start_soon(_work, worker_ends, setup, in_flight)
+            async with trio.open_nursery() as feeding:
+                feeding.start_soon(reader, setup.source, demand, inbox_send.clone(), setup.item_of)
+                feeding.start_soon(_forward, setup.stops, inbox_send)
+                reasons = await dispatching.dispatcher(
+                    dispatcher_ends,
+                    setup.rules,
+                    setup.exchange.dialect,
+                    setup.exchange.recipe,
+                    in_flight.cancel,
+                )
+                feeding.cancel_scope.cancel()
+    return Outcome(snapshot=counting.value, reasons=reasons, unsaved=writing.value)
+
+
+async def _work(ends: working.Channels, setup: Setup, in_flight: trio.CancelScope) -> None:
+    """Run the workers until there are no more jobs, or ``in_flight`` is cancelled."""
+    with ends.jobs, ends.results, ends.inbox:
+        with in_flight:
+            async with trio.open_nursery() as nursery:
+                for _ in range(setup.workers):
+                    nursery.start_soon(working.worker, ends.clone(), setup.exchange)
+        for pending in queued(ends.jobs):
+            ends.inbox.send_nowait(Interrupted(pending, sent=False))
+
+
+async def _forward(stops: AsyncIterable[Stop], inbox: trio.MemorySendChannel[Inbox]) -> None:
+    with inbox:
+        async for stop in stops:
+            inbox.send_nowait(stop)
+
+
+@attrs.define
+class _Kept(Generic[T]):
+    """Keeps what an actor returns, which a nursery would drop."""
+
+    value: T = attrs.field(init=False)
+
+    async def keep(self, actor: Callable[..., Awaitable[T]], *args: object) -> None:
+        self.value = await actor(*args)
+
+
+@contextmanager
+def _sparing_collector() -> Iterator[None]:
+    """Collect garbage less often: at 5000 in flight the default thresholds cost half as much again a job."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

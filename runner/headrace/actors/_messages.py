@@ -1,0 +1,111 @@
+"""What the actors say to each other. The channels and who reads them:
+
+demand    dispatcher -> reader       an int: so many more items, please
+inbox     everybody -> dispatcher    the union `Inbox`
+jobs      dispatcher -> workers      `Pending`: admitted, to be sent this instant
+results   workers, dispatcher -> writer  `Finished`
+events    writer, dispatcher -> monitor  the union `Event`
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from headrace.job import Failure, FailureKind, Job, Usage
+from headrace.stopping import StopReason
+
+
+class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A job that has no result yet, with its history. Times are the event loop's, in seconds."""
+
+    job: Job
+    read_at: float
+    attempts: int = 0
+    """Attempts sent so far."""
+    failures: int = 0
+    """Those that used up an attempt."""
+    maybe_billed: int = 0
+    """Those whose request was sent and whose answer never came."""
+
+
+class Finished(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A terminal record on its way to the disk, and what the statistics want to know of it."""
+
+    record: bytes
+    failure: Failure | None = None
+    """None for a result."""
+    started_at: float = 0.0
+    attempts: int = 0
+    maybe_billed: int = 0
+    usage: Usage | None = None
+    stop_reason: str | None = None
+    latency: float | None = None
+    ttft: float | None = None
+
+
+class Items(msgspec.Struct, frozen=True, gc=False):
+    """From the reader: jobs to send, and records of lines that are no jobs, in the order of the input."""
+
+    items: list[Pending | Finished]
+
+
+class EndOfInput(msgspec.Struct, frozen=True, gc=False):
+    """From the reader: nothing more comes."""
+
+
+class Failed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """From a worker: an attempt that was no success. ``pending`` does not count it yet."""
+
+    pending: Pending
+    failure: Failure
+    started_at: float
+    retry_after: float | None = None
+    should_retry: bool | None = None
+
+
+class Interrupted(msgspec.Struct, frozen=True, gc=False):
+    """The job was cut off by the end of the run; ``sent``: its request may have been."""
+
+    pending: Pending
+    sent: bool
+
+
+class Written(msgspec.Struct, frozen=True, gc=False):
+    """From the writer: these records are in their files."""
+
+    batch: list[Finished]
+
+
+class Unsaved(msgspec.Struct, frozen=True, gc=False):
+    """From the writer: these records could not be written; a `Stop` has come before."""
+
+    batch: list[Finished]
+
+
+class Stop(msgspec.Struct, frozen=True, gc=False):
+    """Start nothing more; ``at_once``: cut off what is in flight, too."""
+
+    reason: StopReason
+    at_once: bool = False
+
+
+Inbox = Items | EndOfInput | Failed | Interrupted | Written | Unsaved | Stop
+
+
+class AttemptFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """For the statistics: an attempt that brought no answer. ``kind`` None: cut off by the end of the run."""
+
+    kind: FailureKind | None
+    again: bool
+    """The job is tried again."""
+    maybe_billed: bool
+
+
+class Load(msgspec.Struct, frozen=True, gc=False):
+    """For the statistics: what the dispatcher holds at this moment."""
+
+    in_flight: int
+    waiting: int
+
+
+Event = list[Finished] | AttemptFailed | Load

@@ -1,0 +1,122 @@
+"""The monitor: adds up what happens and shows it, at most a few times a second."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from headrace.job import Usage
+from headrace.statistics import Histogram, Latency, Snapshot
+
+from ._messages import AttemptFailed, Event, Finished, Load
+
+TRUNCATED = frozenset({"max_tokens", "length"})
+REFUSED = frozenset({"refusal", "content_filter"})
+
+
+async def monitor(
+    events: trio.MemoryReceiveChannel[Event], show: Callable[[Snapshot], None], interval: float = 0.25
+) -> Snapshot:
+    """Add up until the events channel is closed; return the last state.
+
+    ``interval``: seconds between two calls of ``show``.
+    """
+    tally = _Tally(started_at=trio.current_time())
+    shown_at = tally.started_at
+    with events:
+        try:
+            while True:
+                with trio.move_on_at(shown_at + interval):
+                    tally.take(await events.receive())
+                now = trio.current_time()
+                if now >= shown_at + interval:
+                    shown_at = now
+                    show(tally.snapshot(now))
+        except trio.EndOfChannel:
+            return tally.snapshot(trio.current_time())
+
+
+@attrs.define(kw_only=True)
+class _Tally:
+    started_at: float
+    results: int = 0
+    failed: int = 0
+    attempts: int = 0
+    maybe_billed: int = 0
+    truncated: int = 0
+    refusals: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read: int = 0
+    cache_creation: int = 0
+    load: Load = attrs.field(factory=lambda: Load(0, 0))
+    latency: Histogram = attrs.field(factory=Histogram)
+    ttft: Histogram = attrs.field(factory=Histogram)
+    failures: Counter[str] = attrs.field(factory=Counter[str])
+    retries: Counter[str] = attrs.field(factory=Counter[str])
+    rate_limited: int = 0
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, list):
+            for finished in event:
+                self._finished(finished)
+        elif isinstance(event, Load):
+            self.load = event
+        else:
+            self._attempt_failed(event)
+
+    def _finished(self, finished: Finished) -> None:
+        if finished.failure is not None:
+            self.failed += 1
+            self.failures[finished.failure.kind] += 1
+            return
+        self.results += 1
+        self.attempts += 1
+        self.truncated += finished.stop_reason in TRUNCATED
+        self.refusals += finished.stop_reason in REFUSED
+        if finished.latency is not None:
+            self.latency.add(finished.latency)
+        if finished.ttft is not None:
+            self.ttft.add(finished.ttft)
+        if finished.usage is not None:
+            self._spent(finished.usage)
+
+    def _spent(self, usage: Usage) -> None:
+        self.input_tokens += usage.input
+        self.output_tokens += usage.output
+        self.cache_read += usage.cache_read
+        self.cache_creation += usage.cache_creation
+
+    def _attempt_failed(self, event: AttemptFailed) -> None:
+        self.attempts += 1
+        self.maybe_billed += event.maybe_billed
+        self.rate_limited += event.kind == "rate_limit"
+        if event.again and event.kind is not None:
+            self.retries[event.kind] += 1
+
+    def snapshot(self, now: float) -> Snapshot:
+        return Snapshot(
+            elapsed_s=now - self.started_at,
+            results=self.results,
+            failed=self.failed,
+            in_flight=self.load.in_flight,
+            waiting=self.load.waiting,
+            attempts=self.attempts,
+            rate_limited=self.rate_limited,
+            maybe_billed=self.maybe_billed,
+            usage=Usage(
+                input=self.input_tokens,
+                output=self.output_tokens,
+                cache_read=self.cache_read,
+                cache_creation=self.cache_creation,
+            ),
+            truncated=self.truncated,
+            refusals=self.refusals,
+            latency=Latency.of(self.latency),
+            ttft=Latency.of(self.ttft),
+            failures=dict(self.failures),
+            retries=dict(self.retries),
+        )

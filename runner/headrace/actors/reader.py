@@ -1,0 +1,55 @@
+"""The reader: turns the input into jobs, as many as the dispatcher asks for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+import trio
+
+from headrace.inputs import InputLine
+
+from ._messages import EndOfInput, Finished, Inbox, Items, Pending
+
+
+class ReadsLines(Protocol):
+    """An input: pieces of it, each a list of lines in order."""
+
+    def pieces(self) -> AsyncIterator[list[InputLine]]:
+        """Yield what can be read at a time."""
+        ...
+
+
+async def reader(
+    source: ReadsLines,
+    demand: trio.MemoryReceiveChannel[int],
+    inbox: trio.MemorySendChannel[Inbox],
+    item_of: Callable[[InputLine, float], Pending | Finished | None],
+) -> None:
+    """Read until the input ends or nobody asks any more.
+
+    ``item_of(line, now)`` makes a line a job, or the record of a line that is none; None where nothing is
+    to do (done in an earlier run).
+    """
+    with demand, inbox:
+        try:
+            asked_for = await demand.receive()
+            async for lines in source.pieces():
+                items: list[Pending | Finished] = []
+                for line in lines:
+                    item = item_of(line, trio.current_time())
+                    if item is None:
+                        continue
+                    items.append(item)
+                    if len(items) == asked_for:
+                        inbox.send_nowait(Items(items))
+                        items = []
+                        asked_for = await demand.receive()
+                if items:
+                    inbox.send_nowait(Items(items))
+                    asked_for -= len(items)
+            inbox.send_nowait(EndOfInput())
+        except trio.EndOfChannel:
+            return
+        except trio.BrokenResourceError:
+            return

@@ -1,0 +1,187 @@
+"""The worker: takes an admitted job, makes one attempt, and says what came of it.
+
+It waits for nothing but the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Protocol
+
+import attrs
+import trio
+
+from headrace.dialects import Assembler, Dialect, failure_from_transport, redact
+from headrace.job import Failure, Job, Note, Success
+from headrace_client._lane import Answer, Lane
+from headrace_client._retry import retry_after_seconds, should_retry
+from headrace_client.transport import TransportError
+
+from ._messages import Failed, Finished, Inbox, Interrupted, Pending
+
+
+class OpensLanes(Protocol):
+    """What a worker needs of a client."""
+
+    def open_lane(
+        self, method: str, path: str, headers: Mapping[str, str], *, idle_timeout: float
+    ) -> AbstractAsyncContextManager[Lane]:
+        """Open a lane to one endpoint."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Exchange:
+    """How attempts are made: the same for all workers of a run. Times in seconds."""
+
+    client: OpensLanes
+    dialect: Dialect
+    headers: Mapping[str, str]
+    recipe: str
+    """The digest of the recipe, for the records."""
+    secrets: tuple[str, ...] = ()
+    timeout: float = 600.0
+    idle_timeout: float = 120.0
+    wall_clock: Callable[[], float]
+    """Seconds since the epoch: a Retry-After may be a date."""
+
+
+@attrs.frozen(kw_only=True)
+class Channels:
+    """A worker's ends, its own clones."""
+
+    jobs: trio.MemoryReceiveChannel[Pending]
+    results: trio.MemorySendChannel[Finished]
+    inbox: trio.MemorySendChannel[Inbox]
+
+    def clone(self) -> Channels:
+        """The same ends for one more worker."""
+        return Channels(jobs=self.jobs.clone(), results=self.results.clone(), inbox=self.inbox.clone())
+
+
+async def worker(channels: Channels, exchange: Exchange) -> None:
+    """Work until the jobs channel is closed."""
+    with channels.jobs, channels.results, channels.inbox:
+        async with AsyncExitStack() as lanes:
+            desk = _Desk(channels=channels, exchange=exchange, stack=lanes)
+            while True:
+                try:
+                    pending = channels.jobs.receive_nowait()
+                except trio.WouldBlock:
+                    try:
+                        pending = await channels.jobs.receive()
+                    except trio.EndOfChannel:
+                        return
+                except trio.EndOfChannel:
+                    return
+                await desk.work(pending)
+
+
+@attrs.define(kw_only=True)
+class _Desk:
+    """One worker's lanes, by path, and what it does with a job."""
+
+    channels: Channels
+    exchange: Exchange
+    stack: AsyncExitStack
+    lanes: dict[str, Lane] = attrs.field(factory=dict[str, Lane])
+
+    async def work(self, pending: Pending) -> None:
+        started_at = trio.current_time()
+        try:
+            lane = self.lanes.get(pending.job.request.path) or await self._open(pending.job.request.path)
+            outcome = await self._attempt(lane, pending, started_at)
+        except trio.Cancelled:
+            self.channels.inbox.send_nowait(Interrupted(pending, sent=True))
+            raise
+        if isinstance(outcome, Finished):
+            self.channels.results.send_nowait(outcome)
+        else:
+            self.channels.inbox.send_nowait(outcome)
+
+    async def _open(self, path: str) -> Lane:
+        exchange = self.exchange
+        lane = await self.stack.enter_async_context(
+            exchange.client.open_lane("POST", path, exchange.headers, idle_timeout=exchange.idle_timeout)
+        )
+        self.lanes[path] = lane
+        return lane
+
+    async def _attempt(self, lane: Lane, pending: Pending, started_at: float) -> Finished | Failed:
+        request = pending.job.request
+        watch = _TokenWatch(self.exchange.dialect.assembler()) if request.stream else None
+        try:
+            answer = await lane.send(
+                request.body,
+                taken=pending.attempts,
+                deadline=started_at + self.exchange.timeout,
+                on_data=watch and watch.feed,
+            )
+        except TransportError as error:
+            return self._failed(pending, failure_from_transport(error), started_at)
+        if watch is None or not 200 <= answer.status < 300:
+            outcome = self.exchange.dialect.judge(answer)
+        else:
+            outcome = watch.assembler.finish()
+        if isinstance(outcome, Failure):
+            return self._failed(pending, outcome, started_at, answer)
+        return self._finished(pending, outcome, started_at, answer, watch and watch.first_token_at)
+
+    def _failed(
+        self, pending: Pending, failure: Failure, started_at: float, answer: Answer | None = None
+    ) -> Failed:
+        return Failed(
+            pending=pending,
+            failure=redact(failure, self.exchange.secrets),
+            started_at=started_at,
+            retry_after=answer and retry_after_seconds(answer.headers, self.exchange.wall_clock()),
+            should_retry=answer and should_retry(answer.headers),
+        )
+
+    def _finished(
+        self,
+        pending: Pending,
+        success: Success,
+        started_at: float,
+        answer: Answer,
+        first_token_at: float | None,
+    ) -> Finished:
+        job: Job = pending.job
+        latency = answer.finished_at - started_at
+        ttft = None if first_token_at is None else first_token_at - started_at
+        note = Note(
+            line=job.line,
+            source=job.source,
+            digest=job.digest,
+            recipe=self.exchange.recipe,
+            attempts=pending.attempts + 1,
+            maybe_billed=pending.maybe_billed,
+            queued_s=round(started_at - pending.read_at, 6),
+            latency_s=round(latency, 6),
+            ttft_s=ttft and round(ttft, 6),
+            request_id=answer.request_id,
+        )
+        return Finished(
+            record=self.exchange.dialect.success_record(job, success, note),
+            started_at=started_at,
+            attempts=note.attempts,
+            maybe_billed=note.maybe_billed,
+            usage=success.usage,
+            stop_reason=success.stop_reason,
+            latency=latency,
+            ttft=ttft,
+        )
+
+
+@attrs.define
+class _TokenWatch:
+    """Feeds an assembler and notes when the first token came."""
+
+    assembler: Assembler
+    first_token_at: float | None = None
+
+    def feed(self, data: bytes) -> None:
+        self.assembler.feed(data)
+        if self.first_token_at is None and self.assembler.has_token:
+            self.first_token_at = trio.current_time()

@@ -1,0 +1,65 @@
+"""The writer: puts records on the disk, and only then says so.
+
+It appends all that is queued each time it wakes: no timer, no batching delay. A record that could not be
+written ends the run (nothing new is sent), but later ones are still tried: their answers are paid for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import trio
+
+from headrace._exceptions import StorageFailed
+from headrace.stopping import ExitCode, StopReason
+
+from ._channels import queued
+from ._messages import Event, Finished, Inbox, Stop, Unsaved, Written
+
+
+class TakesRecords(Protocol):
+    """The files of an output."""
+
+    def append_results(self, data: bytes) -> None:
+        """Append whole lines to OUTPUT. Raises `StorageFailed`, with nothing of them left there."""
+        ...
+
+    def append_errors(self, data: bytes) -> None:
+        """Append whole lines to the error file. Raises `StorageFailed`, with nothing of them left there."""
+        ...
+
+
+async def writer(
+    results: trio.MemoryReceiveChannel[Finished],
+    inbox: trio.MemorySendChannel[Inbox],
+    events: trio.MemorySendChannel[Event],
+    output: TakesRecords,
+) -> list[Finished]:
+    """Write until the results channel is closed; return the records that could not be written."""
+    unsaved: list[Finished] = []
+    with results, inbox, events:
+        async for first in results:
+            batch = [first, *queued(results)]
+            for part, append in _by_file(batch, output):
+                try:
+                    append(b"".join([finished.record for finished in part]))
+                except StorageFailed as error:
+                    unsaved.extend(part)
+                    inbox.send_nowait(Stop(StopReason(ExitCode.STORAGE, str(error))))
+                    inbox.send_nowait(Unsaved(part))
+                else:
+                    events.send_nowait(part)
+                    inbox.send_nowait(Written(part))
+    return unsaved
+
+
+def _by_file(
+    batch: list[Finished], output: TakesRecords
+) -> Iterator[tuple[list[Finished], Callable[[bytes], None]]]:
+    results = [finished for finished in batch if finished.failure is None]
+    errors = [finished for finished in batch if finished.failure is not None]
+    if results:
+        yield results, output.append_results
+    if errors:
+        yield errors, output.append_errors

@@ -1,0 +1,72 @@
+"""What commands that run jobs have in common: notices, errors, the summary and the exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import click
+import msgspec
+
+from headrace._exceptions import HeadraceError
+from headrace.options import RunOptions
+from headrace.stopping import ExitCode
+from headrace.summary import as_builtins, as_text
+
+from ._display import Style, display
+from ._signals import stops_by_signal
+
+
+def run_and_report(
+    options: RunOptions, progress: Style, summary_json: Path | None = None, *, quiet: bool = False
+) -> ExitCode:
+    """Run the jobs, print the summary, and return the exit code."""
+    import trio
+
+    from headrace._run_file import run_file
+
+    notify = _say_nothing if quiet else _say
+    run = partial(run_file, options, stops=stops_by_signal, display=partial(display, progress), notify=notify)
+    summary = trio.run(run)
+    if summary_json is not None:
+        summary_json.write_bytes(msgspec.json.format(msgspec.json.encode(as_builtins(summary))) + b"\n")
+    if not quiet:
+        click.echo(as_text(summary))
+    elif summary.reason is not None:
+        _say(summary.reason.message)
+    return summary.exit_code
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn the errors that a user can do something about into one line and an exit code."""
+    try:
+        yield
+    except HeadraceError as error:
+        _say(str(error))
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.STORAGE)
+
+
+def set_up_logging(verbose: int) -> None:
+    """Log to standard error: warnings; with ``-v`` what happens; with ``-vv`` each attempt."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logging.basicConfig(
+        level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+
+
+def _say(text: str) -> None:
+    click.echo(f"headrace: {text}", err=True)
+
+
+def _say_nothing(text: str) -> None:
+    del text

@@ -1,0 +1,24 @@
+"""SIGINT and SIGTERM as wishes to stop: the first gently, the second at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+
+import trio
+
+from headrace.actors._messages import Stop
+from headrace.stopping import ExitCode, StopReason
+
+_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+
+
+async def stops_by_signal() -> AsyncIterator[Stop]:
+    """Yield a `Stop` for each signal that arrives while somebody iterates."""
+    with trio.open_signal_receiver(*_CODES) as arriving:
+        already = False
+        async for number in arriving:
+            name = signal.Signals(number).name
+            message = f"stopped by {name}; run the same command again to go on"
+            yield Stop(StopReason(_CODES[signal.Signals(number)], message), at_once=already)
+            already = True

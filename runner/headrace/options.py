@@ -1,0 +1,57 @@
+"""What a run is asked to do: the options of ``headrace run``, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import attrs
+
+from headrace.dialects import RequestOptions
+
+InputFormat = Literal["auto", "anthropic", "openai", "raw", "rows"]
+OnBadLine = Literal["record", "refuse"]
+OnDuplicate = Literal["refuse", "first"]
+OnChange = Literal["refuse", "rerun", "skip"]
+RetryFailed = Literal["all", "transient", "none"]
+
+DEFAULT_CONCURRENCY = 64
+
+
+@attrs.frozen(kw_only=True)
+class RunOptions:
+    """All options, checked for themselves but not yet against the input. Times in seconds."""
+
+    inputs: tuple[str, ...]
+    """File names; ``-`` is standard input."""
+    input_format: InputFormat = "auto"
+    first: int | None = None
+    on_bad_line: OnBadLine = "record"
+    on_duplicate: OnDuplicate = "refuse"
+    request: RequestOptions = attrs.field(factory=RequestOptions)
+
+    output: Path | None = None
+    on_change: OnChange = "refuse"
+    retry_failed: RetryFailed = "transient"
+    restart: bool = False
+
+    base_url: str | None = None
+    api_key_file: Path | None = None
+    environ: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    """Where the key and the base URL are looked up when they are not given."""
+    no_auth: bool = False
+    headers: tuple[str, ...] = attrs.field(default=(), repr=False)
+    insecure_http: bool = False
+    simulate: bool = False
+
+    concurrency: int = DEFAULT_CONCURRENCY
+    max_failures: str | None = None
+    """A number of jobs, or a share of them such as ``5%``."""
+    grace: float = 60.0
+    max_attempts: int = 5
+    timeout: float = 600.0
+    idle_timeout: float = 120.0
+    max_wait: float = 600.0
+    seed: int | None = None
+    """Of the run's dice (jitter); None: a new one each run."""

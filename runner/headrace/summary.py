@@ -1,0 +1,141 @@
+"""What a run came to, as a value and as text. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from headrace.statistics import Latency, Snapshot
+from headrace.stopping import ExitCode, StopReason, weightiest
+
+
+@attrs.frozen(kw_only=True)
+class Summary:
+    """The end of a run. ``results + failed + not_started`` is the input."""
+
+    input: int
+    """Lines of the input that are jobs or were meant to be (blank ones are not); read so far, for a pipe."""
+    results: int
+    """Jobs with a result, those of earlier runs included."""
+    failed: int
+    """Jobs with an error record, those kept from earlier runs included."""
+    not_started: int
+    done_before: int
+    """Results of earlier runs."""
+    run: Snapshot
+    """This run alone."""
+    reason: StopReason | None
+    """Why it ended before its input did."""
+    output: Path
+    errors: Path
+    notices: tuple[str, ...] = ()
+    """What else the user should know, a line each."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 every job has a result, 1 some have not; a reason to stop has its own."""
+        if self.reason is not None:
+            return self.reason.exit_code
+        return ExitCode.ALL_RESULTS if self.results == self.input else ExitCode.SOME_FAILED
+
+
+def summarize(
+    *,
+    input: int,  # noqa: A002  the field's name
+    done_before: int,
+    failed_before: int,
+    run: Snapshot,
+    reasons: list[StopReason],
+    output: Path,
+    errors: Path,
+    notices: tuple[str, ...] = (),
+) -> Summary:
+    """Add this run to what earlier ones left."""
+    results = done_before + run.results
+    failed = failed_before + run.failed
+    return Summary(
+        input=input,
+        results=results,
+        failed=failed,
+        not_started=input - results - failed,
+        done_before=done_before,
+        run=run,
+        reason=weightiest(reasons),
+        output=output,
+        errors=errors,
+        notices=notices,
+    )
+
+
+def as_text(summary: Summary) -> str:
+    """Lay the summary out for a terminal, without colour."""
+    return "\n".join(_lines(summary))
+
+
+def _lines(summary: Summary) -> Iterator[str]:
+    run = summary.run
+    rate = run.results / run.elapsed_s if run.elapsed_s else 0.0
+    head = "stopped" if summary.reason else "done"
+    yield f"{head} in {run.elapsed_s:,.1f} s, {rate:,.0f} results/s"
+    before = f"   ({summary.done_before:,} from earlier runs)" if summary.done_before else ""
+    yield f"  results      {summary.results:>12,}{before}"
+    yield f"  failed       {summary.failed:>12,}{_by_kind(run)}"
+    yield f"  not started  {summary.not_started:>12,}"
+    yield f"  input        {summary.input:>12,}"
+    yield f"  tokens       in {run.usage.input:,}   out {run.usage.output:,}{_cached(run)}"
+    yield f"  latency      {_quantiles(run.latency)}"
+    if run.ttft.p50 is not None:
+        yield f"  first token  {_quantiles(run.ttft)}"
+    yield f"  attempts     {run.attempts:,}   429s {run.rate_limited:,}   maybe billed {run.maybe_billed:,}"
+    if run.truncated or run.refusals:
+        yield f"  stopped at max_tokens {run.truncated:,}   refusals {run.refusals:,}"
+    yield f"  {summary.output}"
+    if summary.failed:
+        yield f"  {summary.errors}"
+    for notice in summary.notices:
+        yield f"  note: {notice}"
+    if summary.reason:
+        yield f"headrace: {summary.reason.message}"
+
+
+def _by_kind(run: Snapshot) -> str:
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(run.failures.items()))
+    return f"   ({kinds})" if kinds else ""
+
+
+def _cached(run: Snapshot) -> str:
+    usage = run.usage
+    if not usage.cache_read and not usage.cache_creation:
+        return ""
+    return f"   cache read {usage.cache_read:,}   cache write {usage.cache_creation:,}"
+
+
+def _quantiles(latency: Latency) -> str:
+    named = (("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99))
+    return "   ".join(f"{name} {'-' if value is None else f'{value:,.3f} s'}" for name, value in named)
+
+
+def as_builtins(summary: Summary) -> dict[str, object]:
+    """The summary for ``--summary-json``: plain numbers and names, stable from version to version."""
+    run = summary.run
+    return {
+        "exit_code": int(summary.exit_code),
+        "reason": summary.reason and summary.reason.message,
+        "input": summary.input,
+        "results": summary.results,
+        "failed": summary.failed,
+        "not_started": summary.not_started,
+        "done_before": summary.done_before,
+        "run": attrs.asdict(run, filter=attrs.filters.exclude("usage"))
+        | {
+            "input_tokens": run.usage.input,
+            "output_tokens": run.usage.output,
+            "cache_read_tokens": run.usage.cache_read,
+            "cache_creation_tokens": run.usage.cache_creation,
+        },
+        "output": str(summary.output),
+        "errors": str(summary.errors),
+        "notices": list(summary.notices),
+    }
