@@ -1,0 +1,129 @@
+"""The simulator as an ASGI application: it reads a request, routes it, and logs what became of it."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+import trio
+
+from . import _chat_api, _messages_api
+from ._asgi import BodyTooLarge, Disconnected, Receive, Scope, Send, live, read_body
+from ._call import Call
+from ._exchange import Refusal
+from ._generation import generate
+from ._log import LogRecord, RequestLog
+from ._models import model_document, models_page
+from ._profile import Profile, Schedule
+from ._service import Service
+from ._text import body_digest
+
+_NEW_YEAR_2026 = 1_767_225_600.0
+_GENERATING = ("/v1/messages", "/v1/chat/completions")
+_COUNT_TOKENS = "/v1/messages/count_tokens"
+_MODELS = "/v1/models"
+
+
+class Simulator:
+    """An ASGI application that behaves like a provider's API under rate limits.
+
+    ``schedule``: profiles that follow the first one, each from its time on. ``seed``: decides all
+    that is left to chance. ``epoch``: the wall time, in seconds since 1970, at zero of trio's clock.
+    Runs under trio, whose clock is the only one it reads.
+    """
+
+    def __init__(
+        self,
+        profile: Profile | None = None,
+        *,
+        schedule: Schedule = (),
+        seed: int = 0,
+        log: RequestLog | None = None,
+        epoch: float = _NEW_YEAR_2026,
+    ) -> None:
+        self.log = RequestLog() if log is None else log
+        self._service = Service(profile or Profile(), schedule, seed)
+        self._epoch = epoch
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one exchange, or the lifespan of a server."""
+        if scope["type"] != "http":
+            await live(receive, send)
+            return
+        now = trio.current_time()
+        profile = self._service.profile_at(now)
+        body, too_large = b"", False
+        try:
+            body = await read_body(receive, profile.max_body)
+        except Disconnected:
+            return
+        except BodyTooLarge:
+            too_large = True
+        call = self._call(scope, receive, send, body, profile, now)
+        try:
+            await self._answer(call, too_large=too_large)
+        except OSError:
+            return  # the client left; the record says that the answer was not finished
+        finally:
+            self.log.add(call.record)
+
+    def _call(
+        self, scope: Scope, receive: Receive, send: Send, body: bytes, profile: Profile, now: float
+    ) -> Call:
+        path, digest = scope["path"], body_digest(body)
+        return Call(
+            scope=scope,
+            receive=receive,
+            send=send,
+            headers=dict(scope["headers"]),
+            body=body,
+            profile=profile,
+            api=_chat_api if path.startswith("/v1/chat/") else _messages_api,
+            dice=self._service.roll(digest),
+            epoch=self._epoch,
+            record=LogRecord(time=self._epoch + now, method=scope["method"], path=path, body=digest),
+        )
+
+    async def _answer(self, call: Call, *, too_large: bool) -> None:
+        if call.profile.dead:
+            await call.reset()
+            return
+        try:
+            _check_request(call, too_large=too_large)
+            self._service.check_key(call.profile, call.api.key(call.headers))
+            await self._route(call)
+        except Refusal as refusal:
+            await call.refuse(refusal)
+
+    async def _route(self, call: Call) -> None:
+        path = call.scope["path"]
+        if path in _GENERATING:
+            await generate(self._service, call)
+        elif path == _COUNT_TOKENS:
+            model, body = _messages_api.count(call.body)
+            self._service.check_model(call.profile, model)
+            await call.respond(200, body)
+        else:
+            await call.respond(200, self._models(call))
+
+    def _models(self, call: Call) -> bytes:
+        models = self._service.models(call.profile)
+        anthropic = b"anthropic-version" in call.headers  # OpenAI's clients ask the same path
+        if model := call.scope["path"].removeprefix(_MODELS).removeprefix("/"):
+            return model_document(models, model, anthropic=anthropic)
+        query = dict(parse_qsl(call.scope["query_string"].decode("latin-1")))
+        return models_page(models, query, anthropic=anthropic)
+
+
+def _check_request(call: Call, *, too_large: bool) -> None:
+    """Raise `Refusal` 404, 405 or 413 for what no endpoint takes."""
+    path, method = call.scope["path"], call.scope["method"]
+    if path in (*_GENERATING, _COUNT_TOKENS):
+        allowed = "POST"
+    elif path == _MODELS or path.startswith(f"{_MODELS}/"):
+        allowed = "GET"
+    else:
+        raise Refusal(status=404, message=f"Not found: {path}")
+    if method != allowed:
+        raise Refusal(status=405, message=f"Method not allowed: {method}", allow=allowed)
+    if too_large:
+        raise Refusal(status=413, message="Request exceeds the maximum size")
