@@ -1,0 +1,93 @@
+"""What the command line asks of every request, and what follows from it for the bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import msgspec
+
+from headrace._exceptions import RunRefused
+
+
+@attrs.frozen(kw_only=True)
+class RequestOptions:
+    """The options of ``headrace run`` that shape requests. Those that a dialect has no use for are refused."""
+
+    model: str | None = None
+    """Overrides the model of every line; required where the lines are rows."""
+    prompt: str | None = None
+    """A template (see `headrace.template`) that makes one user message of a row."""
+    system: str | None = None
+    """A template that makes the system prompt of a row."""
+    max_tokens: int | None = None
+    set: Mapping[str, object] = attrs.field(factory=dict[str, object])
+    """Top-level keys of the body and their JSON values; they replace what the line says."""
+    id_field: str | None = None
+    """The field (``a`` or ``a.b``) that holds the id, where the dialect has none of its own."""
+    stream: bool = False
+    keep: tuple[str, ...] = ()
+    """Fields (``a`` or ``a.b``) of the line that are copied into its record."""
+
+
+class _Checked(msgspec.Struct):
+    model: str = ""
+    max_tokens: int = 1
+    max_completion_tokens: int = 1
+    stream: bool = False
+
+
+def overrides(options: RequestOptions) -> dict[str, object]:
+    """Return the body's top-level keys that the options set, whatever the line says.
+
+    Raises `RunRefused` for a key that is set twice, or to a value that no server would take.
+    """
+    named = {"model": options.model, "max_tokens": options.max_tokens, "stream": options.stream or None}
+    own = {key: value for key, value in named.items() if value is not None}
+    for key in own.keys() & options.set.keys():
+        raise RunRefused(f"{key} is set twice: leave out --set {key}=... or --{key.replace('_', '-')}")
+    merged = {**own, **options.set}
+    try:
+        msgspec.convert(merged, _Checked)
+    except msgspec.ValidationError as error:
+        raise RunRefused(f"--set has a value of the wrong type: {error}") from error
+    return merged
+
+
+def refuse_unused(dialect: str, options: RequestOptions, *unused: str) -> None:
+    """Raise `RunRefused` if one of the options was given that make no sense with the dialect."""
+    for name in unused:
+        if getattr(options, name) is not None:
+            option = "--" + name.replace("_", "-")
+            raise RunRefused(f"{option} does not fit {dialect} lines: {_REASONS[name]}")
+
+
+_REASONS = {
+    "prompt": "each line is a whole request already; leave it out, or say --input-format rows",
+    "system": "each line holds its own; use --set to override a key of every body",
+    "id_field": "each line has its custom_id; leave it out",
+}
+
+
+def recipe(dialect: str, options: RequestOptions) -> Mapping[str, object]:
+    """Return all that shapes the answers beside the lines, only what was given.
+
+    Streaming is left out: it changes how an answer travels, not what it says.
+    """
+    shaping = {
+        "dialect": dialect,
+        "prompt": options.prompt,
+        "system": options.system,
+        "model": options.model,
+        "max_tokens": options.max_tokens,
+        "set": {key: value for key, value in options.set.items() if key not in _TRANSPORT_KEYS},
+    }
+    return {key: value for key, value in shaping.items() if value not in (None, {})}
+
+
+_TRANSPORT_KEYS = frozenset({"stream", "stream_options"})
+
+
+def id_fields(options: RequestOptions) -> tuple[str, ...]:
+    """Return the field that ``--id-field`` names, if any."""
+    return () if options.id_field is None else (options.id_field,)

@@ -1,0 +1,64 @@
+"""Texts of a server made fit for people and terminals: one line, bounded, no control characters, no secret."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from headrace.job import Failure
+
+MAX_EXCERPT: Final = 2048
+"""Bytes of a server's error that are kept, in the message and in the body (P22)."""
+
+_ESCAPE_SEQUENCE: Final = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|\x9b[0-?]*[ -/]*[@-~]"
+)
+_REDACTED: Final = "[redacted]"
+_SHORTEST_PREFIX: Final = 8
+
+
+def printable(text: str) -> str:
+    """Return text as one line of printable characters, at most 2 KB of UTF-8.
+
+    Escape sequences go as a whole, any other character that a terminal would act on becomes a blank (P24).
+    """
+    text = _ESCAPE_SEQUENCE.sub("", text[:MAX_EXCERPT])
+    if not text.isprintable():
+        text = "".join([char if char.isprintable() else " " for char in text])
+    text = " ".join(text.split())
+    encoded = text.encode()
+    return text if len(encoded) <= MAX_EXCERPT else encoded[: MAX_EXCERPT - 3].decode(errors="ignore") + "..."
+
+
+def redact(failure: Failure, secrets: Iterable[str]) -> Failure:
+    """Return the failure without any occurrence of the secrets: servers echo keys (P21).
+
+    A secret that the excerpt cut off is taken out as well, if 8 characters of it or more were left.
+    """
+    for secret in filter(None, secrets):
+        failure = msgspec.structs.replace(
+            failure,
+            message=_without(secret, failure.message),
+            code=_without(secret, failure.code) if failure.code else None,
+            request_id=_without(secret, failure.request_id) if failure.request_id else None,
+            body=_without_in_json(secret, failure.body) if failure.body else None,
+        )
+    return failure
+
+
+def _without(secret: str, text: str) -> str:
+    text = text.replace(secret, _REDACTED)
+    bare = text.removesuffix("...")
+    for length in range(len(secret) - 1, _SHORTEST_PREFIX - 1, -1):
+        if bare.endswith(secret[:length]):
+            return bare[:-length] + _REDACTED
+    return text
+
+
+def _without_in_json(secret: str, body: bytes) -> bytes:
+    inside = json.dumps(secret)[1:-1].encode()
+    return body.replace(inside, _REDACTED.encode()).replace(secret.encode(), _REDACTED.encode())

@@ -1,0 +1,43 @@
+"""Lines that are bare bodies of the Messages API: ``{"model":"...","max_tokens":16,"messages":[...]}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from headrace.job import JobRequest
+
+from ._dialect import LineFormat
+from ._lines import check_fields, decode_object, field_id, identify_by, keep_fields, require_unique
+from ._messages_api import read_request
+from ._options import RequestOptions, id_fields, overrides, recipe, refuse_unused
+
+_DECISIVE_KEYS: Final = (b'"model"', b'"max_tokens"', b'"stream"', b'"messages"')
+
+
+def line_format(options: RequestOptions) -> LineFormat:
+    """Return how to read the lines. Raises `RunRefused` for options that do not fit."""
+    refuse_unused("raw", options, "prompt", "system")
+    body_keys = overrides(options)
+    return LineFormat(
+        name="raw",
+        recipe=recipe("raw", options),
+        identify=lambda line: identify_by(line, options.id_field),
+        check_first=lambda line: check_fields(
+            line, ("--id-field", id_fields(options)), ("--keep", options.keep)
+        ),
+        read=lambda line: read(line, options, body_keys),
+    )
+
+
+def read(line: bytes, options: RequestOptions, overrides: Mapping[str, object]) -> JobRequest:
+    """Return the line's request: the line is its body."""
+    fields = decode_object(line)
+    require_unique(line, _DECISIVE_KEYS)
+    return read_request(
+        fields,
+        line,
+        overrides,
+        own_id=None if options.id_field is None else field_id(fields, options.id_field),
+        kept=keep_fields(fields, options.keep),
+    )
