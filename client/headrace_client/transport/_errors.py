@@ -1,4 +1,4 @@
-"""What can go wrong in one exchange, as the transport says it (HTTP libraries' errors are mapped to and from these).
+"""What can go wrong in one exchange, as the transport says it (other libraries' errors are mapped to these).
 
     TransportError
     ├── ConnectFailed        no connection came about: name, TCP, TLS, proxy; nothing was sent

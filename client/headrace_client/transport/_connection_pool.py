@@ -1,0 +1,181 @@
+"""The pool's driver: it opens, probes and closes connections as the rules in `_pool` decide."""
+
+from __future__ import annotations
+
+from math import inf
+
+import attrs
+import trio
+
+from ._connect import Connector, connect_tcp
+from ._errors import ConnectFailed
+from ._http1 import ResponseReader
+from ._origin import Origin
+from ._pool import PoolLimits, PoolStatistics, Slots, Waiter
+from ._stream import ByteStream
+
+_KEEP_ALIVE_MARGIN = 1.0
+"""Seconds of a server's ``keep-alive: timeout=`` left unused: it may close while our request travels."""
+
+
+@attrs.define(eq=False)
+class Connection:
+    """A stream and the reader that is in step with it."""
+
+    origin: Origin
+    stream: ByteStream
+    reader: ResponseReader = attrs.Factory(ResponseReader)
+    reused: bool = False
+    """Whether it has served an exchange before."""
+    fit_until: float = inf
+    """When it has been idle for too long."""
+
+
+class ConnectionPool:
+    """Connections to any number of origins, for the tasks of one trio event loop.
+
+    It runs no task of its own: idle connections are looked at when one is taken.
+    """
+
+    def __init__(self, *, connect: Connector = connect_tcp, limits: PoolLimits | None = None) -> None:
+        self._connect = connect
+        self._limits = limits if limits is not None else PoolLimits()
+        self._slots = Slots[Connection](self._limits)
+        self._events: dict[Waiter[Connection], trio.Event] = {}
+        self._closed = False
+
+    def take_nowait(self, origin: Origin) -> Connection | None:
+        """Return an idle connection that is in step, if there is one; unfit ones are closed on the way."""
+        now = trio.current_time()
+        while (connection := self._slots.take(origin)) is not None:
+            if self._is_fit(connection, now):
+                return connection
+            self.discard(connection)
+        return None
+
+    async def acquire(self, origin: Origin) -> Connection:
+        """Return a connection for one exchange: an idle one, else a new one, waiting in line if need be.
+
+        Raises `ConnectFailed`.
+        """
+        while (connection := self.take_nowait(origin)) is None:
+            if self._closed:
+                raise trio.ClosedResourceError("this connection pool was closed")
+            if self._slots.may_open():
+                self._begin_opening()
+                return await self._open(origin)
+            waiter = self._slots.wait(origin)
+            granted = await self._wait(waiter)
+            if granted is None:
+                return await self._open(origin)
+            if self._is_fit(granted, trio.current_time()):
+                return granted
+            self.discard(granted)
+        return connection
+
+    def release(self, connection: Connection) -> None:
+        """Take back a connection after an exchange: pool it if it is in step, else close it."""
+        reader = connection.reader
+        if self._closed or not reader.reusable:
+            self.discard(connection)
+            return
+        connection.reused = True
+        idle, further = reader.keep_alive_terms()
+        if further == 0:
+            self.discard(connection)
+            return
+        allowed = self._limits.idle_expiry
+        if idle is not None:
+            allowed = min(allowed, idle - _KEEP_ALIVE_MARGIN)
+        now = trio.current_time()
+        connection.fit_until = now + allowed
+        origin = connection.origin
+        oldest = self._slots.oldest(origin)
+        if oldest is not None and oldest.fit_until <= now:
+            self._slots.drop_oldest(origin).stream.close()
+        self._put_back(connection, origin)
+
+    def discard(self, connection: Connection) -> None:
+        """Close a connection that was taken."""
+        connection.stream.close()
+        self._slots.forget()
+        self._let_open()
+
+    def statistics(self) -> PoolStatistics:
+        """Return a snapshot of the pool."""
+        return self._slots.statistics()
+
+    def close(self) -> None:
+        """Close the idle connections now and those in use when they come back; no more can be acquired."""
+        self._closed = True
+        for connection in self._slots.drop_all():
+            connection.stream.close()
+
+    async def aclose(self) -> None:
+        """Close as `close` does; a checkpoint."""
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def _is_fit(self, connection: Connection, now: float) -> bool:
+        return now < connection.fit_until and connection.stream.probe()
+
+    def _begin_opening(self) -> None:
+        dropped = self._slots.begin_opening()
+        if dropped is not None:
+            dropped.stream.close()
+
+    async def _open(self, origin: Origin) -> Connection:
+        """Open a connection, whose opening is counted already."""
+        success = False
+        try:
+            with trio.fail_after(self._limits.connect_timeout):
+                stream = await self._connect(origin)
+            success = True
+        except trio.TooSlowError as error:
+            limit = self._limits.connect_timeout
+            raise ConnectFailed(f"no connection to {origin} within {limit:g} s") from error
+        except OSError as error:
+            raise ConnectFailed(f"no connection to {origin}: {error}") from error
+        finally:
+            self._slots.end_opening(success=success)
+            self._let_open()
+        return Connection(origin, stream)
+
+    async def _wait(self, waiter: Waiter[Connection]) -> Connection | None:
+        """Wait in line; return the connection that was granted, None for the right to open one."""
+        event = self._events[waiter] = trio.Event()
+        try:
+            await event.wait()
+        except trio.Cancelled:
+            self._give_up(waiter)
+            raise
+        finally:
+            del self._events[waiter]
+        return waiter.connection
+
+    def _give_up(self, waiter: Waiter[Connection]) -> None:
+        """Hand on what a cancelled waiter was granted, or leave the line."""
+        if not waiter.granted:
+            self._slots.withdraw(waiter)
+        elif waiter.connection is not None:
+            self._put_back(waiter.connection, waiter.origin)
+        else:
+            self._slots.give_up_opening()
+            self._let_open()
+
+    def _put_back(self, connection: Connection, origin: Origin) -> None:
+        """Give the connection to the first in line; if none wants it, it is room for another origin's."""
+        waiter = self._slots.put_back(connection, origin)
+        if waiter is None:
+            self._let_open()
+        else:
+            self._wake(waiter)
+
+    def _let_open(self) -> None:
+        """Grant the right to open connections to as many in line as there is room for."""
+        while (waiter := self._slots.next_to_open()) is not None:
+            self._begin_opening()
+            self._wake(waiter)
+
+    def _wake(self, waiter: Waiter[Connection]) -> None:
+        self._events[waiter].set()

@@ -1,0 +1,289 @@
+"""HTTP/1.1, the pure half: what to send as bytes, and bytes that arrived to decisions (RFC 9112).
+
+The rules of this file:
+
+1. A connection is reusable only when it is proven to be in step: the message was framed by a length or by
+   chunks, both sides keep it alive, and not one byte came after its end. Any doubt closes.
+2. What cannot be framed with certainty is refused, never guessed: two lengths, a length with chunks, a
+   transfer coding other than chunked, line ends other than CRLF (llhttp refuses most; the rest is below).
+3. Everything that a server can make long is bounded: the head, the count of interim responses, the body.
+
+llhttp (through httptools) frames the messages. It gives no count of the bytes that it took, swallows CR and
+LF after a message, and cannot be told that a response answers HEAD: see `_ends_exactly`, `_read_framing`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import attrs
+import httptools
+
+from ._content import Inflater, inflater_for
+from ._errors import ProtocolViolation, ResponseTooLarge
+from ._headers import encode_field
+from ._origin import Origin
+
+_HEAD_END = b"\r\n\r\n"
+_VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+_LAST_CHUNK = re.compile(rb"\r\n0+(?:;[^\r\n]*)?\r\n\r\n\Z")
+_KEEP_ALIVE_PARAMETER = re.compile(rb"(timeout|max)\s*=\s*(\d{1,9})")
+_TARGET = re.compile(r"[!-~]+")
+_METHOD = re.compile(r"[A-Z]+")
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
+_METHODS_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+_CONTINUE = 100
+_SWITCHING_PROTOCOLS = 101
+_FINAL = 200
+_WITHOUT_BODY = frozenset({204, 304})
+_TAIL_KEPT = 256
+_NO_LIMIT = 1 << 62
+
+
+@attrs.frozen(kw_only=True)
+class ReadLimits:
+    """Bounds on one response, in bytes and counts. Passing one raises `ResponseTooLarge`."""
+
+    head: int = 256 * 1024
+    body: int | None = 64 * 1024 * 1024
+    """The decoded body; None: unbounded, for bodies that are handed on as they arrive."""
+    interim: int = 16
+    """How many 1xx responses may precede the final one."""
+
+
+def request_head(method: str, target: str, origin: Origin, headers: Iterable[tuple[str, str]]) -> bytes:
+    """Return the start line and header lines of a request, without the empty line that ends them.
+
+    ``host`` is added unless it is among the headers. Raises `ValueError` for what cannot be sent safely.
+    """
+    if not _METHOD.fullmatch(method):
+        raise ValueError(f"{method!r} is not a valid method")
+    if not _TARGET.fullmatch(target):
+        raise ValueError("the request target is empty or has spaces, control or non-ASCII characters")
+    fields = list(headers)
+    names = {name.lower() for name, _ in fields}
+    if "host" not in names:
+        fields.insert(0, ("host", origin.authority))
+    start = f"{method} {target} HTTP/1.1\r\n".encode("ascii")
+    return start + b"".join(encode_field(name, value) for name, value in fields)
+
+
+class RequestTemplate:
+    """A request of which only the body and the count of earlier attempts vary; the rest is encoded once.
+
+    ``accept-encoding: identity`` is added unless the headers say otherwise, and ``x-stainless-retry-count``
+    (how the reference client tells the server of earlier attempts) unless it is among them.
+    Raises `ValueError` for what cannot be sent safely, framing headers included: they are the transport's.
+    """
+
+    def __init__(self, method: str, target: str, origin: Origin, headers: Iterable[tuple[str, str]]) -> None:
+        fields = list(headers)
+        names = {name.lower() for name, _ in fields}
+        if names & _FRAMING:
+            raise ValueError(f"the transport sets {' and '.join(sorted(names & _FRAMING))} by itself")
+        if "accept-encoding" not in names:
+            fields.append(("accept-encoding", "identity"))
+        self._counts = "x-stainless-retry-count" not in names
+        self._head = request_head(method, target, origin, fields)
+        self._sends_empty_length = method not in _METHODS_WITHOUT_BODY
+        self.bodiless = method == "HEAD"
+
+    def render(self, body: bytes, taken: int) -> bytes:
+        """Return the whole request as bytes; ``taken``: attempts already made."""
+        count = b"x-stainless-retry-count: %d\r\n" % taken if self._counts else b""
+        if not body and not self._sends_empty_length:
+            return b"%b%b\r\n" % (self._head, count)
+        return b"%b%bcontent-length: %d\r\n\r\n%b" % (self._head, count, len(body), body)
+
+
+class ResponseReader:
+    """Reads the responses of one connection, one after another.
+
+    `begin`, then `feed` what arrives (or `end`) until `complete`. After an error the reader, and with it the
+    connection, is of no more use.
+    """
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self.begin(ReadLimits())
+
+    def begin(self, limits: ReadLimits, *, bodiless: bool = False, decode: bool = True) -> None:
+        """Make ready for one response.
+
+        ``bodiless``: it answers HEAD. ``decode``: undo its content coding.
+        """
+        self._limits = limits
+        self._bodiless = bodiless
+        self._decode = decode
+        self.received = 0
+        self.status = 0
+        self.head: bytes | None = None
+        self.complete = False
+        self._in_step = True
+        self._keep_alive = False
+        self._until_close = False
+        self._heads = 0
+        self._head_parts: list[bytes] = []
+        self._expected: int | None = None
+        self._tail = b""
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._inflater: Inflater | None = None
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take bytes that arrived and return the pieces of body in them.
+
+        Raises `ProtocolViolation` or `ResponseTooLarge`.
+        """
+        self.received += len(data)
+        self._parts = []
+        if self.head is None:
+            self._head_parts.append(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._in_step = False
+            if not self.complete:
+                raise ProtocolViolation(f"the response is not valid HTTP/1.1: {error}") from error
+        if self.head is None:
+            self._read_head()
+        elif self._expected is None:
+            self._tail = (self._tail + data if len(data) < _TAIL_KEPT else data)[-_TAIL_KEPT:]
+        if self._parts:
+            self._hold_body_to_limit()
+        if self.complete:
+            self._finish()
+        return self._parts
+
+    def end(self) -> bool:
+        """Take the end of the stream and tell whether the response ends there, having no other end."""
+        self._in_step = False
+        if self._until_close:
+            self.complete = True
+            self._finish()
+        return self.complete
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the connection is in step after the complete response and may serve another exchange."""
+        return self.complete and self._in_step and self._keep_alive
+
+    def keep_alive_terms(self) -> tuple[float | None, int | None]:
+        """Return what the ``keep-alive`` header allows: idle seconds, further requests; None: not said."""
+        line = _field(self.head.lower(), b"keep-alive") if self.head else None
+        terms = dict(_KEEP_ALIVE_PARAMETER.findall(line)) if line else {}
+        timeout, most = terms.get(b"timeout"), terms.get(b"max")
+        return (None if timeout is None else float(timeout)), (None if most is None else int(most))
+
+    # llhttp calls the next four. It goes on with a next message in the same bytes: what comes after the end
+    # of ours is not ours.
+
+    def on_message_begin(self) -> None:
+        """Note that another message begins."""
+        if self.complete:
+            self._in_step = False
+
+    def on_headers_complete(self) -> None:
+        """Note a head, interim or final."""
+        if not self.complete:
+            self._heads += 1
+            self.status = self._parser.get_status_code()
+            self._keep_alive = self._parser.should_keep_alive()
+
+    def on_body(self, data: bytes) -> None:
+        """Collect a piece of body."""
+        if not self.complete:
+            self._parts.append(data)
+
+    def on_message_complete(self) -> None:
+        """Note the end, unless of an interim response."""
+        if self.status >= _FINAL:
+            self.complete = True
+
+    def _read_head(self) -> None:
+        """Find the final head among the bytes so far, and read from it what framing and decoding need."""
+        final = self.status >= _FINAL
+        if self._heads - final > self._limits.interim:
+            raise ResponseTooLarge("too many interim (1xx) responses")
+        if 0 < self.status < _CONTINUE or self.status == _SWITCHING_PROTOCOLS:
+            raise ProtocolViolation(f"the server answered with status {self.status}, which was not asked for")
+        if not final:
+            self._hold_head_to_limit(self.received)
+            return
+        arrived = b"".join(self._head_parts)
+        start, end = 0, 0
+        for _ in range(self._heads):
+            start, end = end, arrived.find(_HEAD_END, end) + len(_HEAD_END)
+            if end <= start or not arrived.startswith(_VERSIONS, start):
+                raise ProtocolViolation("the response does not begin with HTTP/1.1 or HTTP/1.0")
+        self._hold_head_to_limit(end)
+        self._head_parts = []
+        self.head = arrived[start:end]
+        self._tail = arrived[end - 2 :][-_TAIL_KEPT:]
+        self._read_framing(self.head.lower(), end)
+
+    def _read_framing(self, head: bytes, end: int) -> None:
+        """Decide from the lower-cased head, which ends ``end`` bytes in, where the message ends."""
+        coding = _field(head, b"transfer-encoding")
+        length = _field(head, b"content-length")
+        if coding is not None and coding != b"chunked":
+            raise ProtocolViolation("the response has a transfer coding other than chunked")
+        if self._bodiless or self.status in _WITHOUT_BODY:
+            self._in_step = self._in_step and not self._bodiless  # llhttp still waits for the body of a HEAD
+            self._expected = end
+            self._parts = []
+            self.complete = True
+            return
+        if length is not None:
+            self._expected = end + int(length)
+            self._hold_body_size(int(length))
+        self._until_close = coding is None and length is None
+        if self._decode and (encoding := _field(head, b"content-encoding")):
+            self._inflater = inflater_for(encoding.decode("latin-1"))
+
+    def _hold_head_to_limit(self, size: int) -> None:
+        if size > self._limits.head:
+            raise ResponseTooLarge(f"the response's head passed {self._limits.head} bytes")
+
+    def _hold_body_to_limit(self) -> None:
+        """Decode what has just arrived, and hold the body to its limit."""
+        if self._inflater is not None:
+            limit = self._limits.body
+            room = _NO_LIMIT if limit is None else limit - self._size
+            decoded = self._inflater.feed(b"".join(self._parts), room)
+            self._parts = [decoded] if decoded else []
+        self._size += sum(map(len, self._parts))
+        self._hold_body_size(self._size)
+
+    def _hold_body_size(self, size: int) -> None:
+        limit = self._limits.body
+        if limit is not None and size > limit:
+            raise ResponseTooLarge(f"the response's body passed {limit} bytes")
+
+    def _finish(self) -> None:
+        if self._inflater is not None:
+            self._inflater.finish()
+        self._in_step = self._in_step and self._ends_exactly()
+
+    def _ends_exactly(self) -> bool:
+        """Tell whether not one byte came after the message, which llhttp does not tell for CR and LF.
+
+        A chunked message that ends with trailers is not looked into: closing its connection is always right.
+        """
+        if self._expected is not None:
+            return self.received == self._expected
+        return _LAST_CHUNK.search(self._tail) is not None
+
+
+def _field(head: bytes, name: bytes) -> bytes | None:
+    """Return the value of the field in a lower-cased head; several values are joined with a comma."""
+    prefix = b"\r\n%b:" % name
+    start = head.find(prefix)
+    if start < 0:
+        return None
+    start += len(prefix)
+    end = head.index(b"\r\n", start)
+    value = head[start:end].strip(b" \t")
+    further = _field(head[end:], name)
+    return value if further is None else value + b"," + further

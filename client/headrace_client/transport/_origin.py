@@ -1,0 +1,54 @@
+"""Origins: where a request goes, and what a connection may be reused for (RFC 9110 section 4.3.1)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import attrs
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@attrs.frozen(cache_hash=True)
+class Origin:
+    """Scheme, host and port of a server."""
+
+    scheme: str
+    """``"http"`` or ``"https"``."""
+    host: str
+    """A name in its ASCII form, or a numeric address without brackets."""
+    port: int
+
+    @classmethod
+    def parse(cls, url: str) -> Origin:
+        """Return the origin of ``url``, whatever path follows. Raises `ValueError` if it names none."""
+        parts = urlsplit(url)
+        if parts.scheme not in _DEFAULT_PORTS:
+            raise ValueError(f"the URL {_without_userinfo(url)!r} is neither http:// nor https://")
+        if not parts.hostname:
+            raise ValueError(f"the URL {_without_userinfo(url)!r} names no host")
+        port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+        return cls(parts.scheme, _ascii_host(parts.hostname), port)
+
+    @property
+    def authority(self) -> str:
+        """Host and port as the ``host`` header wants them: without the scheme's default port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+def _ascii_host(host: str) -> str:
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise ValueError(f"{host!r} is not a valid host name") from error
+
+
+def _without_userinfo(url: str) -> str:
+    """Return the URL without what stands before an ``@``: it may be a password (promise P21)."""
+    return url.rpartition("@")[2]

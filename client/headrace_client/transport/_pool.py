@@ -1,0 +1,191 @@
+"""The pool's rules, pure: which connection to reuse, when to open one, who waits, what to close.
+
+The rules of this file:
+
+1. The newest idle connection of an origin goes first (LIFO): under falling load the older ones grow too old.
+2. Never more than `PoolLimits.max_connections` in all; an idle connection to another origin makes room.
+3. The number of connections being opened at once begins small, grows by one with each success and halves with
+   each failure (slow start, as TCP does it): thousands of workers that start together do not overrun the
+   server's listen queue, and handshakes do not hold up the exchanges that run already.
+4. Who finds neither waits in line; a returned connection or the right to open one goes to the first in line.
+
+Each step costs the same however many connections there are.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Generic, TypeVar
+
+import attrs
+
+from ._origin import Origin
+
+C = TypeVar("C")
+
+_FIRST_OPENING = 16
+
+
+@attrs.frozen(kw_only=True)
+class PoolLimits:
+    """What a pool may hold. Times are in seconds."""
+
+    max_connections: int | None = None
+    """Most connections at once, idle ones included; None: as many as there are exchanges at once."""
+    max_opening: int = 128
+    """Most connections being opened at once: listen queues are short (nginx 511, asyncio 100)."""
+    idle_expiry: float = 55.0
+    """How long an idle connection stays fit: servers drop them after 60 s (AWS) or 75 s (nginx)."""
+    connect_timeout: float = 10.0
+    """How long opening one connection may take, name look-up and TLS handshake included."""
+
+
+@attrs.frozen(kw_only=True)
+class PoolStatistics:
+    """A snapshot of a pool: connections opened and reuses so far, and how many there are of each kind now."""
+
+    opened: int
+    reused: int
+    idle: int
+    in_use: int
+    opening: int
+    waiting: int
+
+
+@attrs.define(eq=False)
+class Waiter(Generic[C]):
+    """A place in line: granted either a connection or, with ``connection`` None, the right to open one."""
+
+    origin: Origin
+    granted: bool = False
+    connection: C | None = None
+
+
+class Slots(Generic[C]):
+    """The state of a pool of connections of any kind ``C``: nothing waits and nothing is closed here."""
+
+    def __init__(self, limits: PoolLimits) -> None:
+        self._limits = limits
+        self._idle: dict[Origin, deque[C]] = {}
+        self._idle_count = 0
+        self._in_use = 0
+        self._opening = 0
+        self._window = min(_FIRST_OPENING, limits.max_opening)
+        self._line: OrderedDict[Waiter[C], None] = OrderedDict()
+        self._lines: dict[Origin, OrderedDict[Waiter[C], None]] = {}
+        self._opened = 0
+        self._reused = 0
+
+    def take(self, origin: Origin) -> C | None:
+        """Return the newest idle connection to ``origin``; it is in use from now on, and counts as reused."""
+        idle = self._idle.get(origin)
+        if not idle:
+            return None
+        self._idle_count -= 1
+        self._in_use += 1
+        self._reused += 1
+        return idle.pop()
+
+    def put_back(self, connection: C, origin: Origin) -> Waiter[C] | None:
+        """Take back a connection that is fit for reuse; return the waiter that was granted it, if one was."""
+        line = self._lines.get(origin)
+        if line:
+            waiter = next(iter(line))
+            self._leave(waiter)
+            waiter.granted, waiter.connection = True, connection
+            self._reused += 1
+            return waiter
+        self._in_use -= 1
+        self._idle_count += 1
+        self._idle.setdefault(origin, deque()).append(connection)
+        return None
+
+    def forget(self) -> None:
+        """Count one connection in use less: it was closed."""
+        self._in_use -= 1
+
+    def oldest(self, origin: Origin) -> C | None:
+        """Return the connection to ``origin`` that has been idle for longest, without taking it."""
+        idle = self._idle.get(origin)
+        return idle[0] if idle else None
+
+    def drop_oldest(self, origin: Origin) -> C:
+        """Take the connection that has been idle for longest out of the pool, to be closed."""
+        self._idle_count -= 1
+        return self._idle[origin].popleft()
+
+    def drop_all(self) -> list[C]:
+        """Take every idle connection out of the pool, to be closed."""
+        dropped = [connection for idle in self._idle.values() for connection in idle]
+        self._idle.clear()
+        self._idle_count = 0
+        return dropped
+
+    def may_open(self) -> bool:
+        """Tell whether a connection may be opened now, room made by an idle one included."""
+        return self._opening < self._window and (not self._is_full() or self._idle_count > 0)
+
+    def begin_opening(self) -> C | None:
+        """Count a connection as being opened; return an idle one that must be closed to make room for it."""
+        dropped = self._drop_any() if self._is_full() else None
+        self._opening += 1
+        return dropped
+
+    def end_opening(self, *, success: bool) -> None:
+        """Count an opening as over; the connection is in use if it succeeded."""
+        self._opening -= 1
+        if success:
+            self._in_use += 1
+            self._opened += 1
+            self._window = min(self._window + 1, self._limits.max_opening)
+        else:
+            self._window = max(self._window // 2, 1)
+
+    def give_up_opening(self) -> None:
+        """Count an opening as over that was granted and never begun."""
+        self._opening -= 1
+
+    def wait(self, origin: Origin) -> Waiter[C]:
+        """Return a new place at the end of the line."""
+        waiter = Waiter[C](origin)
+        self._line[waiter] = None
+        self._lines.setdefault(origin, OrderedDict())[waiter] = None
+        return waiter
+
+    def withdraw(self, waiter: Waiter[C]) -> None:
+        """Leave the line without having been granted anything."""
+        self._leave(waiter)
+
+    def next_to_open(self) -> Waiter[C] | None:
+        """Grant the first in line the right to open a connection if there is room; it then begins opening."""
+        if not self._line or not self.may_open():
+            return None
+        waiter = next(iter(self._line))
+        self._leave(waiter)
+        waiter.granted = True
+        return waiter
+
+    def statistics(self) -> PoolStatistics:
+        """Return a snapshot."""
+        return PoolStatistics(
+            opened=self._opened,
+            reused=self._reused,
+            idle=self._idle_count,
+            in_use=self._in_use,
+            opening=self._opening,
+            waiting=len(self._line),
+        )
+
+    def _is_full(self) -> bool:
+        most = self._limits.max_connections
+        return most is not None and self._idle_count + self._in_use + self._opening >= most
+
+    def _drop_any(self) -> C | None:
+        return next((self.drop_oldest(origin) for origin, idle in self._idle.items() if idle), None)
+
+    def _leave(self, waiter: Waiter[C]) -> None:
+        del self._line[waiter]
+        line = self._lines[waiter.origin]
+        del line[waiter]
+        if not line:
+            del self._lines[waiter.origin]
