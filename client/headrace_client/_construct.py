@@ -1,0 +1,334 @@
+"""Builtins, as JSON decodes to them, to typed answers; loosely or strictly (pure).
+
+1. Loosely, an answer always comes about: a value of the wrong type stays as it is, a missing field is its
+   default or None, and what the type does not name is kept. Strictly, the first misfit raises.
+2. A union with a tag (a field that is a `Literal` in its Structs) is decided by the tag, whatever the other
+   fields are. Otherwise the first member that fits strictly is taken, and loosely, where none fits, the
+   first of the right shape.
+3. How to read a type is worked out once, a Struct's fields when it is first needed, so types may
+   contain themselves.
+
+msgspec itself drops unknown fields and has no unions of Structs without its own tags, hence this module;
+scalars (also dates, enums, UUIDs) are left to it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import types
+import typing
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, MutableSequence, Sequence
+from functools import cached_property, lru_cache
+from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, cast, get_args, get_origin
+
+import attrs
+import msgspec
+
+EXTRA = "_extra"
+UNSET = "_unset"
+"""Keys in the ``__dict__`` of a Struct that has one: its unknown fields, and the names of those not given."""
+
+_LISTS = (list, Sequence, MutableSequence, Iterable, Collection)
+_DICTS = (dict, Mapping, MutableMapping)
+
+
+class MismatchError(msgspec.ValidationError):
+    """A value does not fit its type; the text says where, as msgspec's does."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.path = ""
+
+    def inside(self, step: str) -> MismatchError:
+        """Note on the way out that the misfit lies one step further inside."""
+        self.path = step + self.path
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.problem} - at `${self.path}`" if self.path else self.problem
+
+
+def construct(value: Any, type_: Any, *, strict: bool = False) -> Any:
+    """Build what ``type_`` says from builtins. Raises `MismatchError`, only if ``strict``."""
+    return _reader(type_).read(value, strict=strict)
+
+
+class _Reader(Protocol):
+    @property
+    def shape(self) -> type:
+        """The values that this reader can make something of even if they do not fit."""
+        ...
+
+    def read(self, value: Any, *, strict: bool) -> Any:
+        """Return what the type makes of ``value``. Raises `MismatchError`, only if ``strict``."""
+        ...
+
+
+def _reader(type_: Any) -> _Reader:
+    try:
+        # The arguments are part of the key because Union[A, B] == Union[B, A], and the order matters here.
+        return _cached_reader(type_, get_args(type_))
+    except TypeError:  # annotations may hold what has no hash
+        return _new_reader(type_)
+
+
+@lru_cache(maxsize=1024)
+def _cached_reader(type_: Any, _arguments: tuple[Any, ...]) -> _Reader:
+    return _new_reader(type_)
+
+
+def _new_reader(type_: Any) -> _Reader:
+    type_ = unwrapped(type_)
+    origin, arguments = get_origin(type_) or type_, get_args(type_)
+    if origin is Union or origin is types.UnionType:
+        return _UnionReader(tuple(unwrapped(member) for member in arguments))
+    if isinstance(origin, type) and issubclass(origin, msgspec.Struct):
+        return _StructReader(type_, origin)
+    if origin in _LISTS:
+        return _ListReader(arguments[0] if arguments else Any)
+    if origin in _DICTS:
+        return _DictReader(arguments[1] if arguments else Any)
+    if type_ in (Any, object) or isinstance(type_, TypeVar):
+        return _AnyReader()
+    if typing.is_typeddict(type_):
+        return _TypedDictReader(type_)
+    return _ScalarReader(type_)
+
+
+def unwrapped(type_: Any) -> Any:
+    """Return the type that `Annotated`, a type alias or a `NewType` stands for."""
+    while True:
+        origin = get_origin(type_)
+        if origin is Annotated:
+            type_ = get_args(type_)[0]
+        elif hasattr(origin, "__value__"):  # an alias with parameters
+            type_ = origin.__value__[get_args(type_)]
+        elif hasattr(type_, "__value__"):
+            type_ = type_.__value__
+        elif hasattr(type_, "__supertype__"):
+            type_ = type_.__supertype__
+        else:
+            return type_
+
+
+def _misfit(value: Any, strict: bool, expected: str) -> Any:
+    if strict:
+        raise MismatchError(f"Expected `{expected}`, got `{type(value).__name__}`")
+    return value
+
+
+@attrs.frozen
+class _AnyReader:
+    shape = object
+
+    def read(self, value: Any, *, strict: bool) -> Any:  # anything fits
+        return value
+
+
+@attrs.frozen
+class _ScalarReader:
+    type_: Any
+    shape = type(None)
+
+    def read(self, value: Any, *, strict: bool) -> Any:
+        if type(value) is self.type_:
+            return value
+        if self.type_ is float and isinstance(value, int) and not _is_exact(value):
+            return _misfit(value, strict, "float")
+        try:
+            return _converted(value, self.type_)
+        except MismatchError:
+            if self.type_ is dt.datetime and (moment := _iso_datetime(value)):
+                return moment
+            if strict:
+                raise
+            return value
+
+
+def _converted(value: Any, type_: Any) -> Any:
+    try:
+        return msgspec.convert(value, type_)
+    except msgspec.ValidationError as error:
+        raise MismatchError(str(error)) from None
+
+
+def _is_exact(number: int) -> bool:
+    try:
+        return int(float(number)) == number
+    except OverflowError:
+        return False
+
+
+def _iso_datetime(value: Any) -> dt.datetime | None:
+    """Read the ISO 8601 forms that RFC 3339, and so msgspec, does not have."""
+    try:
+        return dt.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+
+
+@attrs.frozen
+class _TypedDictReader:
+    type_: Any
+    shape = Mapping
+
+    def read(self, value: Any, *, strict: bool) -> Any:
+        if strict:
+            _converted(value, self.type_)
+        return value
+
+
+@attrs.define(slots=False)
+class _ListReader:
+    item_type: Any
+    shape = list
+
+    @cached_property
+    def item(self) -> _Reader:
+        return _reader(self.item_type)
+
+    def read(self, value: Any, *, strict: bool) -> Any:
+        if not isinstance(value, list):
+            return _misfit(value, strict, "array")
+        items: list[Any] = []
+        try:
+            for item in cast("list[Any]", value):
+                items.append(self.item.read(item, strict=strict))  # noqa: PERF401  # its length is the misfit's index
+        except MismatchError as error:
+            raise error.inside(f"[{len(items)}]") from None
+        return items
+
+
+@attrs.define(slots=False)
+class _DictReader:
+    value_type: Any
+    shape = Mapping
+
+    @cached_property
+    def value(self) -> _Reader:
+        return _reader(self.value_type)
+
+    def read(self, value: Any, *, strict: bool) -> Any:
+        if not isinstance(value, Mapping):
+            return _misfit(value, strict, "object")
+        return {key: _read_at(key, self.value, item, strict) for key, item in cast("_Json", value).items()}
+
+
+_Json = Mapping[str, Any]
+
+
+def _read_at(key: str, reader: _Reader, value: Any, strict: bool) -> Any:
+    try:
+        return reader.read(value, strict=strict)
+    except MismatchError as error:
+        raise error.inside(f".{key}") from None
+
+
+@attrs.frozen
+class _Field:
+    name: str
+    key: str
+    reader: _Reader
+    required: bool
+
+
+@attrs.define(slots=False)
+class _StructReader:
+    type_: Any
+    cls: type[msgspec.Struct]
+    shape = Mapping
+
+    @cached_property
+    def fields(self) -> tuple[_Field, ...]:
+        return tuple(
+            _Field(field.name, field.encode_name, _reader(field.type), field.required)
+            for field in msgspec.structs.fields(self.type_)
+        )
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        return frozenset(field.key for field in self.fields)
+
+    def read(self, value: Any, *, strict: bool) -> Any:
+        if isinstance(value, self.cls):
+            return value
+        if not isinstance(value, Mapping):
+            return _misfit(value, strict, "object")
+        given = cast("_Json", value)
+        known: dict[str, Any] = {}
+        unset: set[str] = set()
+        for field in self.fields:
+            if field.key in given:
+                known[field.name] = _read_at(field.key, field.reader, given[field.key], strict)
+                continue
+            unset.add(field.name)
+            if field.required:
+                if strict:
+                    raise MismatchError(f"Object missing required field `{field.key}`")
+                known[field.name] = None
+        return self._made(known, unset, {key: item for key, item in given.items() if key not in self.keys})
+
+    def _made(self, known: dict[str, Any], unset: set[str], extra: dict[str, Any]) -> msgspec.Struct:
+        model = self.cls(**known)
+        if self.cls.__struct_config__.dict:
+            vars(model)[UNSET] = frozenset(unset)
+            vars(model)[EXTRA] = extra
+        return model
+
+
+class _UnionReader:
+    def __init__(self, members: tuple[Any, ...]) -> None:
+        self._readers = tuple(_reader(member) for member in members)
+        self._tag, by_tag = _tags(members)
+        self._by_tag = {tag: tuple(_reader(member) for member in tagged) for tag, tagged in by_tag.items()}
+        self._names = " | ".join(getattr(member, "__name__", str(member)) for member in members)
+
+    shape = object
+
+    def read(self, value: Any, *, strict: bool) -> Any:
+        tagged = self._tagged(value)
+        if len(tagged) == 1:
+            return tagged[0].read(value, strict=strict)
+        for reader in tagged or self._readers:
+            try:
+                return reader.read(value, strict=True)
+            except MismatchError:
+                continue
+        if strict:
+            return _misfit(value, strict, self._names)
+        for reader in tagged[::-1] or self._readers:
+            if isinstance(value, reader.shape):
+                return reader.read(value, strict=False)
+        return value
+
+    def _tagged(self, value: Any) -> tuple[_Reader, ...]:
+        if self._tag is None or not isinstance(value, Mapping):
+            return ()
+        tag = cast("_Json", value).get(self._tag)
+        return self._by_tag.get(tag, ()) if isinstance(tag, str) else ()
+
+
+def _tags(members: tuple[Any, ...]) -> tuple[str | None, dict[str, list[Any]]]:
+    """Return the key of the tag that the Structs of a union share, and the members of each tag.
+
+    A Struct without the field, or with a plain `str` there, takes what no tag names.
+    """
+    literals = [(member, found) for member in members if (found := _literals(member))]
+    if not literals:
+        return None, {}
+    names = [name for name in literals[0][1] if all(name in found for _, found in literals)]
+    tag = "type" if "type" in names or not names else names[0]
+    by_tag: dict[str, list[Any]] = {}
+    for member, found in literals:
+        for value in found.get(tag, ()):
+            by_tag.setdefault(value, []).append(member)
+    return tag, by_tag
+
+
+def _literals(member: Any) -> dict[str, tuple[str, ...]]:
+    origin = get_origin(member) or member
+    if not (isinstance(origin, type) and issubclass(origin, msgspec.Struct)):
+        return {}
+    fields = {field.encode_name: unwrapped(field.type) for field in msgspec.structs.fields(member)}
+    return {key: get_args(type_) for key, type_ in fields.items() if get_origin(type_) is Literal}

@@ -1,0 +1,163 @@
+"""The base of all typed answers: a msgspec Struct that keeps what it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Literal, Self, TypeVar, cast
+
+import msgspec
+
+from ._construct import EXTRA, UNSET, construct
+
+ModelT = TypeVar("ModelT", bound="BaseModel")
+
+
+class BaseModel(msgspec.Struct, kw_only=True, dict=True):
+    """A typed answer. Fields that its class does not declare are read as attributes all the same.
+
+    The answer to a request, not what lies inside it, also has ``_request_id``: the id that the API gave the
+    request (the underscore keeps it apart from the API's own fields; it is public all the same).
+
+    Subclasses may declare required fields after optional ones if they too say ``kw_only=True``.
+    Equality compares the declared fields.
+    """
+
+    @classmethod
+    def construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:
+        """Build one from what JSON holds, without checking: nested models are made, misfits kept."""
+        model: Self = construct(values, cls)
+        if _fields_set is not None:
+            vars(model)[UNSET] = frozenset(cls.__struct_fields__) - _fields_set
+        return model
+
+    @property
+    def model_extra(self) -> dict[str, Any]:
+        """The fields that the class does not declare, as plain builtins."""
+        return self.__dict__.get(EXTRA, {})
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The names of the fields that were given, declared or not."""
+        unset: frozenset[str] | None = self.__dict__.get(UNSET)
+        if unset is None:  # made by its constructor, which does not tell
+            given = {name for name in self.__struct_fields__ if not _is_default(self, name)}
+        else:
+            given = set(self.__struct_fields__) - unset
+        return given | self.model_extra.keys()
+
+    def to_dict(
+        self,
+        *,
+        mode: Literal["json", "python"] = "python",
+        use_api_names: bool = True,
+        exclude_unset: bool = True,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+    ) -> dict[str, Any]:
+        """Return it as nested dicts and lists, unknown fields included.
+
+        ``mode="json"`` also turns dates and the like to what JSON has. ``use_api_names``: the names of
+        the wire, where a field has another one in Python. By default what was not given is left out.
+        """
+
+        def plain(value: Any) -> Any:
+            match value:
+                case BaseModel():
+                    return fields(value)
+                case list():
+                    return [plain(item) for item in cast("list[Any]", value)]
+                case dict():
+                    return {key: plain(item) for key, item in cast("dict[Any, Any]", value).items()}
+                case _:
+                    return msgspec.to_builtins(value) if mode == "json" else value
+
+        def fields(model: BaseModel) -> dict[str, Any]:
+            names = _api_names(type(model)) if use_api_names else {}
+            unset: frozenset[str] = frozenset()
+            if exclude_unset:
+                unset = frozenset(model.__struct_fields__) - model.model_fields_set
+            result: dict[str, Any] = {}
+            for name in model.__struct_fields__:
+                value = getattr(model, name)
+                left_out = (
+                    name in unset
+                    or (exclude_none and value is None)
+                    or (exclude_defaults and _is_default(model, name))
+                )
+                if not left_out:
+                    result[names.get(name, name)] = plain(value)
+            extra = model.model_extra.items()
+            return result | {key: item for key, item in extra if not (exclude_none and item is None)}
+
+        return fields(self)
+
+    def to_json(
+        self,
+        *,
+        indent: int | None = 2,
+        use_api_names: bool = True,
+        exclude_unset: bool = True,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+    ) -> str:
+        """Return it as JSON text; with ``indent=None`` on one line without spaces."""
+        value = self.to_dict(
+            mode="json",
+            use_api_names=use_api_names,
+            exclude_unset=exclude_unset,
+            exclude_defaults=exclude_defaults,
+            exclude_none=exclude_none,
+        )
+        encoded = msgspec.json.encode(value)
+        return (encoded if indent is None else msgspec.json.format(encoded, indent=indent)).decode()
+
+    def __getattr__(self, name: str) -> Any:
+        # Called only when the ordinary look-up fails, so an unknown field never hides a method.
+        try:
+            return self.__dict__[EXTRA][name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+
+    def __repr__(self) -> str:
+        values = {name: getattr(self, name) for name in self.__struct_fields__} | self.model_extra
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+
+    def __copy__(self) -> Self:
+        return _rebuilt(type(self), self._values(), dict(self.__dict__))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # msgspec's own forgets the __dict__, and with it all unknown fields.
+        return _rebuilt, (type(self), self._values(), dict(self.__dict__))
+
+    def _values(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+
+def with_request_id(model: ModelT, request_id: str | None) -> ModelT:
+    """Note on an answer the id of the request that it answers, and return it."""
+    vars(model)["_request_id"] = request_id
+    return model
+
+
+def _rebuilt(cls: type[ModelT], values: Mapping[str, Any], state: Mapping[str, Any]) -> ModelT:
+    model = cls(**values)
+    vars(model).update(state)
+    return model
+
+
+@lru_cache(maxsize=1024)
+def _api_names(cls: type[BaseModel]) -> dict[str, str]:
+    return dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
+
+
+def _is_default(model: BaseModel, name: str) -> bool:
+    field = _fields(type(model))[name]
+    if field.default_factory is not msgspec.NODEFAULT:
+        return getattr(model, name) == field.default_factory()
+    return field.default is not msgspec.NODEFAULT and getattr(model, name) == field.default
+
+
+@lru_cache(maxsize=1024)
+def _fields(cls: type[BaseModel]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.name: field for field in msgspec.structs.fields(cls)}
