@@ -1,0 +1,168 @@
+"""The lane over a user's `httpx.AsyncClient`, under trio and asyncio: its proxies, hooks and auth hold.
+
+One attempt at a time, no redirects; httpx's errors become the transport's. httpx does not tell whether a
+connection was reused nor how much had arrived, so ``reused`` stays False, and ``sent`` is True as soon as a
+connection stood: the careful answer to "may it have been billed?".
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from math import inf
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ._lane import Answer, Lane
+from .transport import (
+    AttemptTimedOut,
+    ConnectFailed,
+    ConnectionLost,
+    ProtocolViolation,
+    ReadLimits,
+    ResponseTooLarge,
+    TransportError,
+)
+from .transport._headers import encode_field
+
+if TYPE_CHECKING:
+    import httpx
+
+_LIBRARIES = frozenset({"httpx", "httpx2"})
+_MEANINGS: dict[str, type[TransportError]] = {
+    "ConnectError": ConnectFailed,
+    "ConnectTimeout": ConnectFailed,
+    "PoolTimeout": ConnectFailed,
+    "ProxyError": ConnectFailed,
+    "UnsupportedProtocol": ConnectFailed,
+    "TimeoutException": AttemptTimedOut,
+    "NetworkError": ConnectionLost,
+    "LocalProtocolError": ProtocolViolation,
+    "TransportError": ProtocolViolation,
+    "DecodingError": ProtocolViolation,
+}
+"""By class name, the nearest ancestor's first: so httpx need not be imported for it."""
+_DISCONNECTED = ("disconnected", "peer closed connection")
+"""What httpcore and h11 say in a RemoteProtocolError when the connection ended before the answer did."""
+
+
+class HttpxLane:
+    """A lane that sends through an `httpx.AsyncClient`."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout: tuple[float | None, float | None, float | None, float | None],
+        limits: ReadLimits,
+    ) -> None:
+        self._client = client
+        self._method = method
+        self._url = url
+        self._headers = {"accept-encoding": "identity", "x-stainless-retry-count": "0"} | _lower(headers)
+        self._counts = "x-stainless-retry-count" not in _lower(headers)
+        self._timeout = timeout
+        self._limits = limits
+
+    async def send(
+        self,
+        body: bytes,
+        *,
+        taken: int = 0,
+        deadline: float = inf,
+        on_data: Callable[[bytes], None] | None = None,
+    ) -> Answer:
+        """Make one attempt and return the whole answer; see `Lane.send`."""
+        if deadline <= anyio.current_time():
+            raise AttemptTimedOut("the deadline had passed before the attempt began")
+        with anyio.CancelScope(deadline=deadline):
+            try:
+                return await self._exchange(body, taken, on_data)
+            except TransportError:
+                raise
+            except Exception as error:
+                failure = transport_error(error)
+                if failure is None:
+                    raise
+                raise failure from error
+        raise AttemptTimedOut("the deadline passed", sent=True)
+
+    async def _exchange(self, body: bytes, taken: int, on_data: Callable[[bytes], None] | None) -> Answer:
+        started_at = anyio.current_time()
+        parts: list[bytes] = []
+        size = 0
+        async with self._client.stream(
+            self._method,
+            self._url,
+            content=body or None,
+            headers=self._headers | ({"x-stainless-retry-count": str(taken)} if self._counts else {}),
+            timeout=self._timeout,
+            follow_redirects=False,
+        ) as response:
+            first_byte_at = anyio.current_time()
+            async for piece in response.aiter_bytes():
+                size += len(piece)
+                if self._limits.body is not None and size > self._limits.body:
+                    raise ResponseTooLarge(f"the response's body passed {self._limits.body} bytes", sent=True)
+                parts.append(piece)
+                if on_data is not None and response.is_success:
+                    on_data(piece)
+        return Answer(
+            status=response.status_code,
+            head=_raw_head(response),
+            body=b"".join(parts),
+            started_at=started_at,
+            first_byte_at=first_byte_at,
+            finished_at=anyio.current_time(),
+        )
+
+
+@asynccontextmanager
+async def open_httpx_lane(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    idle_timeout: float = inf,
+    limits: ReadLimits | None = None,
+) -> AsyncGenerator[Lane, None]:
+    """Give a lane to ``method url`` through ``client``.
+
+    ``idle_timeout``: seconds of silence after which an attempt ends; for connecting the client's own timeout
+    holds. Raises `ValueError` for headers that cannot be sent safely.
+    """
+    for name, value in headers.items():
+        encode_field(name, value)
+    silence = None if idle_timeout == inf else idle_timeout
+    timeout = (client.timeout.connect, silence, silence, None)
+    yield HttpxLane(client, method, url, headers, timeout=timeout, limits=limits or ReadLimits())
+
+
+def transport_error(error: Exception) -> TransportError | None:
+    """Return the transport's name for an error of httpx (or httpx2, its fork), None for any other error."""
+    message = f"{type(error).__name__}: {error}"
+    for cls in type(error).__mro__:
+        meaning = _MEANINGS.get(cls.__name__) if cls.__module__.partition(".")[0] in _LIBRARIES else None
+        if meaning is ProtocolViolation and any(phrase in message for phrase in _DISCONNECTED):
+            meaning = ConnectionLost
+        if meaning is not None:
+            sent = meaning is not ConnectFailed and cls.__name__ != "LocalProtocolError"
+            return meaning(message, sent=sent)
+    return None
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _raw_head(response: httpx.Response) -> bytes:
+    """Put together again what httpx took apart."""
+    start = f"{response.http_version} {response.status_code} {response.reason_phrase}\r\n".encode(
+        "latin-1", "replace"
+    )
+    return start + b"".join(b"%b: %b\r\n" % field for field in response.headers.raw) + b"\r\n"
