@@ -8,6 +8,7 @@ from ._app import Simulator
 from ._connection import in_memory_connector, serve_connection
 from ._log import LogRecord, RequestLog
 from ._profile import FAULT_KINDS, FaultKind, Limit, Limits, Profile, Ramp, Schedule
+from ._server import serve
 from ._text import body_digest, messages_digest
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "body_digest",
     "in_memory_connector",
     "messages_digest",
+    "serve",
     "serve_connection",
 ]
