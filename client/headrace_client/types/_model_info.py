@@ -1,0 +1,17 @@
+"""What the API says about a model."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from headrace_client._models import BaseModel
+
+
+class ModelInfo(BaseModel, kw_only=True):
+    """A model that can be asked."""
+
+    id: str
+    type: Literal["model"]
+    display_name: str
+    created_at: dt.datetime
