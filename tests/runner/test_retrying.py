@@ -1,0 +1,54 @@
+"""The runner's retry policy, one table and a few sentences."""
+
+from typing import Any, get_args
+
+import pytest
+
+from headrace.job import Failure, FailureKind
+from headrace.retrying import GiveUp, Retry, RunRetryPolicy, StopRun
+
+POLICY = RunRetryPolicy(max_attempts=3, initial_delay=1.0, max_delay=60.0)
+
+
+def verdict(kind: FailureKind, status: int | None = None, **more: Any) -> Retry | GiveUp | StopRun:
+    asked = {"failures": 0, "attempts": 1, "dice": 0.5, **more}
+    return POLICY.verdict(Failure(kind=kind, message="no", status=status), **asked)
+
+
+@pytest.mark.parametrize("kind", ["bad_line", "rejected", "too_large", "redirect"])
+def test_what_repetition_does_not_mend_is_given_up(kind: FailureKind) -> None:
+    assert verdict(kind) == GiveUp()
+
+
+@pytest.mark.parametrize("kind", ["server", "bad_answer", "connection", "timeout"])
+def test_what_may_pass_is_tried_again_until_the_attempts_are_used_up(kind: FailureKind) -> None:
+    assert verdict(kind, failures=1) == Retry(after=1.0, counts=True)
+    assert verdict(kind, failures=2) == GiveUp()
+
+
+@pytest.mark.parametrize("kind", ["rate_limit", "overloaded"])
+def test_not_now_uses_up_no_attempt(kind: FailureKind) -> None:
+    assert verdict(kind, failures=2, retry_after=7.0) == Retry(after=7.0, counts=False)
+
+
+def test_a_spend_cap_and_a_refused_key_end_the_run_and_a_403_only_its_job() -> None:
+    assert verdict("spend_limit", 429) == StopRun()
+    assert verdict("credentials", 401) == StopRun()
+    assert verdict("credentials", 403) == GiveUp()
+
+
+def test_x_should_retry_overrides_the_status() -> None:
+    assert verdict("server", 500, should_retry=False) == GiveUp()
+    assert isinstance(verdict("rejected", 400, should_retry=True), Retry)
+
+
+def test_backoff_is_exponential_with_full_jitter_and_a_ceiling() -> None:
+    delays = [POLICY.verdict(Failure(kind="server", message=""), failures=0, attempts=n, dice=1.0) for n in (1, 2, 3, 99)]
+
+    assert [delay.after for delay in delays if isinstance(delay, Retry)] == [2.0, 4.0, 8.0, 60.0]
+    assert verdict("server", dice=0.0) == Retry(after=0.0, counts=True)
+
+
+def test_every_kind_of_failure_has_a_verdict() -> None:
+    for kind in get_args(FailureKind):
+        assert isinstance(verdict(kind), Retry | GiveUp | StopRun)
