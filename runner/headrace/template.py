@@ -1,14 +1,14 @@
 """Prompt templates: ``{question}`` and ``{meta.source}`` in a text stand for fields of a row.
 
-What counts as a name: one or more segments joined by single dots, each of one or more letters, digits (of any
-script), ``_`` or ``-``. The braces hold nothing else, no blank either. ``{a.b}`` is the row's own key ``a.b`` if
-it has one, else the key ``b`` of the object under ``a``. Only keys of JSON objects are looked up, never
-attributes, and arrays have no keys.
+What counts as a name: one or more segments joined by single dots, each of one or more letters, digits (of
+any script), ``_`` or ``-``. The braces hold nothing else, no blank either. ``{a.b}`` is the row's own key
+``a.b`` if it has one, else the key ``b`` of the object under ``a``. Only keys of JSON objects are looked up,
+never attributes, and arrays have no keys.
 
 Strings go in as they are, other values as compact JSON. What went in is never scanned again.
 
-``{{`` and ``}}`` are literal braces. Any other brace group (``{"label": 1}``, ``{}``) stays as it is, but names
-within it are still filled in. Braces are matched from the left, so that the end of a nested group,
+``{{`` and ``}}`` are literal braces. Any other brace group (``{"label": 1}``, ``{}``) stays as it is, but
+names within it are still filled in. Braces are matched from the left, so that the end of a nested group,
 ``{"a": {"b": 1}}``, is no literal brace: ``}}`` stands for one brace where it closes a ``{{`` or nothing.
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import Enum
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import attrs
 import msgspec
@@ -104,11 +104,11 @@ def look_up(row: Mapping[str, object], name: str) -> object:
     """Return the field of a row that a name (``a`` or ``a.b``) stands for, or `MISSING`."""
     if name in row:
         return row[name]
-    value: object = row
+    value: Any = row
     for key in name.split("."):
         if not isinstance(value, dict) or key not in value:
             return MISSING
-        value = cast("dict[str, object]", value)[key]
+        value = cast("dict[str, Any]", value)[key]
     return value
 
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from headrace._exceptions import RunRefused
 
-from . import anthropic, raw, rows
+from . import anthropic, openai, raw, rows
+from ._chat_api import ChatDialect
 from ._dialect import Assembler, Dialect
 from ._failures import failure_from_transport
 from ._lines import decode_object
@@ -32,13 +33,17 @@ __all__ = [
 
 _MAKERS: Final[Mapping[str, Callable[[RequestOptions], Dialect]]] = {
     "anthropic": lambda options: MessagesDialect(anthropic.line_format(options)),
+    "openai": lambda options: ChatDialect(openai.line_format(options)),
     "raw": lambda options: MessagesDialect(raw.line_format(options)),
     "rows": lambda options: MessagesDialect(rows.line_format(options)),
 }
 
 DIALECT_NAMES: Final = tuple(_MAKERS)
 
-_BEDROCK = "Bedrock batch lines (modelInput) cannot be run live; turn them into {'custom_id': .., 'params': ..} lines"
+_BEDROCK = (
+    "Bedrock's batch lines (modelInput) cannot be run live; "
+    'turn them into {"custom_id": .., "params": ..} lines, with a model'
+)
 
 
 def make_dialect(name: str, options: RequestOptions) -> Dialect:
@@ -53,8 +58,8 @@ def make_dialect(name: str, options: RequestOptions) -> Dialect:
 def detect(line: bytes, options: RequestOptions) -> str:
     """Return the name of the dialect of the input's first line.
 
-    Raises `RunRefused` where no dialect fits, and `BadLine` if the line is no JSON object: then the next one is
-    the first.
+    Raises `RunRefused` where no dialect fits, and `BadLine` if the line is no JSON object: then the next
+    one is the first.
     """
     keys = decode_object(line).keys()
     if "modelInput" in keys:

@@ -66,8 +66,8 @@ class Dialect(Protocol):
     def recipe(self) -> Mapping[str, object]:
         """All that shapes the answers beside the lines: what a changed digest of it means is in P7.
 
-        Only what was given, so that a new option does not change the recipe of runs without it. Streaming is left
-        out: it changes how an answer travels, not what it says.
+        Only what was given, so that a new option does not change the recipe of runs without it. Streaming is
+        left out: it changes how an answer travels, not what it says.
         """
         ...
 

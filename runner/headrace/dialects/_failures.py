@@ -63,12 +63,12 @@ def read_error(body: object) -> ServerError:
     outer = _object(body)
     inner = _object(outer.get("error")) or outer
     details = _object(inner.get("details"))
-    codes = (details.get("error_code"), inner.get("code"), inner.get("type"))
-    texts = (inner.get("message"), outer.get("error"), outer.get("detail"))
+    codes = (_string(code) for code in (details.get("error_code"), inner.get("code"), inner.get("type")))
+    texts = (_string(text) for text in (inner.get("message"), outer.get("error"), outer.get("detail")))
     return ServerError(
         type=_string(inner.get("type")),
-        codes=tuple(code for code in codes if isinstance(code, str) and code),
-        text=next(filter(None, map(_string, texts)), ""),
+        codes=tuple(filter(None, codes)),
+        text=next(filter(None, texts), ""),
         request_id=_string(outer.get("request_id")) or None,
     )
 

@@ -1,4 +1,4 @@
-"""What the two APIs share in judging an answer: a success if a rule of the API says so, else why not (pure)."""
+"""What the two APIs share in judging an answer: a success if the API's rule says so, else why not (pure)."""
 
 from __future__ import annotations
 

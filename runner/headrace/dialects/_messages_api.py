@@ -76,7 +76,7 @@ class MessagesDialect:
 def read_request(
     params: Mapping[str, Any],
     raw: bytes,
-    overrides: Mapping[str, object],
+    body_keys: Mapping[str, object],
     *,
     own_id: str | None,
     kept: bytes | None,
@@ -85,11 +85,11 @@ def read_request(
 
     The bytes go through untouched unless the options override a key.
     """
-    fields = {**params, **overrides} if overrides else params
+    fields = {**params, **body_keys} if body_keys else params
     return JobRequest(
         id=own_id,
         path=MESSAGES_PATH,
-        body=msgspec.json.encode(fields) if overrides else raw,
+        body=msgspec.json.encode(fields) if body_keys else raw,
         model=required_model(fields),
         max_tokens=optional(fields, "max_tokens", int),
         stream=optional(fields, "stream", bool) or False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from headrace.job import Failure, Success
 from headrace_client._accumulate import MessageAccumulator, UnexpectedEventError
 from headrace_client._sse import ServerSentEvent
@@ -20,14 +22,17 @@ class MessageEvents:
 
     @property
     def complete(self) -> bool:
+        """Whether the stream said that the message is whole."""
         return self._accumulator.complete
 
     def take(self, event: ServerSentEvent) -> Failure | None:
+        """Add one event, or say what error it is."""
         if not event.data:
             return None
         value = event.json()
         if not isinstance(value, dict):
             raise UnexpectedEventError("an event is no JSON object")
+        value = cast("dict[str, Any]", value)
         if value.get("type") == "error" or event.event == "error":
             return failure_from_event(event.data)
         self.has_token = self.has_token or value.get("type") == "content_block_delta"
@@ -35,4 +40,5 @@ class MessageEvents:
         return None
 
     def success(self) -> Success:
+        """Return the message; raises where it has no stop reason."""
         return read_message(encode(self._accumulator.message))

@@ -12,7 +12,7 @@ from headrace._exceptions import RunRefused
 
 @attrs.frozen(kw_only=True)
 class RequestOptions:
-    """The options of ``headrace run`` that shape requests. Those that a dialect has no use for are refused."""
+    """The options of ``headrace run`` that shape requests; a dialect refuses those it has no use for."""
 
     model: str | None = None
     """Overrides the model of every line; required where the lines are rows."""

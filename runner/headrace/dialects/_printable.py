@@ -1,4 +1,4 @@
-"""Texts of a server made fit for people and terminals: one line, bounded, no control characters, no secret."""
+"""A server's texts made fit for people and terminals: one line, bounded, no control characters, no secret."""
 
 from __future__ import annotations
 

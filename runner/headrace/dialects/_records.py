@@ -1,4 +1,4 @@
-"""What the records of all dialects share: one line of JSON each, the key ``headrace``, and reading them back."""
+"""What all records share: one line of JSON each, the key ``headrace``, and how they are read back."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class BadRecord(HeadraceError):
 def one_line(body: bytes) -> bytes:
     """Return JSON as one line for every reader; mostly the very same bytes (P12).
 
-    ``body`` is well-formed JSON, of which only the strings are not known to be UTF-8 (msgspec's Raw, or a Struct
-    that skipped them). Raises `UnicodeDecodeError` if they are not. Within well-formed JSON, CR and LF stand only
-    between tokens, the other line ends only in strings, where an escape says the same.
+    ``body`` is well-formed JSON, of which only the strings are not known to be UTF-8 (msgspec's Raw, or a
+    Struct that skipped them). Raises `UnicodeDecodeError` if they are not. Within well-formed JSON, CR and LF
+    stand only between tokens, the other line ends only in strings, where an escape says the same.
     """
     for end, blank in _LINE_ENDS:
         if end in body:

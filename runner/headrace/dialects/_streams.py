@@ -1,4 +1,4 @@
-"""What the two APIs share in assembling a stream: bytes to events, and every way to end without an answer (pure)."""
+"""What the two APIs share in assembling a stream: from bytes to events, and how it can end (pure)."""
 
 from __future__ import annotations
 

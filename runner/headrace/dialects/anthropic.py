@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from headrace._exceptions import BadLine
 from headrace.job import JobRequest
 
 from ._dialect import LineFormat
-from ._lines import check_fields, check_id, decode_object, keep_fields, require_unique, unreadable
+from ._lines import (
+    check_fields,
+    check_id,
+    decode_object,
+    identify_custom_id,
+    keep_fields,
+    require_unique,
+    required_object,
+    unreadable,
+)
 from ._messages_api import read_request
 from ._options import RequestOptions, overrides, recipe, refuse_unused
 from ._records import DECODE_ERRORS
-
-
-class _Id(msgspec.Struct, gc=False):
-    custom_id: str | None = None
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -26,7 +30,6 @@ class _Line(msgspec.Struct, gc=False):
     custom_id: str | None = None
 
 
-_DECODE_ID: Final = msgspec.json.Decoder(_Id).decode
 _DECODE_LINE: Final = msgspec.json.Decoder(_Line).decode
 _DECISIVE_KEYS: Final = (b'"custom_id"', b'"params"', b'"model"', b'"max_tokens"', b'"stream"')
 
@@ -38,22 +41,13 @@ def line_format(options: RequestOptions) -> LineFormat:
     return LineFormat(
         name="anthropic",
         recipe=recipe("anthropic", options),
-        identify=identify,
+        identify=identify_custom_id,
         check_first=lambda line: check_fields(line, ("--keep", options.keep)),
-        read=lambda line: read(line, body_keys, options.keep),
+        read=lambda line: read(line, options, body_keys),
     )
 
 
-def identify(line: bytes) -> str | None:
-    """Return the line's ``custom_id`` (0.8 us for 1 KB)."""
-    try:
-        own_id = _DECODE_ID(line).custom_id
-    except DECODE_ERRORS as error:
-        raise unreadable(error, line) from error
-    return None if own_id is None else check_id(own_id, "custom_id")
-
-
-def read(line: bytes, overrides: Mapping[str, object], keep: Sequence[str]) -> JobRequest:
+def read(line: bytes, options: RequestOptions, body_keys: Mapping[str, object]) -> JobRequest:
     """Return the line's request."""
     fields = decode_object(line)
     require_unique(line, _DECISIVE_KEYS)
@@ -61,13 +55,10 @@ def read(line: bytes, overrides: Mapping[str, object], keep: Sequence[str]) -> J
         job = _DECODE_LINE(line)
     except DECODE_ERRORS as error:
         raise unreadable(error, line) from error
-    params = fields["params"]
-    if type(params) is not dict:
-        raise BadLine("params must be an object: the body of the request")
     return read_request(
-        params,  # pyright: ignore[reportUnknownArgumentType]  # a decoded object has str keys
+        required_object(fields, "params"),
         bytes(job.params),
-        overrides,
+        body_keys,
         own_id=None if job.custom_id is None else check_id(job.custom_id, "custom_id"),
-        kept=keep_fields(fields, keep),
+        kept=keep_fields(fields, options.keep),
     )

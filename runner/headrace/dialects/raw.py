@@ -30,14 +30,14 @@ def line_format(options: RequestOptions) -> LineFormat:
     )
 
 
-def read(line: bytes, options: RequestOptions, overrides: Mapping[str, object]) -> JobRequest:
+def read(line: bytes, options: RequestOptions, body_keys: Mapping[str, object]) -> JobRequest:
     """Return the line's request: the line is its body."""
     fields = decode_object(line)
     require_unique(line, _DECISIVE_KEYS)
     return read_request(
         fields,
         line,
-        overrides,
+        body_keys,
         own_id=None if options.id_field is None else field_id(fields, options.id_field),
         kept=keep_fields(fields, options.keep),
     )

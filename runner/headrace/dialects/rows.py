@@ -1,4 +1,4 @@
-"""Lines of any data set: each row fills a prompt template and becomes one user message of the Messages API."""
+"""Lines of any data set: each row fills a prompt template, one user message of the Messages API."""
 
 from __future__ import annotations
 

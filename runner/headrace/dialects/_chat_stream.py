@@ -1,0 +1,122 @@
+"""The chunks of a streamed chat completion put together into the completion that it would have been (pure).
+
+A chunk's choices carry deltas. Texts grow, lists of numbered parts (``tool_calls``) are merged by their
+number, other lists grow, names are said once, and anything unknown is kept. Pieces of a text are joined at
+the end: a long answer costs its length, not its square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from headrace.job import Failure, Success
+from headrace_client._sse import ServerSentEvent
+
+from ._chat_answer import read_answer
+from ._failures import failure_from_event
+from ._records import encode
+
+_END: Final = "[DONE]"
+_SAID_ONCE: Final = frozenset({"role", "type", "id", "name", "finish_reason"})
+
+
+class _Text(list[str]):
+    """The pieces of a text that is still growing."""
+
+
+class _Parts(dict[object, Any]):
+    """The parts of a list that is still growing, by number where they have one."""
+
+
+class ChatEvents:
+    """The `Events` of one answer: complete with ``[DONE]``."""
+
+    def __init__(self) -> None:
+        self._completion: dict[str, Any] = {}
+        self._choices: dict[int, dict[str, Any]] = {}
+        self.has_token = False
+        self.complete = False
+
+    def take(self, event: ServerSentEvent) -> Failure | None:
+        """Add one chunk, or say what error it is."""
+        if event.data == _END:
+            self.complete = True
+        if self.complete or not event.data:
+            return None
+        chunk = event.json()
+        if not isinstance(chunk, dict):
+            raise TypeError("a chunk is no JSON object")
+        chunk = cast("dict[str, Any]", chunk)
+        if chunk.get("error") or chunk.get("object") == "error" or event.event == "error":
+            return failure_from_event(event.data)
+        for choice in chunk.pop("choices", None) or ():
+            self._add_choice(choice)
+        self._completion.update({key: value for key, value in chunk.items() if value is not None})
+        return None
+
+    def _add_choice(self, choice: Mapping[str, Any]) -> None:
+        index = choice.get("index", 0)
+        message = {"role": "assistant", "content": None}
+        merged = self._choices.setdefault(index, {"index": index, "message": message, "finish_reason": None})
+        delta: dict[str, Any] = choice.get("delta") or {}
+        self.has_token = self.has_token or any(value for key, value in delta.items() if key != "role")
+        _merge(merged["message"], delta)
+        _merge(merged, {key: value for key, value in choice.items() if key != "delta"})
+
+    def success(self) -> Success:
+        """Return the completion; raises where a choice has no reason to have finished."""
+        choices = [_settled(self._choices[index]) for index in sorted(self._choices)]
+        return read_answer(encode({**self._completion, "object": "chat.completion", "choices": choices}))
+
+
+def _merge(whole: dict[str, Any], delta: Mapping[str, Any]) -> None:
+    """Add a delta to what has come before."""
+    for key, value in delta.items():
+        if value is None:
+            whole.setdefault(key, None)
+        elif isinstance(value, str) and key not in _SAID_ONCE:
+            _grow(whole, key, value)
+        elif isinstance(value, list):
+            _extend(whole, key, cast("list[Any]", value))
+        elif isinstance(value, dict):
+            part: dict[str, Any] = whole.get(key) or {}
+            _merge(part, cast("dict[str, Any]", value))
+            whole[key] = part
+        elif value != "":
+            whole[key] = value
+
+
+def _grow(whole: dict[str, Any], key: str, piece: str) -> None:
+    if not isinstance(text := whole.get(key), _Text):
+        whole[key] = text = _Text()
+    text.append(piece)
+
+
+def _extend(whole: dict[str, Any], key: str, items: list[Any]) -> None:
+    if not isinstance(parts := whole.get(key), _Parts):
+        whole[key] = parts = _Parts()
+    for item in items:
+        number: object = cast("dict[str, Any]", item).get("index") if isinstance(item, dict) else None
+        if number is None:
+            parts[f"unnumbered {len(parts)}"] = item
+        else:
+            _merge(parts.setdefault(number, {}), cast("dict[str, Any]", item))
+
+
+def _settled(value: Any) -> Any:
+    """Return what has grown as plain strings and lists."""
+    if isinstance(value, _Text):
+        return "".join(value)
+    if isinstance(value, _Parts):
+        return [_without_number(_settled(part)) for part in value.values()]
+    if isinstance(value, dict):
+        return {key: _settled(member) for key, member in cast("dict[str, Any]", value).items()}
+    return value
+
+
+def _without_number(part: Any) -> Any:
+    """Return a part without the ``index`` that only deltas have."""
+    if not isinstance(part, dict):
+        return part
+    return {key: value for key, value in cast("dict[str, Any]", part).items() if key != "index"}

@@ -1,0 +1,132 @@
+"""Lines of OpenAI's batch input: ``{"custom_id":"a-1","method":"POST","url":"/v1/...","body":{...}}``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final, Literal, cast
+from urllib.parse import unquote
+
+import msgspec
+
+from headrace._exceptions import BadLine
+from headrace.job import JobRequest
+
+from ._dialect import LineFormat
+from ._lines import (
+    check_fields,
+    check_id,
+    decode_object,
+    identify_custom_id,
+    keep_fields,
+    optional,
+    quoted,
+    require_unique,
+    required_model,
+    required_object,
+    unreadable,
+)
+from ._options import RequestOptions, overrides, recipe, refuse_unused
+from ._records import DECODE_ERRORS
+
+CHAT_PATH: Final = "/v1/chat/completions"
+
+
+class _Line(msgspec.Struct, gc=False):
+    method: Literal["POST"]
+    url: str
+    body: msgspec.Raw
+    custom_id: str | None = None
+
+
+_DECODE_LINE: Final = msgspec.json.Decoder(_Line).decode
+_DECISIVE_KEYS: Final = (
+    b'"custom_id"',
+    b'"method"',
+    b'"url"',
+    b'"body"',
+    b'"model"',
+    b'"max_tokens"',
+    b'"max_completion_tokens"',
+    b'"stream"',
+)
+_LIMITS: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+"""The names that bound an answer's tokens. The last one is for bodies that have none: it is deprecated, but
+a server that does not want it says so, where one that does not know the first ignores it without a word."""
+
+
+def line_format(options: RequestOptions) -> LineFormat:
+    """Return how to read the lines. Raises `RunRefused` for options that do not fit."""
+    refuse_unused("openai", options, "prompt", "system", "id_field")
+    body_keys = overrides(options)
+    return LineFormat(
+        name="openai",
+        recipe=recipe("openai", options),
+        identify=identify_custom_id,
+        check_first=lambda line: check_fields(line, ("--keep", options.keep)),
+        read=lambda line: read(line, options, body_keys),
+    )
+
+
+def read(line: bytes, options: RequestOptions, body_keys: Mapping[str, object]) -> JobRequest:
+    """Return the line's request."""
+    fields = decode_object(line)
+    require_unique(line, _DECISIVE_KEYS)
+    try:
+        job = _DECODE_LINE(line)
+    except DECODE_ERRORS as error:
+        raise unreadable(error, line) from error
+    body = required_object(fields, "body")
+    path = check_path(job.url)
+    changes = _changes(body, path, options, body_keys)
+    changed = {**body, **changes} if changes else body
+    return JobRequest(
+        id=None if job.custom_id is None else check_id(job.custom_id, "custom_id"),
+        path=path,
+        body=msgspec.json.encode(changed) if changes else bytes(job.body),
+        model=required_model(changed),
+        max_tokens=optional(changed, _limit_name(changed), int),
+        stream=optional(changed, "stream", bool) or False,
+        kept=keep_fields(fields, options.keep),
+    )
+
+
+def _changes(
+    body: Mapping[str, Any], path: str, options: RequestOptions, body_keys: Mapping[str, object]
+) -> dict[str, object]:
+    """Return the keys to set in a body: the options', and what a stream needs to tell its usage."""
+    changes = dict(body_keys)
+    if options.max_tokens is not None:
+        del changes["max_tokens"]
+        changes[_limit_name({**body, **changes})] = options.max_tokens
+    if changes.get("stream", body.get("stream")) is True:
+        if path.partition("?")[0] != CHAT_PATH:
+            raise BadLine(f"only {CHAT_PATH} can be streamed; leave out stream")
+        changes |= _with_usage(changes.get("stream_options", body.get("stream_options")))
+    return changes
+
+
+def _with_usage(stream_options: object) -> dict[str, object]:
+    """Return what makes the last chunk tell the usage, unless the options say something of it."""
+    options = cast("dict[str, object]", stream_options) if isinstance(stream_options, dict) else {}
+    if "include_usage" in options:
+        return {}
+    return {"stream_options": {**options, "include_usage": True}}
+
+
+def _limit_name(body: Mapping[str, object]) -> str:
+    return next((name for name in _LIMITS if name in body), _LIMITS[-1])
+
+
+@lru_cache(maxsize=64)
+def check_path(url: str) -> str:
+    """Return a path on the configured origin: a line must not lead the key elsewhere (P24)."""
+    if "://" in url or url.startswith("//"):
+        raise BadLine("url must be a path like /v1/chat/completions; the server is given by --base-url")
+    if not _PATH.fullmatch(url) or {".", ".."}.intersection(unquote(url).replace("\\", "/").split("/")):
+        raise BadLine(f"url must be a path like /v1/chat/completions, not {quoted(url)}")
+    return url
+
+
+_PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})+")  # RFC 3986, section 3.3
