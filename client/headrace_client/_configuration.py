@@ -1,0 +1,297 @@
+"""What the two clients have in common: their settings, and how these become a request.
+
+Nothing here sends, sleeps or imports httpx before a request or a setting needs it: constructing
+a client costs microseconds.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Required, TypedDict
+
+from ._exceptions import SENSITIVE_HEADERS
+from ._flow import Flow, RetryEvent, Success, request_flow
+from ._json import encode
+from ._logging import log_retry
+from ._options import (
+    DEFAULT_MAX_RETRIES,
+    MAX_RETRY_AFTER,
+    FinalRequestOptions,
+    Headers,
+    NotGiven,
+    Query,
+    TimeoutTypes,
+    not_given,
+)
+from ._platform import platform_headers
+from ._querystring import Querystring
+from ._redirect import same_origin
+from ._request import MergedHeaders, build_url, merge_body, merge_headers, with_trailing_slash
+from ._retry import RetryPolicy, checked_max_retries
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class Settings(TypedDict, total=False):
+    """What the constructors of both faces take beside their HTTP client."""
+
+    version: Required[str]
+    base_url: Required[str | httpx.URL]
+    _strict_response_validation: bool
+    max_retries: float
+    timeout: TimeoutTypes | NotGiven
+    custom_headers: Headers | None
+    custom_query: Query | None
+    on_retry: Callable[[RetryEvent], object] | None
+    max_retry_after: float
+
+
+class BaseClient:
+    """The settings of an API client. ``max_retries`` may be set anew at any time, ``base_url`` and ``timeout`` too."""
+
+    _idempotency_header: str | None = None
+    _default_stream_cls: ClassVar[type[Any] | None] = None
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        base_url: str | httpx.URL,
+        _strict_response_validation: bool = False,
+        max_retries: float = DEFAULT_MAX_RETRIES,
+        timeout: TimeoutTypes | NotGiven = not_given,
+        custom_headers: Headers | None = None,
+        custom_query: Query | None = None,
+        on_retry: Callable[[RetryEvent], object] | None = None,
+        max_retry_after: float = MAX_RETRY_AFTER,
+    ) -> None:
+        self._version = version
+        self._url = with_trailing_slash(str(base_url))
+        self._strict_response_validation = _strict_response_validation
+        self.max_retries = checked_max_retries(max_retries)
+        self._timeout = timeout
+        self._custom_headers: Headers = dict(custom_headers or {})
+        self._custom_query: Query = dict(custom_query or {})
+        self.on_retry = on_retry
+        self.max_retry_after = max_retry_after
+
+    @property
+    def base_url(self) -> httpx.URL:
+        """The URL that paths are joined to; it ends in a slash, also after being set."""
+        import httpx  # only now: see the module's docstring
+
+        return httpx.URL(self._url)
+
+    @base_url.setter
+    def base_url(self, url: str | httpx.URL) -> None:
+        self._url = with_trailing_slash(str(url))
+
+    @property
+    def _base_url(self) -> httpx.URL:
+        return self.base_url
+
+    @property
+    def timeout(self) -> TimeoutTypes:
+        """The timeout of requests that bring none: seconds, an `httpx.Timeout`, or None for no limit."""
+        if isinstance(self._timeout, NotGiven):
+            from ._http_clients import DEFAULT_TIMEOUT  # imports httpx
+
+            return DEFAULT_TIMEOUT
+        return self._timeout
+
+    @timeout.setter
+    def timeout(self, timeout: TimeoutTypes) -> None:
+        self._timeout = timeout
+
+    @property
+    def has_default_timeout(self) -> bool:
+        """Tell whether the timeout is the default one, so that nobody has said how long to wait."""
+        from ._http_clients import DEFAULT_TIMEOUT  # imports httpx
+
+        return self.timeout == DEFAULT_TIMEOUT
+
+    @property
+    def user_agent(self) -> str:
+        """What the client calls itself."""
+        return f"{type(self).__name__}/Python {self._version}"
+
+    @property
+    def auth_headers(self) -> dict[str, str]:
+        """The headers that carry the credentials; none on the base class."""
+        return {}
+
+    @property
+    def custom_auth(self) -> httpx.Auth | None:
+        """An httpx authentication scheme for all requests; for subclasses."""
+        return None
+
+    @property
+    def default_headers(self) -> dict[str, str]:
+        """The headers of every request, in the order of precedence: built-in, platform, credentials, given."""
+        return self._merge_headers().sent
+
+    @property
+    def default_query(self) -> dict[str, object]:
+        """The query parameters of every request."""
+        return dict(self._custom_query)
+
+    @property
+    def qs(self) -> Querystring:
+        """The style of query strings."""
+        return Querystring()
+
+    def platform_headers(self) -> dict[str, str]:
+        """Return the telemetry headers."""
+        return {**platform_headers(self._version), "X-Stainless-Async": self._loop_name()}
+
+    def _loop_name(self) -> str:
+        return "false"
+
+    def _builtin_headers(self) -> dict[str, str]:
+        return {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": self.user_agent,
+        }
+
+    def _merge_headers(self, *layers: Headers, foreign: bool = False) -> MergedHeaders:
+        """Merge the client's headers with ``layers``; a ``foreign`` origin gets no credentials of the client."""
+        own = (self._builtin_headers(), self.platform_headers(), self.auth_headers, self._custom_headers)
+        if foreign:
+            own = tuple(_without_credentials(layer) for layer in own)
+        return merge_headers(*own, *layers)
+
+    def _validate_headers(self, headers: MergedHeaders) -> None:
+        """Raise `TypeError` when a request lacks what the API will refuse it without; for subclasses."""
+
+    def _retry_policy(self, options: FinalRequestOptions) -> RetryPolicy:
+        retries = options.max_retries
+        return RetryPolicy(
+            max_retries=checked_max_retries(self.max_retries if isinstance(retries, NotGiven) else retries),
+            max_retry_after=self.max_retry_after,
+        )
+
+    def _flow(self, options: FinalRequestOptions, http_client: Any) -> Flow:
+        follow = options.follow_redirects
+        if follow is None:
+            follow = bool(http_client.follow_redirects)
+        if self._idempotency_header and options.idempotency_key is None and options.method.lower() != "get":
+            options = options.replace(idempotency_key=f"stainless-python-retry-{uuid.uuid4()}")
+        return request_flow(
+            options,
+            self._retry_policy(options),
+            follow_redirects=follow,
+            wall_clock=time.time,
+            dice=random.random,
+        )
+
+    def _announce(self, event: RetryEvent) -> None:
+        log_retry(event)
+        if self.on_retry is not None:
+            self.on_retry(event)
+
+    def _send_arguments(self) -> dict[str, Any]:
+        """Return what goes along with each request to the HTTP client; the flow follows redirects itself."""
+        auth = self.custom_auth
+        return {"follow_redirects": False, **({} if auth is None else {"auth": auth})}
+
+    def _request_url(self, options: FinalRequestOptions) -> str:
+        query = {} if options.redirected else {**self.default_query, **options.params}
+        return build_url(self._url, options.url, query, self.qs)
+
+    def _request_headers(self, options: FinalRequestOptions, url: str, taken: int) -> MergedHeaders:
+        return self._endpoint_headers(url, self._call_headers(options, taken), options.header_layer)
+
+    def _endpoint_headers(self, url: str, *layers: Headers) -> MergedHeaders:
+        """Merge the headers for a request to ``url``; at another origin the client's credentials stay out."""
+        foreign = not same_origin(url, self._url)
+        headers = self._merge_headers(*layers, foreign=foreign)
+        if not foreign:
+            self._validate_headers(headers)
+        return headers
+
+    def _call_headers(self, options: FinalRequestOptions, taken: int) -> dict[str, str]:
+        """Return what the client says about one attempt; the caller's own headers win over it."""
+        headers = {"x-stainless-retry-count": str(taken)}
+        if options.idempotency_key is not None:
+            headers[self._idempotency_header or "Idempotency-Key"] = options.idempotency_key
+        per_call = not isinstance(options.timeout, NotGiven)
+        read = _read_timeout(options.timeout if per_call else self.timeout)
+        if read is not None:
+            headers["x-stainless-read-timeout"] = str(read)
+            if per_call:
+                headers["x-stainless-timeout"] = str(read)
+        return headers
+
+    def _view(
+        self,
+        success: Success,
+        cast_to: object,
+        options: FinalRequestOptions,
+        stream: bool,
+        stream_cls: type[Any] | None,
+    ) -> dict[str, Any]:
+        """Return the arguments of the view of an answer."""
+        return {
+            "raw": success.response,
+            "client": self,
+            "cast_to": cast_to,
+            "options": options,
+            "stream": stream,
+            "stream_cls": stream_cls or self._default_stream_cls,
+            "retries_taken": success.taken,
+        }
+
+    @staticmethod
+    def _wants_http_response(cast_to: object, options: FinalRequestOptions) -> bool:
+        """Tell whether the caller asked for the HTTP library's own response, which needs no view."""
+        is_response = isinstance(cast_to, type) and cast_to.__module__.startswith("httpx")
+        return is_response and cast_to.__name__ == "Response" and not options.raw_response
+
+    def _assemble(self, http_client: Any, options: FinalRequestOptions, taken: int) -> httpx.Request:
+        """Build the request of one attempt with the HTTP client, whose own defaults lie below ours."""
+        from ._http_clients import timeout_arguments  # imports httpx
+
+        url = self._request_url(options)
+        headers = self._request_headers(options, url, taken)
+        if options.method.lower() == "get":
+            headers = headers.without("content-type")
+        timeout = self.timeout if isinstance(options.timeout, NotGiven) else options.timeout
+        request = http_client.build_request(
+            method=options.method.upper(),
+            url=url,
+            headers=headers.sent,
+            timeout=timeout_arguments(timeout),
+            extensions=_extensions(url),
+            **_body_arguments(options),
+        )
+        for name in headers.omitted & request.headers.keys():
+            del request.headers[name]  # a default of the HTTP client
+        return request
+
+
+def _body_arguments(options: FinalRequestOptions) -> dict[str, object]:
+    if options.method.lower() == "get":
+        return {}
+    if options.content is not None:
+        return {"content": options.content}
+    body = merge_body(options.json_data, options.extra_json)
+    return {} if body is None else {"content": encode(body)}
+
+
+def _read_timeout(timeout: Any) -> float | None:
+    return getattr(timeout, "read", timeout)
+
+
+def _extensions(url: str) -> dict[str, object]:
+    """Name a host with underscores in the TLS handshake by one that certificates can hold."""
+    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
+    return {"sni_hostname": host.replace("_", "-")} if "_" in host else {}
+
+
+def _without_credentials(layer: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in layer.items() if name.lower() not in SENSITIVE_HEADERS}

@@ -1,0 +1,272 @@
+"""Everything that the client raises on purpose.
+
+    AnthropicError
+    ├── APIError                            a request failed
+    │   ├── APIConnectionError              no usable answer came; the cause is kept
+    │   │   └── APITimeoutError
+    │   ├── APIRedirectError                the server points to another origin, or in circles
+    │   ├── APIResponseValidationError      the answer is not what was asked for
+    │   └── APIStatusError                  the answer is an error; for in-stream errors, their type's status
+    │       ├── BadRequestError             400  invalid_request_error
+    │       ├── AuthenticationError         401  authentication_error
+    │       ├── PermissionDeniedError       403  permission_error
+    │       ├── NotFoundError               404  not_found_error
+    │       ├── ConflictError               409
+    │       ├── RequestTooLargeError        413  request_too_large
+    │       ├── UnprocessableEntityError    422
+    │       ├── RateLimitError              429  rate_limit_error
+    │       └── InternalServerError         5xx  api_error
+    │           ├── ServiceUnavailableError 503
+    │           ├── DeadlineExceededError   504  timeout_error
+    │           └── OverloadedError         529  overloaded_error
+    └── (errors of reading responses: `_response`, `_streaming`)
+
+All are picklable. A pickle goes to other processes and to disks, so requests lose their
+credentials on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+if TYPE_CHECKING:
+    import httpx
+
+SENSITIVE_HEADERS = frozenset(
+    {"authorization", "x-api-key", "api-key", "proxy-authorization", "cookie", "set-cookie"}
+)
+"""Headers whose values are never logged, pickled or sent to another origin; lower case."""
+
+
+class AnthropicError(Exception):
+    """The base of everything that the client raises on purpose."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild without ``__init__``, whose arguments the attributes no longer tell."""
+        return _rebuild, (type(self), self.args, _picklable(self.__dict__))
+
+
+class APIError(AnthropicError):
+    """A request failed. ``body`` is the decoded JSON of the answer, its text, or None without one."""
+
+    message: str
+    request: httpx.Request
+    body: object | None
+
+    def __init__(self, message: str, request: httpx.Request, *, body: object | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.request = request
+        self.body = body
+
+
+class APIConnectionError(APIError):
+    """No usable answer came; ``__cause__`` is what the HTTP library said."""
+
+    def __init__(self, *, message: str = "Connection error.", request: httpx.Request) -> None:
+        super().__init__(message, request)
+
+
+class APITimeoutError(APIConnectionError):
+    """The request, or a step of it (connecting, reading, waiting for a connection), took too long."""
+
+    def __init__(self, request: httpx.Request, *, message: str = "Request timed out.") -> None:
+        super().__init__(message=message, request=request)
+
+
+class APIRedirectError(APIError):
+    """The server redirects to another origin, which gets neither credentials nor body, or without end.
+
+    ``request`` has lost its credentials and its body.
+    """
+
+    def __init__(self, message: str, request: httpx.Request, *, status_code: int, location: str) -> None:
+        super().__init__(message, without_secrets(request))
+        self.status_code = status_code
+        self.location = location
+
+
+class APIResponseValidationError(APIError):
+    """The answer is not of the form that was asked for: bad JSON, or wrong types in strict mode."""
+
+    def __init__(self, response: httpx.Response, body: object | None, *, message: str | None = None) -> None:
+        message = message or "Data returned by API invalid for expected schema."
+        super().__init__(message, response.request, body=body)
+        self.response = response
+        self.status_code = response.status_code
+
+
+class APIStatusError(APIError):
+    """The API answered with an error (or, inside a stream, sent an error event)."""
+
+    def __init__(
+        self, message: str, *, response: httpx.Response, body: object | None, status_code: int | None = None
+    ) -> None:
+        super().__init__(message, response.request, body=body)
+        self.response = response
+        self.status_code = response.status_code if status_code is None else status_code
+        self.request_id: str | None = response.headers.get("request-id")
+
+
+class BadRequestError(APIStatusError):
+    """400: the request is not valid."""
+
+
+class AuthenticationError(APIStatusError):
+    """401: the credentials are missing or wrong."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the credentials do not allow this."""
+
+
+class NotFoundError(APIStatusError):
+    """404: there is no such thing (a model, a batch, a path)."""
+
+
+class ConflictError(APIStatusError):
+    """409: another request is in the way."""
+
+
+class RequestTooLargeError(APIStatusError):
+    """413: the request has too many bytes."""
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: the request is well formed and cannot be done."""
+
+
+class RateLimitError(APIStatusError):
+    """429: a rate limit or a quota is used up."""
+
+
+class InternalServerError(APIStatusError):
+    """5xx: the server failed."""
+
+
+class ServiceUnavailableError(InternalServerError):
+    """503: the server takes no requests now."""
+
+
+class DeadlineExceededError(InternalServerError):
+    """504: the server gave up waiting."""
+
+
+class OverloadedError(InternalServerError):
+    """529: the API is overloaded."""
+
+
+_BY_STATUS: Mapping[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: RequestTooLargeError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+    503: ServiceUnavailableError,
+    504: DeadlineExceededError,
+    529: OverloadedError,
+}
+
+# https://docs.anthropic.com/en/api/errors
+_STATUS_BY_TYPE: Mapping[str, int] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+
+
+def error_class(status: int) -> type[APIStatusError]:
+    """Return the class of the error that an answer with this status is."""
+    return _BY_STATUS.get(status, InternalServerError if status >= 500 else APIStatusError)
+
+
+def status_error(response: httpx.Response) -> APIStatusError:
+    """Make the error that an answer with an error's status is, from its body where that has been read."""
+    try:
+        text = response.text.strip()
+    except RuntimeError:  # httpx: it was closed, or broke, before it was read
+        return _status_error(response, response.status_code, None, "")
+    return _status_error(response, response.status_code, _decoded(text), text)
+
+
+def event_error(response: httpx.Response, data: str) -> APIStatusError:
+    """Make the error that an ``error`` event inside a stream is: class and status follow its ``error.type``."""
+    body = _decoded(data)
+    return _status_error(response, _STATUS_BY_TYPE.get(_error_type(body), response.status_code), body, data)
+
+
+def _status_error(response: httpx.Response, status: int, body: object, text: str) -> APIStatusError:
+    if body is None or (isinstance(body, str) and body == text):
+        message = text or f"Error code: {status}"
+    else:
+        message = f"Error code: {status} - {body}"
+    return error_class(status)(message, response=response, body=body, status_code=status)
+
+
+def _decoded(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return text
+
+
+def _error_type(body: object) -> str:
+    match body:
+        case {"error": {"type": str(name)}}:
+            return name
+        case _:
+            return ""
+
+
+def without_secrets(request: httpx.Request) -> httpx.Request:
+    """Return a copy of ``request`` with neither credentials nor a body."""
+    headers = [(name, value) for name, value in request.headers.items() if name not in SENSITIVE_HEADERS]
+    return type(request)(request.method, request.url, headers=headers)
+
+
+def _rebuild(kind: type[AnthropicError], args: tuple[object, ...], state: dict[str, Any]) -> AnthropicError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+def _picklable(state: Mapping[str, object]) -> dict[str, object]:
+    state = dict(state)
+    if "request" in state:
+        state["request"] = without_secrets(cast("httpx.Request", state["request"]))
+    if "response" in state:
+        state["response"] = _without_request(cast("httpx.Response", state["response"]))
+    return state
+
+
+def _without_request(response: httpx.Response) -> httpx.Response:
+    headers = [
+        (name, value)
+        for name, value in response.headers.multi_items()
+        if name not in SENSITIVE_HEADERS and name not in _BODY_HEADERS
+    ]
+    try:
+        body = response.content
+    except RuntimeError:  # httpx: it was never read
+        body = None
+    copy = type(response)(response.status_code, headers=headers, content=body)
+    copy.request = without_secrets(response.request)
+    return copy
+
+
+_BODY_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+"""They describe the body as it came over the wire; the copy has it decoded."""

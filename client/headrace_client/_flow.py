@@ -1,0 +1,104 @@
+"""The lifecycle of one request, written once for both faces.
+
+A flow is a generator that decides and does nothing else. It yields what shall be done, a `Send` or
+a `Sleep`, and is sent back what came of a `Send`: the response, whatever its status, or the
+`APIConnectionError` that stands for it. It returns the successful response or raises the
+error that the caller shall see.
+
+            Send ──> response 2xx ──────────────────────────> return Success
+             ^  \\──> response 3xx, same origin ──> Send
+             |   \\─> any other outcome ──> policy.verdict ──> Stop: raise its error
+             '──────────── Sleep <── Retry ────────'
+
+The driver of a face reads the bodies of failed responses before it hands them in, so their
+connections are free again before the flow sleeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+
+from ._exceptions import APIConnectionError, APIError, status_error
+from ._options import FinalRequestOptions
+from ._redirect import is_redirect, redirected
+from ._retry import RetryPolicy, Stop
+
+if TYPE_CHECKING:
+    import httpx
+
+    Outcome: TypeAlias = httpx.Response | APIConnectionError
+
+
+@attrs.frozen
+class Send:
+    """Make one attempt; ``taken`` retries were made before it."""
+
+    options: FinalRequestOptions
+    taken: int
+
+
+@attrs.frozen(kw_only=True)
+class RetryEvent:
+    """What an ``on_retry`` hook gets: a failed attempt that will be followed by another.
+
+    ``attempt``: how many attempts have been made, from 1. ``wait``: seconds until the next one.
+    ``waited``: seconds spent in earlier waits for this request. ``cause``: why the attempt failed.
+    """
+
+    attempt: int
+    wait: float
+    waited: float
+    cause: APIError
+
+
+@attrs.frozen
+class Sleep:
+    """Tell the hook, then wait ``event.wait`` seconds."""
+
+    event: RetryEvent
+
+
+@attrs.frozen
+class Success:
+    """The answer that the caller gets, and how many retries it took."""
+
+    response: httpx.Response
+    taken: int
+
+
+Flow: TypeAlias = "Generator[Send | Sleep, Outcome | None, Success]"
+
+
+def request_flow(
+    options: FinalRequestOptions,
+    policy: RetryPolicy,
+    *,
+    follow_redirects: bool,
+    wall_clock: Callable[[], float],
+    dice: Callable[[], float],
+) -> Flow:
+    """Return the flow of one request. ``wall_clock``: Unix seconds; ``dice``: floats in [0, 1)."""
+    taken = attempts = hops = 0
+    waited = 0.0
+    while True:
+        outcome = yield Send(options, taken)
+        if outcome is None:
+            raise RuntimeError("a flow must be sent what came of its Send")
+        attempts += 1
+        if not isinstance(outcome, APIConnectionError):
+            if outcome.is_success:
+                return Success(outcome, taken)
+            if follow_redirects and is_redirect(outcome):
+                hops += 1
+                options = redirected(options, outcome, hops)
+                continue
+        error = outcome if isinstance(outcome, APIConnectionError) else status_error(outcome)
+        verdict = policy.verdict(error, taken, wall_clock(), dice())
+        if isinstance(verdict, Stop):
+            raise verdict.error
+        yield Sleep(RetryEvent(attempt=attempts, wait=verdict.after, waited=waited, cause=error))
+        waited += verdict.after
+        taken += verdict.counts

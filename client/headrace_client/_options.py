@@ -1,0 +1,157 @@
+"""The values that say what a request shall be: two sentinels and the options of one request.
+
+Three ways to say nothing are kept apart: `not_given` leaves a setting as it is, None is a value
+(no timeout, a JSON null), and `omit` takes away what would be there otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
+
+import attrs
+
+if TYPE_CHECKING:
+    import os
+
+    import httpx
+
+DEFAULT_MAX_RETRIES = 2
+INITIAL_RETRY_DELAY = 0.5
+"""Seconds before the first retry; doubled with each one."""
+MAX_RETRY_DELAY = 8.0
+"""Seconds; what the doubling never exceeds."""
+MAX_RETRY_AFTER = 600.0
+"""Seconds; the longest wait that a server may ask for."""
+
+RAW_RESPONSE_HEADER = "X-Stainless-Raw-Response"
+
+T = TypeVar("T")
+
+
+class NotGiven:
+    """The type of `not_given`: the caller said nothing, which differs from None."""
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+
+class Omit:
+    """The type of `omit`: as a header's value it removes the header, as a parameter's it leaves it out."""
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+    def __repr__(self) -> str:
+        return "omit"
+
+
+not_given = NotGiven()
+NOT_GIVEN = not_given
+omit = Omit()
+
+Headers: TypeAlias = Mapping[str, "str | Omit | NotGiven"]
+Query: TypeAlias = Mapping[str, object]
+TimeoutTypes: TypeAlias = "float | httpx.Timeout | None"
+Method: TypeAlias = str
+Content: TypeAlias = "bytes | bytearray | str | IO[bytes] | Iterable[bytes] | AsyncIterable[bytes]"
+FileContent: TypeAlias = "IO[bytes] | bytes | os.PathLike[str]"
+FileTypes: TypeAlias = (
+    "FileContent | tuple[str | None, FileContent] | tuple[str | None, FileContent, str | None]"
+    " | tuple[str | None, FileContent, str | None, Mapping[str, str]]"
+)
+Files: TypeAlias = "Mapping[str, FileTypes] | Iterable[tuple[str, FileTypes]]"
+
+
+def is_given(value: T | NotGiven | Omit) -> bool:
+    """Tell whether ``value`` says something: it is neither `not_given` nor `omit`."""
+    return not isinstance(value, NotGiven | Omit)
+
+
+def given(values: Mapping[str, T | NotGiven | Omit]) -> dict[str, T]:
+    """Return the entries that say something."""
+    return {name: value for name, value in values.items() if not isinstance(value, NotGiven | Omit)}
+
+
+class RequestOptions(TypedDict, total=False):
+    """What a caller may set for one request, as the verbs take it in ``options``."""
+
+    headers: Headers
+    max_retries: float
+    timeout: TimeoutTypes | NotGiven
+    params: Query
+    extra_json: Mapping[str, object]
+    idempotency_key: str
+    follow_redirects: bool
+
+
+class RequestExtras(TypedDict, total=False):
+    """What every method of a resource takes beside the parameters of its endpoint."""
+
+    extra_headers: Headers | None
+    extra_query: Query | None
+    extra_body: object | None
+    timeout: TimeoutTypes | NotGiven
+
+
+@attrs.frozen(kw_only=True)
+class FinalRequestOptions:
+    """Everything about one request but what the client itself knows (base URL, credentials, defaults)."""
+
+    method: Method
+    url: str
+    """A path, joined to the client's base URL, or an absolute URL, used as it is."""
+    params: Query = attrs.field(factory=dict[str, object])
+    headers: Headers | NotGiven = not_given
+    max_retries: float | NotGiven = not_given
+    timeout: TimeoutTypes | NotGiven = not_given
+    files: Files | None = None
+    content: Content | None = None
+    json_data: object | None = None
+    extra_json: Mapping[str, object] | None = None
+    follow_redirects: bool | None = None
+    idempotency_key: str | None = None
+    redirected: bool = False
+    """The URL is where a server sent us: complete, so no defaults are added to its query."""
+
+    @property
+    def header_layer(self) -> Headers:
+        """The headers given for this request; empty when none are."""
+        return {} if isinstance(self.headers, NotGiven) else self.headers
+
+    @property
+    def raw_response(self) -> str | None:
+        """``"true"`` or ``"stream"`` when the caller wants the response itself, else None."""
+        for name, value in self.header_layer.items():
+            if name.lower() == RAW_RESPONSE_HEADER.lower() and isinstance(value, str):
+                return value
+        return None
+
+    def replace(self, **changes: Any) -> FinalRequestOptions:
+        """Return a copy with some fields changed."""
+        return attrs.evolve(self, **changes)
+
+
+def make_request_options(
+    *,
+    extra_headers: Headers | None = None,
+    extra_query: Query | None = None,
+    extra_body: object | None = None,
+    timeout: TimeoutTypes | NotGiven = not_given,
+    params: Query | None = None,
+) -> RequestOptions:
+    """Turn the extras of a resource's method into the ``options`` of a verb; ``extra_query`` wins over ``params``."""
+    options = RequestOptions(timeout=timeout)
+    if extra_headers is not None:
+        options["headers"] = extra_headers
+    if extra_body is not None:
+        options["extra_json"] = extra_body  # pyright: ignore[reportGeneralTypeIssues]  # checked on merging
+    if query := {**(params or {}), **(extra_query or {})}:
+        options["params"] = query
+    return options
+
+
+RetryHook: TypeAlias = "Callable[[Any], object]"

@@ -1,0 +1,102 @@
+"""Query strings from nested parameters, in the styles that APIs disagree about.
+
+    array_format    {"a": [1, 2]}         nested_format    {"a": {"b": 1}}
+    comma           a=1,2                 brackets         a[b]=1
+    repeat          a=1&a=2               dots             a.b=1
+    brackets        a[]=1&a[]=2
+
+True and False are written in lower case; None, `omit` and `not_given` are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+from urllib.parse import parse_qs, urlencode
+
+import attrs
+
+from ._options import is_given
+
+ARRAY_FORMATS = ("comma", "repeat", "indices", "brackets")
+
+
+@attrs.frozen(kw_only=True)
+class Querystring:
+    """Writes query strings in one style."""
+
+    array_format: str = "repeat"
+    nested_format: str = "brackets"
+
+    def stringify(
+        self,
+        params: Mapping[str, object],
+        *,
+        array_format: str | None = None,
+        nested_format: str | None = None,
+    ) -> str:
+        """Return the encoded query string. Raises `NotImplementedError` for an unknown array format."""
+        return urlencode(self.pairs(params, array_format=array_format, nested_format=nested_format))
+
+    def pairs(
+        self,
+        params: Mapping[str, object],
+        *,
+        array_format: str | None = None,
+        nested_format: str | None = None,
+    ) -> list[tuple[str, str]]:
+        """Return the names and values of the query string, not yet encoded."""
+        style = attrs.evolve(
+            self,
+            array_format=array_format or self.array_format,
+            nested_format=nested_format or self.nested_format,
+        )
+        return [pair for name, value in params.items() for pair in style._flatten(name, value)]
+
+    def parse(self, query: str) -> dict[str, list[str]]:
+        """Return the values of each name of a query string."""
+        return parse_qs(query, keep_blank_values=True)
+
+    def _flatten(self, name: str, value: object) -> Iterator[tuple[str, str]]:
+        if isinstance(value, Mapping):
+            for inner, item in cast("Mapping[str, object]", value).items():
+                yield from self._flatten(self._nested(name, inner), item)
+        elif isinstance(value, list | tuple):
+            yield from self._array(name, cast("Iterable[object]", value))
+        elif value is not None and is_given(value):
+            yield name, _text(value)
+
+    def _nested(self, name: str, inner: str) -> str:
+        return f"{name}.{inner}" if self.nested_format == "dots" else f"{name}[{inner}]"
+
+    def _array(self, name: str, items: Iterable[object]) -> Iterator[tuple[str, str]]:
+        match self.array_format:
+            case "comma":
+                yield name, ",".join(_text(item) for item in items if item is not None)
+            case "repeat":
+                for item in items:
+                    yield from self._flatten(name, item)
+            case "brackets":
+                for item in items:
+                    yield from self._flatten(f"{name}[]", item)
+            case "indices":
+                raise NotImplementedError("The array indices format is not supported yet")
+            case unknown:
+                choices = ", ".join(ARRAY_FORMATS)
+                raise NotImplementedError(f"Unknown array_format value: {unknown}, choose from {choices}")
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def stringify(
+    params: Mapping[str, object], *, array_format: str | None = None, nested_format: str | None = None
+) -> str:
+    """Return the encoded query string of ``params``; arrays are repeated unless said otherwise."""
+    return Querystring().stringify(params, array_format=array_format, nested_format=nested_format)
+
+
+def parse(query: str) -> dict[str, list[str]]:
+    """Return the values of each name of a query string."""
+    return Querystring().parse(query)

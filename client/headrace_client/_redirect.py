@@ -1,0 +1,68 @@
+"""Redirects (RFC 9110 section 15.4), followed within one origin only.
+
+Pure: a response with a ``Location`` becomes the options of the next request or an error. HTTP
+libraries strip only ``Authorization`` on the way to another origin; ``X-Api-Key`` and the body would go along.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+from ._exceptions import APIRedirectError
+from ._options import FinalRequestOptions
+from .transport._origin import Origin
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_REDIRECTS = 20
+
+
+def is_redirect(response: httpx.Response) -> bool:
+    """Tell whether the response names the place to go to instead."""
+    return response.status_code in {301, 302, 303, 307, 308} and "location" in response.headers
+
+
+def redirected(options: FinalRequestOptions, response: httpx.Response, hops: int) -> FinalRequestOptions:
+    """Return the request that follows a redirect, the ``hops``-th of its call.
+
+    Raises `APIRedirectError` when it leads to another origin, or after 20 hops.
+    """
+    here, location = str(response.request.url), response.headers["location"]
+    target = urljoin(here, location)
+    problem = _problem(here, target, hops)
+    if problem:
+        raise APIRedirectError(problem, response.request, status_code=response.status_code, location=location)
+    return options.replace(
+        url=target, params={}, redirected=True, **_changes(response.status_code, options.method)
+    )
+
+
+def _problem(here: str, target: str, hops: int) -> str | None:
+    if not same_origin(here, target):
+        return f"Refused to follow a redirect to another origin ({_spell(target)})"
+    return f"Gave up after {MAX_REDIRECTS} redirects" if hops > MAX_REDIRECTS else None
+
+
+def same_origin(one: str, other: str) -> bool:
+    """Tell whether two absolute URLs have scheme, host and port in common."""
+    try:
+        return Origin.parse(one) == Origin.parse(other)
+    except ValueError:  # no http URL, or one that nobody can read
+        return False
+
+
+def _spell(url: str) -> str:
+    try:
+        return str(Origin.parse(url))
+    except ValueError:
+        return "not an http URL"
+
+
+def _changes(status: int, method: str) -> dict[str, object]:
+    """What changes beside the URL: 303 always, and 301 and 302 after a POST, lead to a GET (as browsers do)."""
+    method = method.upper()
+    if (status == 303 and method != "HEAD") or (status in {301, 302} and method == "POST"):
+        return {"method": "get", "json_data": None, "extra_json": None, "content": None, "files": None}
+    return {}

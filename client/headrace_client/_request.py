@@ -1,0 +1,123 @@
+"""From options to what goes over the wire: header merging, URLs, bodies. Pure.
+
+Header names are compared without regard to case, whatever layer they come from; a later layer
+wins, and `omit` in it takes the header away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+from urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
+
+import attrs
+
+from ._options import Headers, NotGiven, Omit, Query
+from ._querystring import Querystring
+
+_PATH_SAFE = "/%:@!$&'()*+,;=~"
+"""What may stand in a path unencoded (RFC 3986 section 3.3); ``%`` because it is encoded already."""
+
+
+@attrs.frozen
+class MergedHeaders:
+    """What the layers of headers come to: those to be sent, and the (lower-case) names taken away."""
+
+    sent: dict[str, str]
+    omitted: frozenset[str]
+
+    def without(self, name: str) -> MergedHeaders:
+        """Return the headers but this one; ``name`` in lower case."""
+        return attrs.evolve(
+            self, sent={key: value for key, value in self.sent.items() if key.lower() != name}
+        )
+
+
+def merge_headers(*layers: Headers) -> MergedHeaders:
+    """Merge layers of headers, lowest first; a `NotGiven` value leaves what the layers below say."""
+    merged: dict[str, tuple[str, str | Omit]] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            if not isinstance(value, NotGiven):
+                merged[name.lower()] = (name, value)
+    return MergedHeaders(
+        sent={name: value for name, value in merged.values() if not isinstance(value, Omit)},
+        omitted=frozenset(lower for lower, (_, value) in merged.items() if isinstance(value, Omit)),
+    )
+
+
+def find_header(headers: Mapping[str, str], name: str) -> str | None:
+    """Return the value of the header with this name, in any case."""
+    lower = name.lower()
+    return next((value for key, value in headers.items() if key.lower() == lower), None)
+
+
+def is_absolute(url: str) -> bool:
+    """Tell whether ``url`` names its own scheme and host."""
+    parts = urlsplit(url)
+    return bool(parts.scheme and parts.netloc)
+
+
+def with_trailing_slash(base_url: str) -> str:
+    """Return the base URL with its path ending in a slash, its query kept."""
+    parts = urlsplit(base_url)
+    path = parts.path if parts.path.endswith("/") else parts.path + "/"
+    return urlunsplit(parts._replace(path=path))
+
+
+def build_url(base_url: str, path: str, params: Query, style: Querystring) -> str:
+    """Join ``path`` to ``base_url`` with exactly one slash and merge all queries.
+
+    The base URL's own query, the path's and ``params`` are merged; ``params`` win by name. An absolute
+    ``path`` stands for itself.
+    """
+    base, target = urlsplit(base_url), urlsplit(path)
+    pairs = style.stringify(params)
+    names = {unquote_plus(pair.partition("=")[0]) for pair in pairs.split("&")}
+    if is_absolute(path):
+        return urlunsplit(target._replace(query=_merged_query([target.query], pairs, names), fragment=""))
+    joined = base.path.rstrip("/") + "/" + path.partition("?")[0].partition("#")[0].lstrip("/")
+    query = _merged_query([base.query, target.query], pairs, names)
+    return urlunsplit(base._replace(path=joined, query=query, fragment=""))
+
+
+def _merged_query(queries: list[str], pairs: str, names: set[str]) -> str:
+    kept = [
+        pair
+        for query in queries
+        for pair in query.split("&")
+        if pair and unquote_plus(pair.partition("=")[0]) not in names
+    ]
+    return "&".join([*kept, pairs] if pairs else kept)
+
+
+def request_target(url: str) -> str:
+    """Return path and query of a URL as they stand in a request line (RFC 9112 section 3.2.1)."""
+    parts = urlsplit(url)
+    path, query = quote(parts.path or "/", safe=_PATH_SAFE), quote(parts.query, safe=_PATH_SAFE + "?")
+    return f"{path}?{query}" if query else path
+
+
+def path_segment(value: str, name: str) -> str:
+    """Encode one parameter of a path, so that it stays one segment whatever it holds.
+
+    Raises `ValueError` when it is empty or a dot segment, which would name another path.
+    """
+    if not value:
+        raise ValueError(f"Expected a non-empty value for `{name}` but received {value!r}")
+    if value in {".", ".."}:
+        raise ValueError(f"Expected a name for `{name}` but received the path segment {value!r}")
+    return quote(value, safe="")
+
+
+def merge_body(body: object | None, extra: object | None) -> object | None:
+    """Merge ``extra_body`` over the JSON body; it wins by key, and alone it is the body."""
+    if extra is None:
+        return body
+    if not isinstance(extra, Mapping):
+        raise TypeError(f"`extra_body` must be a mapping, not {type(extra).__name__}")
+    if body is None:
+        return dict(cast("Mapping[str, object]", extra))
+    if not isinstance(body, Mapping):
+        raise RuntimeError(f"Cannot merge `extra_body` into a body of type {type(body).__name__}")  # noqa: TRY004  # the reference's class
+    return {**cast("Mapping[str, object]", body), **cast("Mapping[str, object]", extra)}

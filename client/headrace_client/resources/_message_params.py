@@ -1,0 +1,115 @@
+"""The parameters of the Messages endpoints, and the checks that are made before anything is sent."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Required
+
+from headrace_client._options import Omit, RequestExtras
+from headrace_client.types import MessageParam, MetadataParam, TextBlockParam, ToolUnionParam
+
+
+class _PromptParams(RequestExtras, total=False):
+    """What a request is made of, whether its tokens are counted or its answer is wanted."""
+
+    model: Required[str]
+    messages: Required[Iterable[MessageParam]]
+    system: str | Iterable[TextBlockParam] | Omit
+    thinking: Mapping[str, object] | Omit
+    tool_choice: Mapping[str, object] | Omit
+    tools: Iterable[ToolUnionParam] | Omit
+    output_config: Mapping[str, object] | Omit
+
+
+class CountTokensParams(_PromptParams, total=False):
+    """The parameters of ``messages.count_tokens``."""
+
+
+class MessageParams(_PromptParams, total=False):
+    """The parameters of ``messages.create`` and ``messages.stream``, but ``stream`` itself."""
+
+    max_tokens: Required[int]
+    metadata: MetadataParam | Omit
+    service_tier: Literal["auto", "standard_only"] | Omit
+    stop_sequences: Sequence[str] | Omit
+    temperature: float | Omit
+    top_k: int | Omit
+    top_p: float | Omit
+    inference_geo: str | Omit | None
+
+
+# https://docs.anthropic.com/en/docs/about-claude/model-deprecations
+END_OF_LIFE: Mapping[str, str] = {
+    "claude-1.3": "November 6th, 2024",
+    "claude-1.3-100k": "November 6th, 2024",
+    "claude-instant-1.1": "November 6th, 2024",
+    "claude-instant-1.1-100k": "November 6th, 2024",
+    "claude-instant-1.2": "November 6th, 2024",
+    "claude-2.0": "July 21st, 2025",
+    "claude-2.1": "July 21st, 2025",
+    "claude-3-sonnet-20240229": "July 21st, 2025",
+    "claude-3-opus-20240229": "January 5th, 2026",
+    "claude-3-7-sonnet-latest": "February 19th, 2026",
+    "claude-3-7-sonnet-20250219": "February 19th, 2026",
+    "claude-3-5-haiku-latest": "February 19th, 2026",
+    "claude-3-5-haiku-20241022": "February 19th, 2026",
+}
+
+_SLOW_MODELS = frozenset(
+    {
+        "claude-opus-4-0",
+        "claude-opus-4-20250514",
+        "claude-4-opus-20250514",
+        "claude-opus-4@20250514",
+        "anthropic.claude-opus-4-20250514-v1:0",
+        "claude-opus-4-1-20250805",
+        "claude-opus-4-1@20250805",
+        "anthropic.claude-opus-4-1-20250805-v1:0",
+    }
+)
+_SLOW_MODELS_CAP = 8192
+"""Output tokens that the slow models finish within ten minutes."""
+_TOKENS_PER_HOUR = 128_000
+"""Output tokens that any other model is expected to finish in an hour, at the least."""
+_LONGEST = 600.0
+"""Seconds that a request without streaming may be expected to take."""
+
+
+def check_required(params: Mapping[str, Any]) -> None:
+    """Raise `TypeError` when a request for a message lacks one of its three essential parameters."""
+    if not {"max_tokens", "messages", "model"} <= params.keys():
+        raise TypeError(
+            "Missing required arguments; Expected either ('max_tokens', 'messages' and 'model') or "
+            "('max_tokens', 'messages', 'model' and 'stream') arguments to be given"
+        )
+
+
+def check_duration(model: str, max_tokens: int) -> None:
+    """Raise `ValueError` when the whole answer may take longer than networks keep a silent connection open."""
+    expected = 3600 * max_tokens / _TOKENS_PER_HOUR
+    if expected > _LONGEST or (model in _SLOW_MODELS and max_tokens > _SLOW_MODELS_CAP):
+        raise ValueError(
+            "Streaming is required for operations that may take longer than 10 minutes. "
+            "Pass stream=True, or a timeout of your own to say that you will wait."
+        )
+
+
+def warn_of_model(model: str, thinking: object) -> None:
+    """Warn of a model that will go away, and of a way of thinking that a model is worse at."""
+    if model in END_OF_LIFE:
+        warnings.warn(
+            f"The model '{model}' is deprecated and will reach end-of-life on {END_OF_LIFE[model]}.\n"
+            "Please migrate to a newer model.",
+            DeprecationWarning,
+            stacklevel=4,
+        )
+    match thinking:
+        case {"type": "enabled"} if model == "claude-opus-4-6":
+            warnings.warn(
+                f"{model} does better with thinking of type 'adaptive' than with 'enabled', which is deprecated.",
+                UserWarning,
+                stacklevel=4,
+            )
+        case _:
+            pass

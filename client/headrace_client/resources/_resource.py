@@ -1,0 +1,72 @@
+"""The bases of all resources, and how the arguments of an endpoint become a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from headrace_client._options import (
+    Headers,
+    NotGiven,
+    TimeoutTypes,
+    given,
+    make_request_options,
+    not_given,
+)
+from headrace_client._verbs import Call
+
+if TYPE_CHECKING:
+    from headrace_client._client import Anthropic, AsyncAnthropic
+
+EXTRAS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
+
+
+class SyncAPIResource:
+    """A group of endpoints of a blocking client."""
+
+    def __init__(self, client: Anthropic) -> None:
+        self._client = client
+
+    def with_options(
+        self,
+        *,
+        timeout: TimeoutTypes | NotGiven = not_given,
+        headers: Headers | None = None,
+        max_retries: float | NotGiven = not_given,
+    ) -> Self:
+        """Return this resource of a client with other settings."""
+        return type(self)(
+            self._client.with_options(timeout=timeout, headers=headers, max_retries=max_retries)
+        )
+
+
+class AsyncAPIResource:
+    """A group of endpoints of an asynchronous client."""
+
+    def __init__(self, client: AsyncAnthropic) -> None:
+        self._client = client
+
+    def with_options(
+        self,
+        *,
+        timeout: TimeoutTypes | NotGiven = not_given,
+        headers: Headers | None = None,
+        max_retries: float | NotGiven = not_given,
+    ) -> Self:
+        """Return this resource of a client with other settings."""
+        return type(self)(
+            self._client.with_options(timeout=timeout, headers=headers, max_retries=max_retries)
+        )
+
+
+def call_with_body(params: Mapping[str, Any]) -> Call:
+    """Return the arguments of a verb for an endpoint whose own parameters are the JSON body."""
+    body = given({name: value for name, value in params.items() if name not in EXTRAS})
+    extras = {name: value for name, value in params.items() if name in EXTRAS}
+    return Call(body=body, options=make_request_options(**extras))
+
+
+def check_names(method: str, params: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Raise `TypeError` for a parameter that the endpoint does not have."""
+    if unknown := params.keys() - known - EXTRAS:
+        raise TypeError(f"{method}() got an unexpected keyword argument {min(unknown)!r}")
