@@ -1,0 +1,226 @@
+"""The input of a run: job files, a FIFO or stdin, as lists of numbered lines.
+
+Regular files can be read twice: once by the scan before the first request, once by the run.
+Both read no further than the size that the file had when the run began, so both see the same lines.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import attrs
+import trio
+
+from headrace._exceptions import RunRefused, StorageFailed
+
+from .journal._lines import InputLine, LineSplitter, Oversized
+
+__all__ = ["InputDisk", "InputFile", "InputLine", "Inputs", "Oversized", "open_inputs"]
+
+_T = TypeVar("_T")
+
+_PIECE = 256 * 1024
+_STDIN = 0
+_DEFAULT_MAX_LINE = 16 * 1024 * 1024
+
+
+class InputDisk(Protocol):
+    """What reads regular files: the real disk or a simulated one."""
+
+    def read(self, path: Path, offset: int, size: int) -> bytes:
+        """Return up to ``size`` bytes from ``offset``, ``b""`` at the end."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class InputFile:
+    """One input. ``path`` None: standard input. ``size`` None: a stream, which can be read only once."""
+
+    path: Path | None
+    size: int | None
+
+    @property
+    def name(self) -> str:
+        """As messages call it."""
+        return "standard input" if self.path is None else str(self.path)
+
+
+@attrs.frozen(kw_only=True)
+class Inputs:
+    """All inputs of a run, in order. Close with `close`."""
+
+    files: Sequence[InputFile]
+    disk: InputDisk
+    first: int | None = None
+    """Stop after so many lines that are not blank."""
+    max_line: int = _DEFAULT_MAX_LINE
+    """Longer lines, in bytes, come without their text."""
+
+    @property
+    def rereadable(self) -> bool:
+        """Whether all inputs are regular files: they can be scanned before the run."""
+        return all(file.size is not None for file in self.files)
+
+    def scan(self) -> Iterator[list[InputLine]]:
+        """Yield all lines at the speed of the page cache. For `rereadable` inputs."""
+        left = _Left(self.first)
+        for file in self.files:
+            splitter = self._splitter(file)
+            for piece in _pieces(self.disk, file):
+                if lines := left.cut(splitter.feed(piece)):
+                    yield lines
+                if left.none:
+                    return
+            if lines := left.cut(splitter.finish()):
+                yield lines
+
+    def pieces(self) -> AsyncIterator[list[InputLine]]:
+        """Yield all lines, at most a few hundred KB at a time; streams are read in a thread."""
+        if self.rereadable:
+            return _Scanned(self.scan())
+        return _Streamed(((file, self._splitter(file)) for file in self.files), _Left(self.first))
+
+    def name_of(self, line: InputLine) -> str:
+        """The line's place for messages: ``line 12 of jobs.jsonl``."""
+        return f"line {line.number:,} of {line.source or self.files[0].name}"
+
+    def _splitter(self, file: InputFile) -> LineSplitter:
+        return LineSplitter(file.name if len(self.files) > 1 else None, self.max_line)
+
+
+def open_inputs(
+    names: Sequence[str], *, first: int | None = None, max_line: int = _DEFAULT_MAX_LINE
+) -> Inputs:
+    """Look at the inputs (``-`` is standard input). Raises `RunRefused` for what cannot be read."""
+    disk = FileDisk()
+    return Inputs(files=[_look_at(name, disk) for name in names], disk=disk, first=first, max_line=max_line)
+
+
+@attrs.define
+class FileDisk:
+    """Reads regular files, symbolic links followed, and keeps them open."""
+
+    _fds: dict[Path, int] = attrs.field(factory=dict[Path, int])
+
+    def read(self, path: Path, offset: int, size: int) -> bytes:
+        """Return up to ``size`` bytes from ``offset``, ``b""`` at the end."""
+        fd = self._fds.get(path)
+        if fd is None:
+            fd = self._fds[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.pread(fd, size, offset)
+
+    def close(self) -> None:
+        """Close all files."""
+        while self._fds:
+            os.close(self._fds.popitem()[1])
+
+
+def _look_at(name: str, disk: FileDisk) -> InputFile:
+    if name == "-":
+        return InputFile(path=None, size=None)
+    path = Path(name)
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise RunRefused(f"{name} is a directory: name the job files in it")
+        if not stat.S_ISREG(status.st_mode):
+            return InputFile(path=path, size=None)
+        disk.read(path, 0, 0)
+    except OSError as error:
+        raise RunRefused(f"cannot read the input {name}: {error.strerror}") from error
+    return InputFile(path=path, size=status.st_size)
+
+
+def _pieces(disk: InputDisk, file: InputFile) -> Iterator[bytes]:
+    if file.path is None or file.size is None:
+        raise TypeError(f"{file.name} is a stream and can be read only once, by pieces()")
+    offset = 0
+    while offset < file.size:
+        try:
+            piece = disk.read(file.path, offset, min(_PIECE, file.size - offset))
+        except OSError as error:
+            raise StorageFailed(f"cannot read {file.name}: {error.strerror or error}") from error
+        if not piece:
+            return
+        offset += len(piece)
+        yield piece
+
+
+@attrs.define
+class _Left:
+    """How many lines may still be given out; None: all."""
+
+    _count: int | None
+
+    @property
+    def none(self) -> bool:
+        return self._count == 0
+
+    def cut(self, lines: list[InputLine]) -> list[InputLine]:
+        if self._count is None:
+            return lines
+        lines = lines[: self._count]
+        self._count -= len(lines)
+        return lines
+
+
+@attrs.define
+class _Scanned(AsyncIterator[list[InputLine]]):
+    """A scan that lets other tasks run after each piece. No async generator: nobody has to close it."""
+
+    _scan: Iterator[list[InputLine]]
+
+    async def __anext__(self) -> list[InputLine]:
+        await trio.lowlevel.checkpoint()
+        for lines in self._scan:
+            return lines
+        raise StopAsyncIteration
+
+
+@attrs.define
+class _Streamed(AsyncIterator[list[InputLine]]):
+    """Lines of files that may keep their reader waiting: each read happens in a thread."""
+
+    _files: Iterator[tuple[InputFile, LineSplitter]]
+    _left: _Left
+    _open: tuple[InputFile, int, LineSplitter] | None = None
+
+    async def __anext__(self) -> list[InputLine]:
+        while not self._left.none:
+            if self._open is None and not await self._open_next():
+                break
+            if lines := self._left.cut(await self._read()):
+                return lines
+        raise StopAsyncIteration
+
+    async def _open_next(self) -> bool:
+        for file, splitter in self._files:
+            path = file.path
+            fd = _STDIN if path is None else await _in_thread(file, partial(os.open, path, os.O_RDONLY))
+            self._open = file, fd, splitter
+            return True
+        return False
+
+    async def _read(self) -> list[InputLine]:
+        if self._open is None:
+            return []
+        file, fd, splitter = self._open
+        if piece := await _in_thread(file, partial(os.read, fd, _PIECE)):
+            return splitter.feed(piece)
+        self._open = None
+        if fd != _STDIN:
+            os.close(fd)
+        return splitter.finish()
+
+
+async def _in_thread(file: InputFile, call: Callable[[], _T]) -> _T:
+    # Abandoned on cancel: the writing end of a FIFO may never come, and the program must be able to end.
+    try:
+        return await trio.to_thread.run_sync(call, abandon_on_cancel=True)
+    except OSError as error:
+        raise StorageFailed(f"cannot read {file.name}: {error.strerror or error}") from error

@@ -1,0 +1,114 @@
+"""The files of one output while a run writes them, and what earlier runs left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+import msgspec
+
+from headrace._exceptions import BadLine
+from headrace.inputs import InputLine
+from headrace.journal import Identities, KnownJobs, digest
+from headrace.scanning import ReadsJobs, require_job
+from headrace.storage import LineFile
+
+
+@attrs.frozen(kw_only=True)
+class OutputPaths:
+    """The files of one output."""
+
+    results: Path
+    errors: Path
+    sidecar: Path
+
+
+def output_paths(output: Path) -> OutputPaths:
+    """``out.jsonl`` has ``out.errors.jsonl`` and ``out.jsonl.headrace`` beside it."""
+    return OutputPaths(
+        results=output,
+        errors=output.with_name(f"{output.stem}.errors{output.suffix}"),
+        sidecar=output.with_name(f"{output.name}.headrace"),
+    )
+
+
+class Recognised(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What is to be done about one line of the input: nothing, an error record, or a job."""
+
+    id: str | None
+    """None for a line that is no job."""
+    digest: str
+    skip: bool = False
+    """Nothing: done before, failed and not tried again, or left out as a duplicate."""
+    problem: str | None = None
+    """Why the line becomes an error record."""
+    attempts: int = 0
+    """Sent by earlier runs without success."""
+    maybe_billed: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Counts:
+    """What a run starts with. ``to_send`` is None when the input cannot be scanned."""
+
+    done: int
+    failed: int
+    """Jobs that failed in earlier runs and are not tried again."""
+    to_send: int | None
+    bad_lines: int = 0
+    """Lines of a scanned input that are no jobs, as far as their id shows; not in ``to_send``."""
+
+
+@attrs.frozen(kw_only=True)
+class OpenedOutput:
+    """An output that this process holds. Closing the storage lets go of it."""
+
+    results: LineFile
+    errors: LineFile
+    counts: Counts
+    notices: Sequence[str]
+    """What the user should know: what was cut, moved or counted as done, one sentence each."""
+    pacing: Mapping[str, object]
+    """The levels that the last run left."""
+    _dialect: ReadsJobs = attrs.field(alias="dialect")
+    _identities: Identities = attrs.field(alias="identities")
+    _known: KnownJobs = attrs.field(alias="known")
+    _earlier: Mapping[str, tuple[int, int]] = attrs.field(alias="earlier")
+    """Attempts, and maybe billed ones, of jobs that failed in earlier runs."""
+    _scanned: bool = attrs.field(alias="scanned")
+    save_pacing: Callable[[Mapping[str, object]], None]
+    """Keeps the levels for the next run. Raises `StorageFailed`."""
+
+    def recognise(self, line: InputLine) -> Recognised:
+        """What is to be done about a line. To be called for all lines, in the order of the input."""
+        try:
+            own_id = require_job(line, self._dialect)
+        except BadLine as error:
+            line_digest = line.oversized.digest if line.oversized else digest(line.text)
+            return Recognised(id=None, digest=line_digest, problem=str(error))
+        line_digest = digest(line.text)
+        job_id, is_new = self._identities.name(own_id, line_digest)
+        if not is_new:
+            problem = None if self._scanned else f"an earlier line has its id {job_id[:60]!a}"
+            return Recognised(id=None, digest=line_digest, skip=self._scanned, problem=problem)
+        recalled = self._known.recall(job_id, line_digest)
+        if recalled == "changed":
+            problem = "its id is that of a result for another line; --on-change skip counts it as done"
+            return Recognised(id=None, digest=line_digest, problem=problem)
+        attempts, maybe_billed = self._earlier.get(job_id, (0, 0))
+        return Recognised(
+            id=job_id,
+            digest=line_digest,
+            skip=recalled != "new",
+            attempts=attempts,
+            maybe_billed=maybe_billed,
+        )
+
+    def append_results(self, data: bytes) -> None:
+        """Append whole lines to OUTPUT. Raises `StorageFailed`, with nothing of them left there."""
+        self.results.append(data)
+
+    def append_errors(self, data: bytes) -> None:
+        """Append whole lines to the error file. Raises `StorageFailed`, with nothing of them left there."""
+        self.errors.append(data)
