@@ -7,14 +7,14 @@ verb; what both have in common is in `_configuration` and `_verbs`.
 from __future__ import annotations
 
 import math
-import time
 from contextlib import AbstractAsyncContextManager
+from time import sleep
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-import anyio
+from anyio import sleep as async_sleep
 
 from ._configuration import BaseClient, Settings
-from ._flow import Flow, Send, Sleep, Success
+from ._flow import Flow, RetryEvent, Send, Success
 from ._http_client_argument import check_http_client, lent_timeout
 from ._http_errors import connection_error
 from ._logging import log_response, log_send
@@ -103,7 +103,7 @@ class SyncAPIClient(BaseClient):
     def _run(self, flow: Flow, *, stream: bool) -> Success:
         step = next(flow)
         while True:
-            outcome = self._attempt(step, stream=stream) if isinstance(step, Send) else self._sleep(step)
+            outcome = self._attempt(step, stream=stream) if isinstance(step, Send) else self._wait(step.event)
             try:
                 step = flow.send(outcome)
             except StopIteration as end:
@@ -124,9 +124,9 @@ class SyncAPIClient(BaseClient):
         log_response(response)
         return response
 
-    def _sleep(self, sleep: Sleep) -> None:
-        self._announce(sleep.event)
-        time.sleep(sleep.event.wait)
+    def _wait(self, event: RetryEvent) -> None:
+        self._announce(event)
+        sleep(event.wait)
 
     def _call(self, method: str, path: str, cast_to: type[T], call: Call) -> T:
         options = final_options(method, path, call)
@@ -242,7 +242,7 @@ class AsyncAPIClient(BaseClient):
         step = next(flow)
         while True:
             sending = isinstance(step, Send)
-            outcome = await self._attempt(step, stream=stream) if sending else await self._sleep(step)
+            outcome = await self._attempt(step, stream=stream) if sending else await self._wait(step.event)
             try:
                 step = flow.send(outcome)
             except StopIteration as end:
@@ -263,9 +263,9 @@ class AsyncAPIClient(BaseClient):
         log_response(response)
         return response
 
-    async def _sleep(self, sleep: Sleep) -> None:
-        self._announce(sleep.event)
-        await anyio.sleep(sleep.event.wait)
+    async def _wait(self, event: RetryEvent) -> None:
+        self._announce(event)
+        await async_sleep(event.wait)
 
     async def _call(self, method: str, path: str, cast_to: type[T], call: Call) -> T:
         options = final_options(method, path, call)
