@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -123,7 +123,7 @@ class _Kept(Generic[T]):
 
 
 @contextmanager
-def _sparing_collector() -> Iterator[None]:
+def _sparing_collector() -> Generator[None]:
     """Collect garbage less often: at 5000 in flight the default thresholds cost half as much again a job."""
     before = gc.get_threshold()
     gc.set_threshold(50_000, 20, 100)

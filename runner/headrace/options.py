@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import attrs
 
+from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions
 
 InputFormat = Literal["auto", "anthropic", "openai", "raw", "rows"]
@@ -55,3 +57,28 @@ class RunOptions:
     max_wait: float = 600.0
     seed: int | None = None
     """Of the run's dice (jitter); None: a new one each run."""
+
+
+def default_output(inputs: tuple[str, ...]) -> Path:
+    """Return where results go unless the user says: in the working directory, named for the first input."""
+    if inputs[0] == "-":
+        raise RunRefused("standard input has no name to call the results after: give -o FILE")
+    return Path(Path(inputs[0]).stem + ".results.jsonl")
+
+
+def max_failures(text: str | None, jobs: int | None) -> float:
+    """Return how many jobs may fail for good: ``text`` is a number, or a share of ``jobs`` such as ``5%``."""
+    if text is None:
+        return math.inf
+    number, percent = text.removesuffix("%"), text.endswith("%")
+    try:
+        value = float(number) if percent else int(number)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= (100 if percent else math.inf):
+        raise RunRefused(f"--max-failures {text!r}: give a number of jobs such as 50, or a share such as 5%")
+    if not percent:
+        return value
+    if jobs is None:
+        raise RunRefused("--max-failures as a share needs an input that can be counted first: give a number")
+    return value / 100 * jobs

@@ -97,7 +97,8 @@ class StopRules:
         code = ExitCode.CREDENTIALS if failure.kind == "credentials" else ExitCode.STOPPED
         return StopReason(
             code,
-            f"each of the first {FIRST_ANSWERS} jobs failed in the same way: {failure.message}; mend it and run again",
+            f"each of the first {FIRST_ANSWERS} jobs failed in the same way: {failure.message};"
+            " mend it and run again",
         )
 
     def _too_many(self) -> StopReason | None:

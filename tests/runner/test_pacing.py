@@ -7,7 +7,7 @@ from headrace.pacing import FIRST_HOLD, LONGEST_HOLD, PROBE_PATIENCE, FixedPacin
 
 def test_all_slots_may_be_filled_at_once() -> None:
     pacing = FixedPacing(concurrency=3)
-    times = []
+    times: list[float] = []
     for in_flight in range(4):
         times.append(pacing.ready_at(7.0, in_flight))
         pacing.admitted(7.0)
@@ -62,7 +62,7 @@ def test_an_answer_to_a_job_sent_before_the_hold_says_nothing_about_the_limit_no
 
 def test_holds_double_while_the_server_refuses_without_saying_for_how_long() -> None:
     pacing = FixedPacing(concurrency=8)
-    holds = []
+    holds: list[float] = []
     now = 0.0
     for _ in range(12):
         pacing.refused(now, retry_after=None, dice=1.0)

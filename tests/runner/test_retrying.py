@@ -11,7 +11,7 @@ POLICY = RunRetryPolicy(max_attempts=3, initial_delay=1.0, max_delay=60.0)
 
 
 def verdict(kind: FailureKind, status: int | None = None, **more: Any) -> Retry | GiveUp | StopRun:
-    asked = {"failures": 0, "attempts": 1, "dice": 0.5, **more}
+    asked: dict[str, Any] = {"failures": 0, "attempts": 1, "dice": 0.5, **more}
     return POLICY.verdict(Failure(kind=kind, message="no", status=status), **asked)
 
 
@@ -43,7 +43,10 @@ def test_x_should_retry_overrides_the_status() -> None:
 
 
 def test_backoff_is_exponential_with_full_jitter_and_a_ceiling() -> None:
-    delays = [POLICY.verdict(Failure(kind="server", message=""), failures=0, attempts=n, dice=1.0) for n in (1, 2, 3, 99)]
+    delays = [
+        POLICY.verdict(Failure(kind="server", message=""), failures=0, attempts=n, dice=1.0)
+        for n in (1, 2, 3, 99)
+    ]
 
     assert [delay.after for delay in delays if isinstance(delay, Retry)] == [2.0, 4.0, 8.0, 60.0]
     assert verdict("server", dice=0.0) == Retry(after=0.0, counts=True)

@@ -46,8 +46,14 @@ def test_max_failures_is_passed_by_the_first_failure_too_many() -> None:
 
 
 def test_precedence_of_exit_codes() -> None:
-    codes = [ExitCode.STOPPED, ExitCode.CREDENTIALS, ExitCode.STORAGE, ExitCode.TERMINATED, ExitCode.INTERRUPTED]
-    seen = []
+    codes = [
+        ExitCode.STOPPED,
+        ExitCode.CREDENTIALS,
+        ExitCode.STORAGE,
+        ExitCode.TERMINATED,
+        ExitCode.INTERRUPTED,
+    ]
+    seen: list[ExitCode | None] = []
     for n in range(1, len(codes) + 1):
         weighty = weightiest([StopReason(code, "") for code in codes[:n]])
         seen.append(weighty and weighty.exit_code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Literal, TextIO
 
@@ -19,24 +19,22 @@ PLAIN_INTERVAL = 5.0
 
 
 @contextmanager
-def display(style: Style, to_send: int | None, stream: TextIO | None = None) -> Iterator[Show]:
+def display(style: Style, to_send: int | None, stream: TextIO | None = None) -> Generator[Show]:
     """Show snapshots in a style, on standard error unless told otherwise.
 
     ``to_send``: jobs of this run, None if unknown (a pipe).
     """
-    stream = stream or sys.stderr
+    to = stream or sys.stderr
     if style == "auto":
-        style = "rich" if stream.isatty() else "plain"
+        style = "rich" if to.isatty() else "plain"
     match style:
         case "rich":
-            with _live(to_send, stream) as show:
+            with _live(to_send, to) as show:
                 yield show
         case "plain":
-            yield _at_most_every(
-                PLAIN_INTERVAL, lambda snapshot: _print(stream, plain_line(snapshot, to_send))
-            )
+            yield _at_most_every(PLAIN_INTERVAL, lambda snapshot: _print(to, plain_line(snapshot, to_send)))
         case "json":
-            yield lambda snapshot: _print(stream, msgspec.json.encode(snapshot).decode())
+            yield lambda snapshot: _print(to, msgspec.json.encode(snapshot).decode())
         case _:
             yield lambda _: None
 
@@ -82,7 +80,7 @@ def _at_most_every(interval: float, show: Show) -> Show:
 
 
 @contextmanager
-def _live(to_send: int | None, stream: TextIO) -> Iterator[Show]:
+def _live(to_send: int | None, stream: TextIO) -> Generator[Show]:
     # Imported here because rich costs 40 ms, and only a terminal needs it.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn

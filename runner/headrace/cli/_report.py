@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from headrace._exceptions import HeadraceError
+from headrace._exceptions import HeadraceError, RunRefused
 from headrace.options import RunOptions
 from headrace.stopping import ExitCode
 from headrace.summary import as_builtins, as_text
@@ -28,11 +28,19 @@ def run_and_report(
     """Run the jobs, print the summary, and return the exit code."""
     import trio
 
-    from headrace._run_file import run_file
+    from headrace._run_file import real_world, run_file
 
     notify = _say_nothing if quiet else _say
-    run = partial(run_file, options, stops=stops_by_signal, display=partial(display, progress), notify=notify)
-    summary = trio.run(run)
+    summary = trio.run(
+        partial(
+            run_file,
+            options,
+            world=real_world(),
+            stops=stops_by_signal,
+            display=partial(display, progress),
+            notify=notify,
+        )
+    )
     if summary_json is not None:
         summary_json.write_bytes(msgspec.json.format(msgspec.json.encode(as_builtins(summary))) + b"\n")
     if not quiet:
@@ -42,8 +50,23 @@ def run_and_report(
     return summary.exit_code
 
 
+def report_dry_run(options: RunOptions) -> None:
+    """Print what would be sent. Raises `RunRefused` for an input that cannot be read twice."""
+    import trio
+
+    from headrace.dry_run import forecast, preview
+    from headrace.inputs import open_inputs
+    from headrace.preparing import prepare
+
+    inputs = open_inputs(options.inputs, first=options.first)
+    if not inputs.rereadable:
+        raise RunRefused("--dry-run reads the input without using it up: give it a regular file")
+    prepared = trio.run(prepare, options, inputs)
+    click.echo(preview(prepared, forecast(inputs, prepared.dialect)))
+
+
 @contextmanager
-def clear_errors() -> Iterator[None]:
+def clear_errors() -> Generator[None]:
     """Turn the errors that a user can do something about into one line and an exit code."""
     try:
         yield

@@ -1,17 +1,14 @@
-"""`headrace demo`: a small job file of our own on the simulator, so that anyone sees the whole program work."""
+"""`headrace demo`: a small job file of our own on the simulator, so that anyone sees the program work."""
 
 from __future__ import annotations
 
-import sys
+import shlex
 from pathlib import Path
 
 import click
 import msgspec
 
-from headrace.dialects import RequestOptions
-from headrace.options import RunOptions
-
-from ._report import clear_errors, run_and_report
+from .run import run
 
 MODEL = "claude-sonnet-4-5"
 
@@ -63,21 +60,13 @@ def demo(directory: Path) -> None:
 
     Call it twice: the second time there is nothing left to do.
     """
-    with clear_errors():
-        jobs = directory / "jobs.jsonl"
-        write_jobs(jobs)
-        command = f"headrace run {jobs} --prompt '{{task}}' --model {MODEL} --simulate -c 16"
-        click.echo(f"wrote {jobs}; now running:\n  {command}\n")
-        options = RunOptions(
-            inputs=(str(jobs),),
-            request=RequestOptions(prompt="{task}", model=MODEL, max_tokens=300),
-            output=directory / "results.jsonl",
-            simulate=True,
-            concurrency=16,
-        )
-        code = run_and_report(options, "auto")
-        click.echo(f"\nlook at them with:  head -n 2 {options.output}")
-    sys.exit(code)
+    jobs = directory / "jobs.jsonl"
+    write_jobs(jobs)
+    arguments = [str(jobs), "--prompt", "{task}", "--model", MODEL, "--max-tokens", "300", "--simulate"]
+    arguments += ["-c", "16", "-o", str(directory / "results.jsonl")]
+    click.echo(f"wrote {jobs}, {len(_TASKS) * len(_TOPICS)} rows; now running:\n")
+    click.echo(f"  {shlex.join(['headrace', 'run', *arguments])}\n")
+    run.main(arguments, prog_name="headrace run")
 
 
 def write_jobs(path: Path) -> None:

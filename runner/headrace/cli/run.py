@@ -17,7 +17,7 @@ from headrace.dialects import RequestOptions
 from headrace.options import DEFAULT_CONCURRENCY, RunOptions
 
 from ._display import Style
-from ._report import clear_errors, run_and_report, set_up_logging
+from ._report import clear_errors, report_dry_run, run_and_report, set_up_logging
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -201,11 +201,8 @@ def run(
     with clear_errors():
         options = options_from(given, os.environ)
         if dry_run:
-            from headrace.dry_run import preview
-
-            click.echo(preview(options))
-        else:
-            sys.exit(run_and_report(options, "none" if quiet else progress, summary_json, quiet=quiet))
+            return report_dry_run(options)
+        sys.exit(run_and_report(options, "none" if quiet else progress, summary_json, quiet=quiet))
 
 
 def options_from(given: Mapping[str, Any], environ: Mapping[str, str]) -> RunOptions:

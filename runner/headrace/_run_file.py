@@ -1,0 +1,195 @@
+"""From options to a run to its summary: what `headrace run` does, with everything it touches passed in."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
+
+import attrs
+import trio
+
+from headrace._runner import Outcome, Setup, supervise
+from headrace.actors._messages import Stop
+from headrace.actors.dispatcher import Rules
+from headrace.actors.worker import Exchange
+from headrace.endpoint import Endpoint
+from headrace.inputs import Inputs, open_inputs
+from headrace.intake import Intake
+from headrace.journal import recipe_digest
+from headrace.options import RunOptions, default_output, max_failures
+from headrace.output import OpenedOutput, OutputPaths, output_paths
+from headrace.pacing import FixedPacing
+from headrace.preparing import Prepared, prepare
+from headrace.resume import open_output
+from headrace.retrying import RunRetryPolicy
+from headrace.scanning import InputScan, scan_inputs
+from headrace.simulator import Simulator, in_memory_connector
+from headrace.statistics import Snapshot
+from headrace.stopping import StopRules
+from headrace.storage import DiskStorage, Storage
+from headrace.summary import Summary, summarize
+from headrace_client import AsyncAPIClient
+from headrace_client._version import __version__
+from headrace_client.transport import ConnectionPool, Connector, connect_tcp
+
+
+@attrs.frozen(kw_only=True)
+class World:
+    """What a run touches outside itself; a test puts its own in the place of each."""
+
+    storage: Storage
+    open_inputs: Callable[[RunOptions], Inputs]
+    connect: Connector
+    wall_clock: Callable[[], float]
+    """Seconds since the epoch."""
+    dice: Callable[[], float]
+    """Uniform in [0, 1)."""
+
+
+def real_world() -> World:
+    """Return the files, the network and the clock of this machine."""
+    return World(
+        storage=DiskStorage(),
+        open_inputs=lambda options: open_inputs(options.inputs, first=options.first),
+        connect=connect_tcp,
+        wall_clock=time.time,
+        dice=random.random,
+    )
+
+
+Display = Callable[[int | None], AbstractContextManager[Callable[[Snapshot], None]]]
+"""Opens a live view, given the number of jobs to send (None: unknown)."""
+
+
+async def run_file(
+    options: RunOptions,
+    *,
+    world: World,
+    stops: Callable[[], AsyncIterable[Stop]],
+    display: Display,
+    notify: Callable[[str], None],
+) -> Summary:
+    """Run the jobs of the input to their records.
+
+    Raises `RunRefused` or `StorageFailed` before anything is sent; afterwards everything that goes wrong is
+    in the summary. ``stops``: wishes to end early; ``notify``: takes lines for the user.
+    """
+    prepared = await prepare(options, world.open_inputs(options))
+    scan = scan_input(options, prepared)
+    paths = output_paths(options.output or default_output(options.inputs))
+    opened = open_output(
+        world.storage,
+        paths,
+        scan=scan,
+        dialect=prepared.dialect,
+        recipe=prepared.recipe,
+        on_change=options.on_change,
+        retry_failed=options.retry_failed,
+        restart=_label(world.wall_clock()) if options.restart else None,
+    )
+    _announce(opened, notify)
+    intake = Intake(dialect=prepared.dialect, recipe=recipe_digest(prepared.recipe), output=opened)
+    to_send = opened.counts.to_send
+    with display(to_send) as show:
+        async with _client(options, prepared.endpoint, world) as client:
+            outcome = await supervise(
+                Setup(
+                    source=prepared.source,
+                    item_of=intake.item_of,
+                    exchange=_exchange(options, prepared, client, world),
+                    rules=_rules(options, to_send, world),
+                    output=opened,
+                    stops=stops(),
+                    show=show,
+                    workers=min(options.concurrency, to_send or options.concurrency),
+                )
+            )
+    return _summary(outcome, opened, intake, scan, paths)
+
+
+def scan_input(options: RunOptions, prepared: Prepared) -> InputScan | None:
+    """Look at all lines before anything is sent; None for a pipe, which can be read only once."""
+    if not prepared.inputs.rereadable:
+        return None
+    return scan_inputs(
+        prepared.inputs,
+        prepared.dialect,
+        on_duplicate=options.on_duplicate,
+        on_bad_line=options.on_bad_line,
+    )
+
+
+def _label(now: float) -> str:
+    """Name what is moved aside after the moment, in UTC: sorts by age, and no two runs of a user clash."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+
+
+def _announce(opened: OpenedOutput, notify: Callable[[str], None]) -> None:
+    for notice in opened.notices:
+        notify(notice)
+    counts = opened.counts
+    if counts.done or counts.failed:
+        failed = f", {counts.failed:,} failed for good" if counts.failed else ""
+        to_send = "the rest" if counts.to_send is None else f"{counts.to_send:,}"
+        notify(f"{counts.done:,} done{failed}, {to_send} to send")
+
+
+@asynccontextmanager
+async def _client(
+    options: RunOptions, endpoint: Endpoint, world: World
+) -> AsyncGenerator[AsyncAPIClient, None]:
+    """Give the client that all workers share, on the network or on a simulator in this process."""
+    async with trio.open_nursery() as nursery:
+        connect = in_memory_connector(Simulator(), nursery) if options.simulate else world.connect
+        pool = ConnectionPool(connect=connect)
+        try:
+            yield AsyncAPIClient(
+                version=__version__,
+                base_url=endpoint.base_url,
+                pool=pool,
+                _strict_response_validation=False,
+            )
+        finally:
+            pool.close()
+            nursery.cancel_scope.cancel()
+
+
+def _exchange(options: RunOptions, prepared: Prepared, client: AsyncAPIClient, world: World) -> Exchange:
+    return Exchange(
+        client=client,
+        dialect=prepared.dialect,
+        headers=prepared.endpoint.headers,
+        recipe=recipe_digest(prepared.recipe),
+        secrets=prepared.endpoint.secrets,
+        timeout=options.timeout,
+        idle_timeout=options.idle_timeout,
+        wall_clock=world.wall_clock,
+    )
+
+
+def _rules(options: RunOptions, to_send: int | None, world: World) -> Rules:
+    return Rules(
+        pacing=FixedPacing(concurrency=options.concurrency),
+        retry=RunRetryPolicy(max_attempts=options.max_attempts),
+        stop=StopRules(max_failures=max_failures(options.max_failures, to_send)),
+        dice=world.dice,
+        max_wait=options.max_wait,
+        grace=options.grace,
+    )
+
+
+def _summary(
+    outcome: Outcome, opened: OpenedOutput, intake: Intake, scan: InputScan | None, paths: OutputPaths
+) -> Summary:
+    counts = opened.counts
+    return summarize(
+        input=intake.lines if scan is None else scan.jobs + scan.bad_lines,
+        done_before=intake.skipped if scan is None else counts.done,
+        failed_before=0 if scan is None else counts.failed,
+        run=outcome.snapshot,
+        reasons=outcome.reasons,
+        output=paths.results,
+        errors=paths.errors,
+    )

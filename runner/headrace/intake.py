@@ -1,0 +1,60 @@
+"""From a line of the input to what the dispatcher gets: a job to send, an error record, or nothing."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import attrs
+
+from headrace._exceptions import BadLine
+from headrace.actors._messages import Finished, Pending
+from headrace.dialects import Dialect
+from headrace.inputs import InputLine
+from headrace.job import Failure, Job, Note
+from headrace.output import Recognised
+
+
+class Recognises(Protocol):
+    """What knows which lines are done."""
+
+    def recognise(self, line: InputLine) -> Recognised:
+        """What is to be done about a line."""
+        ...
+
+
+@attrs.define(kw_only=True)
+class Intake:
+    """Makes items of lines, and counts them."""
+
+    _dialect: Dialect
+    _recipe: str
+    """The recipe's digest."""
+    _output: Recognises
+    lines: int = 0
+    skipped: int = 0
+    """Lines about which nothing is to be done: earlier runs have done it."""
+
+    def item_of(self, line: InputLine, now: float) -> Pending | Finished | None:
+        """Return what a line becomes; None for one that is done. ``now``: on the event loop's clock."""
+        self.lines += 1
+        recognised = self._output.recognise(line)
+        if recognised.skip:
+            self.skipped += 1
+            return None
+        if recognised.id is None:
+            return self._bad_line(line, recognised, recognised.problem or "the line is no job")
+        try:
+            request = self._dialect.read(line.text)
+        except BadLine as error:
+            return self._bad_line(line, recognised, str(error))
+        job = Job(
+            id=recognised.id, line=line.number, source=line.source, digest=recognised.digest, request=request
+        )
+        return Pending(
+            job=job, read_at=now, attempts=recognised.attempts, maybe_billed=recognised.maybe_billed
+        )
+
+    def _bad_line(self, line: InputLine, recognised: Recognised, problem: str) -> Finished:
+        note = Note(line=line.number, source=line.source, digest=recognised.digest, recipe=self._recipe)
+        failure = Failure(kind="bad_line", message=f"line {line.number}: {problem}", sent=False)
+        return Finished(record=self._dialect.failure_record(recognised.id, failure, note), failure=failure)
