@@ -26,10 +26,10 @@ class Recognises(Protocol):
 class Intake:
     """Makes items of lines, and counts them."""
 
-    _dialect: Dialect
-    _recipe: str
+    dialect: Dialect
+    recipe: str
     """The recipe's digest."""
-    _output: Recognises
+    output: Recognises
     lines: int = 0
     skipped: int = 0
     """Lines about which nothing is to be done: earlier runs have done it."""
@@ -37,14 +37,14 @@ class Intake:
     def item_of(self, line: InputLine, now: float) -> Pending | Finished | None:
         """Return what a line becomes; None for one that is done. ``now``: on the event loop's clock."""
         self.lines += 1
-        recognised = self._output.recognise(line)
+        recognised = self.output.recognise(line)
         if recognised.skip:
             self.skipped += 1
             return None
         if recognised.id is None:
             return self._bad_line(line, recognised, recognised.problem or "the line is no job")
         try:
-            request = self._dialect.read(line.text)
+            request = self.dialect.read(line.text)
         except BadLine as error:
             return self._bad_line(line, recognised, str(error))
         job = Job(
@@ -55,6 +55,6 @@ class Intake:
         )
 
     def _bad_line(self, line: InputLine, recognised: Recognised, problem: str) -> Finished:
-        note = Note(line=line.number, source=line.source, digest=recognised.digest, recipe=self._recipe)
+        note = Note(line=line.number, source=line.source, digest=recognised.digest, recipe=self.recipe)
         failure = Failure(kind="bad_line", message=f"line {line.number}: {problem}", sent=False)
-        return Finished(record=self._dialect.failure_record(recognised.id, failure, note), failure=failure)
+        return Finished(record=self.dialect.failure_record(recognised.id, failure, note), failure=failure)
