@@ -120,57 +120,57 @@ class PooledLane:
         deadline: float,
         on_data: Callable[[bytes], None] | None,
     ) -> Answer:
+        await trio.lowlevel.checkpoint_if_cancelled()  # a cancelled task sends nothing
         started_at = trio.current_time()
-        first_byte_at = 0.0
-        parts: list[bytes] = []
-        exchange: Exchange | None = None
-        idle = self._idle_timeout
-
-        def arrived(pieces: list[bytes]) -> None:
-            nonlocal first_byte_at
-            now = trio.current_time()
-            if not first_byte_at:
-                first_byte_at = now
-            if not reader.complete:
-                timer.arm(min(deadline, now + idle))
-            parts.extend(pieces)
-            if on_data is not None and 200 <= reader.status < 300:
-                for piece in pieces:
-                    on_data(piece)
-
-        await trio.lowlevel.checkpoint_if_cancelled()
         if deadline <= started_at:
             raise AttemptTimedOut("the deadline had passed before the attempt began")
-        timer.arm(min(deadline, started_at + idle))
+        exchange: Exchange | None = None
+        timer.arm(min(deadline, started_at + self._idle_timeout))
         try:
-            connection = self._pool.take_nowait(self._origin) or await self._pool.acquire(self._origin)
-            reader = connection.reader
-            reader.begin(self._limits, bodiless=self._template.bodiless)
-            exchange = Exchange(connection, arrived)
+            connection = self._pool.take_nowait(self._origin, started_at)
+            if connection is None:
+                connection = await self._pool.acquire(self._origin)
+            connection.reader.begin(self._limits, bodiless=self._template.bodiless)
+            exchange = Exchange(
+                connection, timer, deadline=deadline, idle_timeout=self._idle_timeout, on_data=on_data
+            )
             await exchange.run(request)
         except BaseException as error:
-            if exchange is not None:
-                self._pool.discard(exchange.connection)
-            if timer.absorb(error):
-                late = trio.current_time() >= deadline
-                reason = "the deadline passed" if late else f"the server was silent for {idle:g} s"
-                timeout = AttemptTimedOut(reason)
-                raise (exchange.explain(timeout) if exchange else timeout) from None
-            if exchange is not None and isinstance(error, TransportError):
-                exchange.explain(error)
+            self._fail(error, timer, exchange, deadline)
             raise
         finally:
             timer.disarm()
-        self._pool.release(connection)
-        return Answer(
-            status=reader.status,
-            head=reader.head or b"",
-            body=parts[0] if len(parts) == 1 else b"".join(parts),
-            sent=exchange.sent,
-            started_at=started_at,
-            first_byte_at=first_byte_at,
-            finished_at=trio.current_time(),
-        )
+        self._pool.release(connection, exchange.finished_at)
+        return _answer(exchange, started_at)
+
+    def _fail(
+        self, error: BaseException, timer: MovingDeadline, exchange: Exchange | None, deadline: float
+    ) -> None:
+        """Close the connection of a failed or cancelled exchange; raise `AttemptTimedOut` if time was up."""
+        if exchange is not None:
+            self._pool.discard(exchange.connection)
+        failure = error if isinstance(error, TransportError) else None
+        if timer.absorb(error):
+            late = trio.current_time() >= deadline
+            silence = f"the server was silent for {self._idle_timeout:g} s"
+            failure = AttemptTimedOut("the deadline passed" if late else silence)
+        if failure is not None and exchange is not None:
+            exchange.explain(failure)
+        if failure is not None and failure is not error:
+            raise failure from None
+
+
+def _answer(exchange: Exchange, started_at: float) -> Answer:
+    reader, parts = exchange.connection.reader, exchange.parts
+    return Answer(
+        status=reader.status,
+        head=reader.head or b"",
+        body=parts[0] if len(parts) == 1 else b"".join(parts),
+        sent=exchange.sent,
+        started_at=started_at,
+        first_byte_at=exchange.first_byte_at,
+        finished_at=exchange.finished_at,
+    )
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._connect import Connector, connect_tcp
+from ._connect import Connector, TcpConnector, connect_tcp
 from ._connection_pool import ConnectionPool
 from ._errors import (
     AttemptTimedOut,
@@ -33,6 +33,7 @@ __all__ = [
     "ProtocolViolation",
     "ReadLimits",
     "ResponseTooLarge",
+    "TcpConnector",
     "TransportError",
     "connect_tcp",
     "memory_stream_pair",

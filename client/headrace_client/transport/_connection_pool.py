@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from math import inf
-
 import attrs
 import trio
 
 from ._connect import Connector, connect_tcp
 from ._errors import ConnectFailed
-from ._http1 import ResponseReader
+from ._http1 import KeepAliveTerms, ResponseReader
 from ._origin import Origin
 from ._pool import PoolLimits, PoolStatistics, Slots, Waiter
 from ._stream import ByteStream
@@ -27,8 +25,6 @@ class Connection:
     reader: ResponseReader = attrs.Factory(ResponseReader)
     reused: bool = False
     """Whether it has served an exchange before."""
-    fit_until: float = inf
-    """When it has been idle for too long."""
 
 
 class ConnectionPool:
@@ -44,56 +40,44 @@ class ConnectionPool:
         self._events: dict[Waiter[Connection], trio.Event] = {}
         self._closed = False
 
-    def take_nowait(self, origin: Origin) -> Connection | None:
+    def take_nowait(self, origin: Origin, now: float) -> Connection | None:
         """Return an idle connection that is in step, if there is one; unfit ones are closed on the way."""
-        now = trio.current_time()
-        while (connection := self._slots.take(origin)) is not None:
-            if self._is_fit(connection, now):
+        while True:
+            connection, expired = self._slots.take(origin, now)
+            for old in expired:
+                old.stream.close()
+            if connection is None or connection.stream.probe():
                 return connection
             self.discard(connection)
-        return None
 
     async def acquire(self, origin: Origin) -> Connection:
         """Return a connection for one exchange: an idle one, else a new one, waiting in line if need be.
 
-        Raises `ConnectFailed`.
+        Raises `ConnectFailed`, and `trio.ClosedResourceError` once the pool is closed.
         """
-        while (connection := self.take_nowait(origin)) is None:
+        while (connection := self.take_nowait(origin, trio.current_time())) is None:
             if self._closed:
                 raise trio.ClosedResourceError("this connection pool was closed")
             if self._slots.may_open():
                 self._begin_opening()
                 return await self._open(origin)
-            waiter = self._slots.wait(origin)
-            granted = await self._wait(waiter)
+            granted = await self._wait(self._slots.wait(origin))
             if granted is None:
                 return await self._open(origin)
-            if self._is_fit(granted, trio.current_time()):
+            if granted.stream.probe():
                 return granted
             self.discard(granted)
         return connection
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: Connection, now: float) -> None:
         """Take back a connection after an exchange: pool it if it is in step, else close it."""
         reader = connection.reader
-        if self._closed or not reader.reusable:
+        allowed = self._limits.idle_expiry if reader.terms is None else self._allowed(reader.terms)
+        if self._closed or not reader.reusable or allowed <= 0:
             self.discard(connection)
             return
         connection.reused = True
-        idle, further = reader.keep_alive_terms()
-        if further == 0:
-            self.discard(connection)
-            return
-        allowed = self._limits.idle_expiry
-        if idle is not None:
-            allowed = min(allowed, idle - _KEEP_ALIVE_MARGIN)
-        now = trio.current_time()
-        connection.fit_until = now + allowed
-        origin = connection.origin
-        oldest = self._slots.oldest(origin)
-        if oldest is not None and oldest.fit_until <= now:
-            self._slots.drop_oldest(origin).stream.close()
-        self._put_back(connection, origin)
+        self._put_back(connection, now + allowed)
 
     def discard(self, connection: Connection) -> None:
         """Close a connection that was taken."""
@@ -116,8 +100,13 @@ class ConnectionPool:
         self.close()
         await trio.lowlevel.checkpoint()
 
-    def _is_fit(self, connection: Connection, now: float) -> bool:
-        return now < connection.fit_until and connection.stream.probe()
+    def _allowed(self, terms: KeepAliveTerms) -> float:
+        """Return for how many seconds an idle connection may be reused, 0 for not at all."""
+        if terms.further == 0:
+            return 0
+        if terms.timeout is None:
+            return self._limits.idle_expiry
+        return min(self._limits.idle_expiry, terms.timeout - _KEEP_ALIVE_MARGIN)
 
     def _begin_opening(self) -> None:
         dropped = self._slots.begin_opening()
@@ -158,24 +147,21 @@ class ConnectionPool:
         if not waiter.granted:
             self._slots.withdraw(waiter)
         elif waiter.connection is not None:
-            self._put_back(waiter.connection, waiter.origin)
+            self._put_back(waiter.connection, trio.current_time())
         else:
             self._slots.give_up_opening()
             self._let_open()
 
-    def _put_back(self, connection: Connection, origin: Origin) -> None:
+    def _put_back(self, connection: Connection, until: float) -> None:
         """Give the connection to the first in line; if none wants it, it is room for another origin's."""
-        waiter = self._slots.put_back(connection, origin)
+        waiter = self._slots.put_back(connection, connection.origin, until)
         if waiter is None:
             self._let_open()
         else:
-            self._wake(waiter)
+            self._events[waiter].set()
 
     def _let_open(self) -> None:
         """Grant the right to open connections to as many in line as there is room for."""
         while (waiter := self._slots.next_to_open()) is not None:
             self._begin_opening()
-            self._wake(waiter)
-
-    def _wake(self, waiter: Waiter[Connection]) -> None:
-        self._events[waiter].set()
+            self._events[waiter].set()

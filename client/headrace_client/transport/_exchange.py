@@ -1,31 +1,57 @@
-"""One request and its response on one connection: the only place where the transport waits for HTTP."""
+"""One request and its whole response on one connection."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 import trio
 
 from ._connection_pool import Connection
+from ._deadline import MovingDeadline
 from ._errors import ConnectionLost, TransportError
 
 
 class Exchange:
-    """An exchange on a connection whose reader has begun.
+    """An exchange whose response is collected as it arrives, on a connection whose reader has begun.
 
-    ``sent``: the whole request has been handed to the network.
+    ``sent``: the whole request has been handed to the network. ``parts``: the decoded body. Times are trio's.
     """
 
-    __slots__ = ("_arrived", "_broken", "connection", "sent")
+    __slots__ = (
+        "_broken",
+        "_deadline",
+        "_idle_timeout",
+        "_on_data",
+        "_timer",
+        "connection",
+        "finished_at",
+        "first_byte_at",
+        "parts",
+        "sent",
+    )
 
-    def __init__(self, connection: Connection, arrived: Callable[[list[bytes]], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        timer: MovingDeadline,
+        *,
+        deadline: float,
+        idle_timeout: float,
+        on_data: Callable[[bytes], None] | None,
+    ) -> None:
         self.connection = connection
         self.sent = False
-        self._arrived = arrived
+        self.parts: list[bytes] = []
+        self.first_byte_at = self.finished_at = inf
+        self._timer = timer
+        self._deadline = deadline
+        self._idle_timeout = idle_timeout
+        self._on_data = on_data
         self._broken: OSError | None = None
 
     async def run(self, request: bytes) -> None:
-        """Send the request and read the whole response; ``arrived`` gets what each read brought of the body.
+        """Send the request and read the whole response. Raises `TransportError`.
 
         Sends first and reads then; only a request that does not fit into the socket's buffer is sent and
         answered at the same time, as an early 4xx may come before its end (RFC 9112 section 9.5).
@@ -33,7 +59,7 @@ class Exchange:
         try:
             taken = self.connection.stream.send_nowait(request)
         except OSError as error:
-            self._broken = error
+            self._broken = error  # the server may have answered before it closed: reading tells
         else:
             if taken < len(request):
                 await self._send_and_read(request[taken:])
@@ -41,12 +67,35 @@ class Exchange:
             self.sent = True
         await self._read()
 
-    def explain(self, error: TransportError) -> TransportError:
-        """Return the error with how far the exchange had come."""
+    def explain(self, error: TransportError) -> None:
+        """Write into the error how far the exchange had come."""
         error.sent = self.sent
         error.received = self.connection.reader.received
         error.reused = self.connection.reused
-        return error
+
+    async def _read(self) -> None:
+        reader, stream = self.connection.reader, self.connection.stream
+        while not reader.complete:
+            try:
+                data = await stream.receive_some()
+            except OSError as error:
+                raise ConnectionLost(f"the connection broke: {self._broken or error}") from error
+            if data:
+                self._take_in(reader.feed(data))
+            elif not reader.end():
+                raise ConnectionLost("the server closed the connection before its answer was complete")
+
+    def _take_in(self, pieces: list[bytes]) -> None:
+        self.finished_at = now = trio.current_time()
+        if self.first_byte_at == inf:
+            self.first_byte_at = now
+        reader = self.connection.reader
+        if not reader.complete:
+            self._timer.arm(min(self._deadline, now + self._idle_timeout))
+        self.parts += pieces
+        if self._on_data is not None and 200 <= reader.status < 300:
+            for piece in pieces:
+                self._on_data(piece)
 
     async def _send_and_read(self, rest: bytes) -> None:
         """Send the rest while reading; whatever ends the answer ends the sending."""
@@ -65,18 +114,6 @@ class Exchange:
         try:
             await self.connection.stream.send_all(rest)
         except OSError as error:
-            self._broken = error  # the server may have answered before it closed: reading tells
+            self._broken = error
         else:
             self.sent = True
-
-    async def _read(self) -> None:
-        reader, stream = self.connection.reader, self.connection.stream
-        while not reader.complete:
-            try:
-                data = await stream.receive_some()
-            except OSError as error:
-                raise ConnectionLost(f"the connection broke: {self._broken or error}") from error
-            if data:
-                self._arrived(reader.feed(data))
-            elif not reader.end():
-                raise ConnectionLost("the server closed the connection before its answer was complete")

@@ -26,6 +26,11 @@ from ._headers import encode_field
 from ._origin import Origin
 
 _HEAD_END = b"\r\n\r\n"
+_CONTENT_LENGTH = b"\r\ncontent-length:"
+_TRANSFER_ENCODING = b"\r\ntransfer-encoding:"
+_CODINGS = b"-encoding:"
+_CONTENT_ENCODING = b"\r\ncontent-encoding:"
+_KEEP_ALIVE = b"\r\nkeep-alive:"
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 _LAST_CHUNK = re.compile(rb"\r\n0+(?:;[^\r\n]*)?\r\n\r\n\Z")
 _KEEP_ALIVE_PARAMETER = re.compile(rb"(timeout|max)\s*=\s*(\d{1,9})")
@@ -97,12 +102,42 @@ class RequestTemplate:
         return b"%b%bcontent-length: %d\r\n\r\n%b" % (self._head, count, len(body), body)
 
 
+@attrs.frozen
+class KeepAliveTerms:
+    """What a ``keep-alive`` header allows: seconds of idleness and further requests; None: not said."""
+
+    timeout: int | None
+    further: int | None
+
+
 class ResponseReader:
     """Reads the responses of one connection, one after another.
 
     `begin`, then `feed` what arrives (or `end`) until `complete`. After an error the reader, and with it the
     connection, is of no more use.
     """
+
+    __slots__ = (
+        "_bodiless",
+        "_decode",
+        "_expected",
+        "_head_parts",
+        "_heads",
+        "_in_step",
+        "_inflater",
+        "_keep_alive",
+        "_limits",
+        "_parser",
+        "_parts",
+        "_size",
+        "_tail",
+        "_until_close",
+        "complete",
+        "head",
+        "received",
+        "status",
+        "terms",
+    )
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -120,6 +155,7 @@ class ResponseReader:
         self.status = 0
         self.head: bytes | None = None
         self.complete = False
+        self.terms: KeepAliveTerms | None = None
         self._in_step = True
         self._keep_alive = False
         self._until_close = False
@@ -169,13 +205,6 @@ class ResponseReader:
         """Whether the connection is in step after the complete response and may serve another exchange."""
         return self.complete and self._in_step and self._keep_alive
 
-    def keep_alive_terms(self) -> tuple[float | None, int | None]:
-        """Return what the ``keep-alive`` header allows: idle seconds, further requests; None: not said."""
-        line = _field(self.head.lower(), b"keep-alive") if self.head else None
-        terms = dict(_KEEP_ALIVE_PARAMETER.findall(line)) if line else {}
-        timeout, most = terms.get(b"timeout"), terms.get(b"max")
-        return (None if timeout is None else float(timeout)), (None if most is None else int(most))
-
     # llhttp calls the next four. It goes on with a next message in the same bytes: what comes after the end
     # of ours is not ours.
 
@@ -211,7 +240,7 @@ class ResponseReader:
         if not final:
             self._hold_head_to_limit(self.received)
             return
-        arrived = b"".join(self._head_parts)
+        arrived = self._head_parts[0] if len(self._head_parts) == 1 else b"".join(self._head_parts)
         start, end = 0, 0
         for _ in range(self._heads):
             start, end = end, arrived.find(_HEAD_END, end) + len(_HEAD_END)
@@ -220,27 +249,32 @@ class ResponseReader:
         self._hold_head_to_limit(end)
         self._head_parts = []
         self.head = arrived[start:end]
-        self._tail = arrived[end - 2 :][-_TAIL_KEPT:]
         self._read_framing(self.head.lower(), end)
+        if self._expected is None:
+            self._tail = arrived[end - 2 :][-_TAIL_KEPT:]
 
     def _read_framing(self, head: bytes, end: int) -> None:
         """Decide from the lower-cased head, which ends ``end`` bytes in, where the message ends."""
-        coding = _field(head, b"transfer-encoding")
-        length = _field(head, b"content-length")
-        if coding is not None and coding != b"chunked":
+        coded = _CODINGS in head
+        chunked = coded and _TRANSFER_ENCODING in head
+        if chunked and _field(head, _TRANSFER_ENCODING) != b"chunked":
             raise ProtocolViolation("the response has a transfer coding other than chunked")
+        if _KEEP_ALIVE in head:
+            self.terms = _keep_alive_terms(_field(head, _KEEP_ALIVE))
         if self._bodiless or self.status in _WITHOUT_BODY:
             self._in_step = self._in_step and not self._bodiless  # llhttp still waits for the body of a HEAD
             self._expected = end
             self._parts = []
             self.complete = True
             return
-        if length is not None:
-            self._expected = end + int(length)
-            self._hold_body_size(int(length))
-        self._until_close = coding is None and length is None
-        if self._decode and (encoding := _field(head, b"content-encoding")):
-            self._inflater = inflater_for(encoding.decode("latin-1"))
+        start = head.find(_CONTENT_LENGTH)
+        if start >= 0:
+            length = int(head[start + len(_CONTENT_LENGTH) : head.index(b"\r\n", start + 2)])
+            self._expected = end + length
+            self._hold_body_size(length)
+        self._until_close = not chunked and start < 0
+        if coded and self._decode and _CONTENT_ENCODING in head:
+            self._inflater = inflater_for(_field(head, _CONTENT_ENCODING).decode("latin-1"))
 
     def _hold_head_to_limit(self, size: int) -> None:
         if size > self._limits.head:
@@ -276,14 +310,12 @@ class ResponseReader:
         return _LAST_CHUNK.search(self._tail) is not None
 
 
-def _field(head: bytes, name: bytes) -> bytes | None:
-    """Return the value of the field in a lower-cased head; several values are joined with a comma."""
-    prefix = b"\r\n%b:" % name
-    start = head.find(prefix)
-    if start < 0:
-        return None
-    start += len(prefix)
-    end = head.index(b"\r\n", start)
-    value = head[start:end].strip(b" \t")
-    further = _field(head[end:], name)
-    return value if further is None else value + b"," + further
+def _field(head: bytes, prefix: bytes) -> bytes:
+    """Return the values of a field in a lower-cased head, joined with commas."""
+    pieces = head.split(prefix)[1:]
+    return b",".join(piece[: piece.index(b"\r\n")].strip(b" \t") for piece in pieces)
+
+
+def _keep_alive_terms(value: bytes) -> KeepAliveTerms:
+    terms = {name: int(number) for name, number in _KEEP_ALIVE_PARAMETER.findall(value)}
+    return KeepAliveTerms(terms.get(b"timeout"), terms.get(b"max"))

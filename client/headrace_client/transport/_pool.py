@@ -15,6 +15,7 @@ Each step costs the same however many connections there are.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import attrs
@@ -66,7 +67,7 @@ class Slots(Generic[C]):
 
     def __init__(self, limits: PoolLimits) -> None:
         self._limits = limits
-        self._idle: dict[Origin, deque[C]] = {}
+        self._idle: dict[Origin, deque[tuple[float, C]]] = {}
         self._idle_count = 0
         self._in_use = 0
         self._opening = 0
@@ -76,47 +77,45 @@ class Slots(Generic[C]):
         self._opened = 0
         self._reused = 0
 
-    def take(self, origin: Origin) -> C | None:
-        """Return the newest idle connection to ``origin``; it is in use from now on, and counts as reused."""
+    def take(self, origin: Origin, now: float) -> tuple[C | None, Sequence[C]]:
+        """Return the newest idle connection to ``origin``, if there is one, and those too old, to be closed.
+
+        The connection is in use from now on, and counts as reused.
+        """
         idle = self._idle.get(origin)
         if not idle:
-            return None
+            return None, ()
+        expired: Sequence[C] = () if idle[0][0] > now and idle[-1][0] > now else self._expired(idle, now)
+        if not idle:
+            return None, expired
         self._idle_count -= 1
         self._in_use += 1
         self._reused += 1
-        return idle.pop()
+        return idle.pop()[1], expired
 
-    def put_back(self, connection: C, origin: Origin) -> Waiter[C] | None:
-        """Take back a connection that is fit for reuse; return the waiter that was granted it, if one was."""
-        line = self._lines.get(origin)
-        if line:
-            waiter = next(iter(line))
+    def put_back(self, connection: C, origin: Origin, until: float) -> Waiter[C] | None:
+        """Take back a connection that is fit until then; return the waiter that was granted it, if any."""
+        if self._line and origin in self._lines:
+            waiter = next(iter(self._lines[origin]))
             self._leave(waiter)
             waiter.granted, waiter.connection = True, connection
             self._reused += 1
             return waiter
         self._in_use -= 1
         self._idle_count += 1
-        self._idle.setdefault(origin, deque()).append(connection)
+        idle = self._idle.get(origin)
+        if idle is None:
+            idle = self._idle[origin] = deque()
+        idle.append((until, connection))
         return None
 
     def forget(self) -> None:
         """Count one connection in use less: it was closed."""
         self._in_use -= 1
 
-    def oldest(self, origin: Origin) -> C | None:
-        """Return the connection to ``origin`` that has been idle for longest, without taking it."""
-        idle = self._idle.get(origin)
-        return idle[0] if idle else None
-
-    def drop_oldest(self, origin: Origin) -> C:
-        """Take the connection that has been idle for longest out of the pool, to be closed."""
-        self._idle_count -= 1
-        return self._idle[origin].popleft()
-
     def drop_all(self) -> list[C]:
         """Take every idle connection out of the pool, to be closed."""
-        dropped = [connection for idle in self._idle.values() for connection in idle]
+        dropped = [connection for idle in self._idle.values() for _, connection in idle]
         self._idle.clear()
         self._idle_count = 0
         return dropped
@@ -181,7 +180,21 @@ class Slots(Generic[C]):
         return most is not None and self._idle_count + self._in_use + self._opening >= most
 
     def _drop_any(self) -> C | None:
-        return next((self.drop_oldest(origin) for origin, idle in self._idle.items() if idle), None)
+        for idle in self._idle.values():
+            if idle:
+                self._idle_count -= 1
+                return idle.popleft()[1]
+        return None
+
+    def _expired(self, idle: deque[tuple[float, C]], now: float) -> list[C]:
+        """Take out what is too old: from the oldest on, and from the newest on where a server allows less."""
+        expired: list[C] = []
+        while idle and idle[0][0] <= now:
+            expired.append(idle.popleft()[1])
+        while idle and idle[-1][0] <= now:
+            expired.append(idle.pop()[1])
+        self._idle_count -= len(expired)
+        return expired
 
     def _leave(self, waiter: Waiter[C]) -> None:
         del self._line[waiter]
