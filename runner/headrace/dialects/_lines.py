@@ -189,7 +189,5 @@ def check_fields(line: bytes, *named: tuple[str, Sequence[str]]) -> None:
                 )
 
 
-_HINTS: Final = {
-    "--prompt": " (for literal braces write {{{{{}}}}})",
-    "--system": " (for literal braces write {{{{{}}}}})",
-}
+_BRACES: Final = "; for literal braces write {{{{{}}}}}"
+_HINTS: Final = {"--prompt": _BRACES, "--system": _BRACES}

@@ -14,9 +14,9 @@ from headrace.job import FailureKind, Note
 _ENCODE: Final = msgspec.json.Encoder().encode
 _LINE_ENDS: Final = ((b"\r", b" "), (b"\n", b" "))
 _LINE_SEPARATORS: Final = (
-    ("\x85".encode(), b"\\u0085"),  # str.splitlines() ends a line here too
-    ("\u2028".encode(), b"\\u2028"),
-    ("\u2029".encode(), b"\\u2029"),
+    ("\x85", b"\\u0085"),  # str.splitlines() ends a line here too
+    ("\u2028", b"\\u2028"),
+    ("\u2029", b"\\u2029"),
 )
 
 
@@ -40,10 +40,10 @@ def one_line(body: bytes) -> bytes:
             body = body.replace(end, blank)
     if body.isascii():
         return body
-    body.decode()
+    text = body.decode()
     for separator, escape in _LINE_SEPARATORS:
-        if separator in body:
-            body = body.replace(separator, escape)
+        if separator in text:
+            body = body.replace(separator.encode(), escape)
     return body
 
 
