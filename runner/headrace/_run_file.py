@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import random
+import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
+from pathlib import Path
 
 import attrs
 import trio
 
 from headrace._runner import Outcome, Setup, supervise
-from headrace.actors._messages import Stop
+from headrace.actors._messages import Finished, Stop
 from headrace.actors.dispatcher import Rules
 from headrace.actors.worker import Exchange
 from headrace.endpoint import Endpoint
@@ -28,7 +31,7 @@ from headrace.scanning import InputScan, scan_inputs
 from headrace.simulator import Simulator, in_memory_connector
 from headrace.statistics import Snapshot
 from headrace.stopping import StopRules
-from headrace.storage import DiskStorage, Storage
+from headrace.storage import DiskStorage, Storage, append_all
 from headrace.summary import Summary, summarize
 from headrace_client import AsyncAPIClient
 from headrace_client._version import __version__
@@ -40,6 +43,8 @@ class World:
     """What a run touches outside itself; a test puts its own in the place of each."""
 
     storage: Storage
+    spool: Path
+    """Where answers go that the output cannot take."""
     open_inputs: Callable[[RunOptions], Inputs]
     connect: Connector
     wall_clock: Callable[[], float]
@@ -52,6 +57,7 @@ def real_world() -> World:
     """Return the files, the network and the clock of this machine."""
     return World(
         storage=DiskStorage(),
+        spool=Path(tempfile.gettempdir()) / f"headrace-{os.getpid()}.jsonl",
         open_inputs=lambda options: open_inputs(options.inputs, first=options.first),
         connect=connect_tcp,
         wall_clock=time.time,
@@ -106,7 +112,8 @@ async def run_file(
                     workers=min(options.concurrency, to_send or options.concurrency),
                 )
             )
-    return _summary(outcome, opened, intake, scan, paths)
+    rescued = _rescue(outcome.unsaved, world, paths)
+    return _summary(outcome, opened, intake, scan, paths, rescued)
 
 
 def scan_input(options: RunOptions, prepared: Prepared) -> InputScan | None:
@@ -180,8 +187,26 @@ def _rules(options: RunOptions, to_send: int | None, world: World) -> Rules:
     )
 
 
+def _rescue(unsaved: list[Finished], world: World, paths: OutputPaths) -> tuple[str, ...]:
+    """Put answers that the output could not take where there may be room; say where."""
+    answers = [finished.record for finished in unsaved if finished.failure is None]
+    if not answers:
+        return ()
+    what = f"{len(answers):,} answers that {paths.results} could not take"
+    try:
+        append_all(world.storage, world.spool, b"".join(answers))
+    except OSError as error:
+        return (f"{what} are lost, and will be paid for again: {world.spool}: {error.strerror or error}",)
+    return (f"{what} are in {world.spool}: append them with 'cat {world.spool} >> {paths.results}'",)
+
+
 def _summary(
-    outcome: Outcome, opened: OpenedOutput, intake: Intake, scan: InputScan | None, paths: OutputPaths
+    outcome: Outcome,
+    opened: OpenedOutput,
+    intake: Intake,
+    scan: InputScan | None,
+    paths: OutputPaths,
+    notices: tuple[str, ...],
 ) -> Summary:
     counts = opened.counts
     return summarize(
@@ -192,4 +217,5 @@ def _summary(
         reasons=outcome.reasons,
         output=paths.results,
         errors=paths.errors,
+        notices=notices,
     )

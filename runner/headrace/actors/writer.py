@@ -40,8 +40,7 @@ async def writer(
     unsaved: list[Finished] = []
     with results, inbox, events:
         async for first in results:
-            batch = [first, *queued(results)]
-            for part, append in _by_file(batch, output):
+            for part, append in _by_file([first, *queued(results)], output):
                 try:
                     append(b"".join([finished.record for finished in part]))
                 except StorageFailed as error:
@@ -51,7 +50,23 @@ async def writer(
                 else:
                     events.send_nowait(part)
                     inbox.send_nowait(Written(part))
-    return unsaved
+        return _once_more(unsaved, events, output)
+
+
+def _once_more(
+    unsaved: list[Finished], events: trio.MemorySendChannel[Event], output: TakesRecords
+) -> list[Finished]:
+    """Try each record by itself: there may be room again, or room for some. Return the others."""
+    lost: list[Finished] = []
+    for finished in unsaved:
+        for part, append in _by_file([finished], output):
+            try:
+                append(finished.record)
+            except StorageFailed:
+                lost.append(finished)
+            else:
+                events.send_nowait(part)
+    return lost
 
 
 def _by_file(
