@@ -37,9 +37,10 @@ def success(name: str, body: object) -> Success:
 
 
 def test_a_message_is_passed_on_byte_for_byte() -> None:
-    body = b' { "id":"msg_1", "type":"message", "content":[{"text":"\\u00e9\xc3\xa9"}], "n":1.50,' + (
-        b'"stop_reason":"max_tokens", "usage":{"input_tokens":1,"output_tokens":2,"cache_read_input_tokens":3,'
-        b'"cache_creation_input_tokens":null}}\r\n'
+    body = (
+        b' { "id":"msg_1", "type":"message", "content":[{"text":"\\u00e9\xc3\xa9"}], "n":1.50,'
+        b'"stop_reason":"max_tokens", "usage":{"input_tokens":1,"output_tokens":2,'
+        b'"cache_read_input_tokens":3,"cache_creation_input_tokens":null}}\r\n'
     )
 
     assert success("anthropic", body) == Success(

@@ -50,7 +50,7 @@ def test_an_unreadable_first_line_is_left_to_the_next() -> None:
 def test_a_whole_request_with_a_prompt_is_refused() -> None:
     options = RequestOptions(prompt="{x}", model="m")
 
-    with pytest.raises(RunRefused, match="--prompt does not fit anthropic lines: .* --input-format rows"):
+    with pytest.raises(RunRefused, match=r"--prompt does not fit anthropic lines: .* --input-format rows"):
         make_dialect(detect(ANTHROPIC, options), options)
 
 

@@ -20,7 +20,7 @@ HEADRACE = {
     "attempts": 2,
     "request_id": "req_1",
 }
-BODY = {"model": "m", "max_tokens": 16, "messages": []}
+BODY: dict[str, Any] = {"model": "m", "max_tokens": 16, "messages": []}
 LINES = {
     "anthropic": line({"custom_id": "a-1", "params": BODY}),
     "raw": line(BODY),
