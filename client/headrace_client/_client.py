@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
+from ._anthropic import AnthropicConfiguration, effective_base_url
 from ._base_client import AsyncAPIClient, SyncAPIClient
-from ._configuration import BaseClient
 from ._flow import RetryEvent
 from ._options import (
     DEFAULT_MAX_RETRIES,
@@ -19,7 +18,6 @@ from ._options import (
     TimeoutTypes,
     not_given,
 )
-from ._request import MergedHeaders
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -27,94 +25,8 @@ if TYPE_CHECKING:
 
     from .resources.messages import AsyncMessages, Messages
 
-DEFAULT_BASE_URL = "https://api.anthropic.com"
-API_VERSION = "2023-06-01"
-CREDENTIAL_HEADERS = frozenset({"x-api-key", "authorization"})
 
-
-class _AnthropicConfiguration(BaseClient):
-    """What is the Messages API's own, on both faces: credentials, version header, copies."""
-
-    api_key: str | None
-    auth_token: str | None
-
-    def _read_credentials(self, api_key: str | None, auth_token: str | None) -> None:
-        """Set the credentials; only if none is given does the environment name them, so none leaks elsewhere."""
-        if api_key is None and auth_token is None:
-            api_key = os.environ.get("ANTHROPIC_API_KEY") or None
-            auth_token = os.environ.get("ANTHROPIC_AUTH_TOKEN") or None
-        self.api_key, self.auth_token = api_key, auth_token
-
-    @property
-    def auth_headers(self) -> dict[str, str]:
-        """The headers that carry the credentials: the API key's, the token's, or both."""
-        headers: dict[str, str] = {}
-        if self.api_key:
-            headers["X-Api-Key"] = self.api_key
-        if self.auth_token:
-            headers["Authorization"] = f"Bearer {self.auth_token}"
-        return headers
-
-    def _builtin_headers(self) -> dict[str, str]:
-        return {**super()._builtin_headers(), "anthropic-version": API_VERSION}
-
-    def _validate_headers(self, headers: MergedHeaders) -> None:
-        sent = {name.lower() for name, value in headers.sent.items() if value}
-        if not CREDENTIAL_HEADERS & (sent | headers.omitted):
-            raise TypeError(
-                '"Could not resolve authentication method. Expected either api_key or auth_token to be set. '
-                'Or for one of the `X-Api-Key` or `Authorization` headers to be explicitly omitted"'
-            )
-
-    def copy(
-        self,
-        *,
-        api_key: str | None = None,
-        auth_token: str | None = None,
-        base_url: str | httpx.URL | None = None,
-        timeout: TimeoutTypes | NotGiven = not_given,
-        http_client: Any = None,
-        max_retries: float | NotGiven = not_given,
-        default_headers: Headers | None = None,
-        set_default_headers: Headers | None = None,
-        default_query: Query | None = None,
-        set_default_query: Query | None = None,
-        headers: Headers | None = None,
-        on_retry: Callable[[RetryEvent], object] | NotGiven | None = not_given,
-        max_retry_after: float | NotGiven = not_given,
-        _extra_kwargs: Mapping[str, Any] | None = None,
-    ) -> Self:
-        """Return a client with some settings changed that shares this one's HTTP client.
-
-        ``default_headers`` (also as ``headers``) and ``default_query`` are merged over the present ones,
-        ``set_default_...`` replace them. Raises `ValueError` for both at once.
-        """
-        given_headers = {**(default_headers or {}), **(headers or {})}
-        copied = type(self)(
-            base_url=self._url if base_url is None else base_url,
-            timeout=self._timeout if isinstance(timeout, NotGiven) else timeout,
-            http_client=http_client or self._client,
-            max_retries=self.max_retries if isinstance(max_retries, NotGiven) else max_retries,
-            default_headers=_chosen(
-                "default_headers", self._custom_headers, given_headers, set_default_headers
-            ),
-            default_query=_chosen("default_query", self._custom_query, default_query, set_default_query),
-            on_retry=self.on_retry if isinstance(on_retry, NotGiven) else on_retry,
-            max_retry_after=self.max_retry_after
-            if isinstance(max_retry_after, NotGiven)
-            else max_retry_after,
-            _strict_response_validation=self._strict_response_validation,
-            **(_extra_kwargs or {}),
-        )
-        # Set afterwards, lest the constructor ask the environment once more.
-        copied.api_key = self.api_key if api_key is None else api_key
-        copied.auth_token = self.auth_token if auth_token is None else auth_token
-        return copied
-
-    with_options = copy
-
-
-class Anthropic(_AnthropicConfiguration, SyncAPIClient):
+class Anthropic(AnthropicConfiguration, SyncAPIClient):
     """The blocking client of the Messages API.
 
     Without ``api_key`` and ``auth_token`` the credentials are those of ``ANTHROPIC_API_KEY`` and
@@ -140,7 +52,7 @@ class Anthropic(_AnthropicConfiguration, SyncAPIClient):
     ) -> None:
         super().__init__(
             version=__version__,
-            base_url=_base_url(base_url),
+            base_url=effective_base_url(base_url),
             timeout=timeout,
             max_retries=max_retries,
             custom_headers=default_headers,
@@ -160,8 +72,8 @@ class Anthropic(_AnthropicConfiguration, SyncAPIClient):
         return Messages(self)
 
 
-class AsyncAnthropic(_AnthropicConfiguration, AsyncAPIClient):
-    """The asynchronous client of the Messages API, on trio and asyncio; its settings are those of `Anthropic`."""
+class AsyncAnthropic(AnthropicConfiguration, AsyncAPIClient):
+    """The asynchronous client of the Messages API, on trio and asyncio, with the settings of `Anthropic`."""
 
     def __init__(
         self,
@@ -180,7 +92,7 @@ class AsyncAnthropic(_AnthropicConfiguration, AsyncAPIClient):
     ) -> None:
         super().__init__(
             version=__version__,
-            base_url=_base_url(base_url),
+            base_url=effective_base_url(base_url),
             timeout=timeout,
             max_retries=max_retries,
             custom_headers=default_headers,
@@ -198,24 +110,3 @@ class AsyncAnthropic(_AnthropicConfiguration, AsyncAPIClient):
         from .resources.messages import AsyncMessages  # resources import the types of answers
 
         return AsyncMessages(self)
-
-
-def _base_url(base_url: str | httpx.URL | None) -> str:
-    """Return the base URL to use: the one given, else the environment's, else the API's; empty is not given."""
-    given = "" if base_url is None else str(base_url)
-    return given or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
-
-
-def _chosen(
-    name: str,
-    present: Mapping[str, Any],
-    merged: Mapping[str, Any] | None,
-    replacement: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """Return the headers or the query of a copy."""
-    if merged and replacement is not None:
-        raise ValueError(f"`{name}` and `set_{name}` arguments are mutually exclusive")
-    if replacement is not None:
-        return dict(replacement)
-    # Taken out first, a name that is given again comes last, where it wins in any spelling.
-    return {**{key: value for key, value in present.items() if key not in (merged or {})}, **(merged or {})}

@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Required, TypedDict
 
+from ._body import body_arguments, is_one_shot
 from ._exceptions import SENSITIVE_HEADERS
 from ._flow import Flow, RetryEvent, Success, request_flow
-from ._json import encode
 from ._logging import log_retry
 from ._options import (
     DEFAULT_MAX_RETRIES,
@@ -29,7 +29,7 @@ from ._options import (
 from ._platform import platform_headers
 from ._querystring import Querystring
 from ._redirect import same_origin
-from ._request import MergedHeaders, build_url, merge_body, merge_headers, with_trailing_slash
+from ._request import MergedHeaders, build_url, find_header, merge_headers, with_trailing_slash
 from ._retry import RetryPolicy, checked_max_retries
 
 if TYPE_CHECKING:
@@ -51,9 +51,10 @@ class Settings(TypedDict, total=False):
 
 
 class BaseClient:
-    """The settings of an API client. ``max_retries`` may be set anew at any time, ``base_url`` and ``timeout`` too."""
+    """The settings of an API client; ``base_url``, ``timeout`` and ``max_retries`` may be set anew."""
 
     _idempotency_header: str | None = None
+    _asynchronous: ClassVar[bool] = False
     _default_stream_cls: ClassVar[type[Any] | None] = None
 
     def __init__(
@@ -108,6 +109,11 @@ class BaseClient:
         self._timeout = timeout
 
     @property
+    def _client(self) -> Any:
+        """The HTTP client, made when it is first needed."""
+        raise NotImplementedError
+
+    @property
     def has_default_timeout(self) -> bool:
         """Tell whether the timeout is the default one, so that nobody has said how long to wait."""
         from ._http_clients import DEFAULT_TIMEOUT  # imports httpx
@@ -131,7 +137,7 @@ class BaseClient:
 
     @property
     def default_headers(self) -> dict[str, str]:
-        """The headers of every request, in the order of precedence: built-in, platform, credentials, given."""
+        """The headers of every request: built-in, platform, credentials, given, the later the stronger."""
         return self._merge_headers().sent
 
     @property
@@ -159,7 +165,7 @@ class BaseClient:
         }
 
     def _merge_headers(self, *layers: Headers, foreign: bool = False) -> MergedHeaders:
-        """Merge the client's headers with ``layers``; a ``foreign`` origin gets no credentials of the client."""
+        """Merge the client's headers with ``layers``; a ``foreign`` origin gets no credentials."""
         own = (self._builtin_headers(), self.platform_headers(), self.auth_headers, self._custom_headers)
         if foreign:
             own = tuple(_without_credentials(layer) for layer in own)
@@ -169,9 +175,9 @@ class BaseClient:
         """Raise `TypeError` when a request lacks what the API will refuse it without; for subclasses."""
 
     def _retry_policy(self, options: FinalRequestOptions) -> RetryPolicy:
-        retries = options.max_retries
+        retries = self.max_retries if isinstance(options.max_retries, NotGiven) else options.max_retries
         return RetryPolicy(
-            max_retries=checked_max_retries(self.max_retries if isinstance(retries, NotGiven) else retries),
+            max_retries=0 if is_one_shot(options.content) else checked_max_retries(retries),
             max_retry_after=self.max_retry_after,
         )
 
@@ -195,7 +201,7 @@ class BaseClient:
             self.on_retry(event)
 
     def _send_arguments(self) -> dict[str, Any]:
-        """Return what goes along with each request to the HTTP client; the flow follows redirects itself."""
+        """Return what the HTTP client is told beside the request; the flow follows redirects itself."""
         auth = self.custom_auth
         return {"follow_redirects": False, **({} if auth is None else {"auth": auth})}
 
@@ -246,41 +252,30 @@ class BaseClient:
             "retries_taken": success.taken,
         }
 
-    @staticmethod
-    def _wants_http_response(cast_to: object, options: FinalRequestOptions) -> bool:
-        """Tell whether the caller asked for the HTTP library's own response, which needs no view."""
-        is_response = isinstance(cast_to, type) and cast_to.__module__.startswith("httpx")
-        return is_response and cast_to.__name__ == "Response" and not options.raw_response
-
     def _assemble(self, http_client: Any, options: FinalRequestOptions, taken: int) -> httpx.Request:
         """Build the request of one attempt with the HTTP client, whose own defaults lie below ours."""
         from ._http_clients import timeout_arguments  # imports httpx
 
         url = self._request_url(options)
         headers = self._request_headers(options, url, taken)
-        if options.method.lower() == "get":
-            headers = headers.without("content-type")
         timeout = self.timeout if isinstance(options.timeout, NotGiven) else options.timeout
+        content_type = find_header(headers.sent, "content-type")
+        body = body_arguments(
+            options, content_type, self.qs, asynchronous=self._asynchronous, again=taken > 0
+        )
+        if not body.keeps_content_type:
+            headers = headers.without("content-type")
         request = http_client.build_request(
             method=options.method.upper(),
             url=url,
             headers=headers.sent,
             timeout=timeout_arguments(timeout),
             extensions=_extensions(url),
-            **_body_arguments(options),
+            **body.arguments,
         )
         for name in headers.omitted & request.headers.keys():
             del request.headers[name]  # a default of the HTTP client
         return request
-
-
-def _body_arguments(options: FinalRequestOptions) -> dict[str, object]:
-    if options.method.lower() == "get":
-        return {}
-    if options.content is not None:
-        return {"content": options.content}
-    body = merge_body(options.json_data, options.extra_json)
-    return {} if body is None else {"content": encode(body)}
 
 
 def _read_timeout(timeout: Any) -> float | None:

@@ -203,7 +203,7 @@ def status_error(response: httpx.Response) -> APIStatusError:
 
 
 def event_error(response: httpx.Response, data: str) -> APIStatusError:
-    """Make the error that an ``error`` event inside a stream is: class and status follow its ``error.type``."""
+    """Make the error that an ``error`` event in a stream is: class and status follow its ``error.type``."""
     body = _decoded(data)
     return _status_error(response, _STATUS_BY_TYPE.get(_error_type(body), response.status_code), body, data)
 

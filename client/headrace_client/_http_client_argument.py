@@ -23,7 +23,7 @@ def check_http_client(http_client: object, name: str) -> None:
 
 
 def lent_timeout(http_client: Any, timeout: TimeoutTypes | NotGiven) -> TimeoutTypes | NotGiven:
-    """Return the client's timeout: the one given, else that of an HTTP client that was given one of its own."""
+    """Return the timeout given, else that of an HTTP client that was given one of its own."""
     if not isinstance(timeout, NotGiven):
         return timeout
     own = http_client.timeout

@@ -23,6 +23,7 @@ from sniffio import current_async_library
 
 from ._environment_proxies import environment_proxies
 
+Timeout = httpx.Timeout
 DEFAULT_TIMEOUT = httpx.Timeout(600, connect=5.0)
 DEFAULT_CONNECTION_LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
 
@@ -97,7 +98,8 @@ class DefaultHttpxClient(httpx.Client):
         arguments = _transport_arguments(kwargs)
         mounts = _mounts(kwargs, proxy, lambda url: httpx.HTTPTransport(proxy=url, **arguments))
         transport = httpx.HTTPTransport(proxy=proxy, **arguments)
-        super().__init__(transport=transport, **{**kwargs, "mounts": mounts})
+        kwargs["mounts"] = mounts
+        super().__init__(transport=transport, **kwargs)
 
 
 class DefaultAsyncHttpxClient(httpx.AsyncClient):
@@ -117,7 +119,8 @@ class DefaultAsyncHttpxClient(httpx.AsyncClient):
         arguments = _transport_arguments(kwargs)
         mounts = _mounts(kwargs, proxy, lambda url: httpx.AsyncHTTPTransport(proxy=url, **arguments))
         transport = LibraryTransport(lambda: httpx.AsyncHTTPTransport(proxy=proxy, **arguments))
-        super().__init__(transport=transport, **{**kwargs, "mounts": mounts})
+        kwargs["mounts"] = mounts
+        super().__init__(transport=transport, **kwargs)
 
 
 class LibraryTransport(httpx.AsyncBaseTransport):

@@ -18,7 +18,7 @@ _LIBRARIES = frozenset({"httpx", "httpx2"})
 
 
 def connection_error(error: Exception, request: httpx.Request) -> APIConnectionError | None:
-    """Return what a failed exchange is to the caller; None for what is no failure of the network but a mistake."""
+    """Return what a failed exchange is to the caller; None for a mistake rather than a failure."""
     names = _library_names(error)
     if "TimeoutException" in names or isinstance(error, TimeoutError | AttemptTimedOut):
         wrapped: APIConnectionError = APITimeoutError(request)

@@ -6,7 +6,7 @@ Three ways to say nothing are kept apart: `not_given` leaves a setting as it is,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import attrs
@@ -59,14 +59,14 @@ TimeoutTypes: TypeAlias = "float | httpx.Timeout | None"
 Method: TypeAlias = str
 Content: TypeAlias = "bytes | bytearray | str | IO[bytes] | Iterable[bytes] | AsyncIterable[bytes]"
 FileContent: TypeAlias = "IO[bytes] | bytes | os.PathLike[str]"
-FileTypes: TypeAlias = (
-    "FileContent | tuple[str | None, FileContent] | tuple[str | None, FileContent, str | None]"
-    " | tuple[str | None, FileContent, str | None, Mapping[str, str]]"
-)
+FileTypes: TypeAlias = """FileContent
+    | tuple[str | None, FileContent]
+    | tuple[str | None, FileContent, str | None]
+    | tuple[str | None, FileContent, str | None, Mapping[str, str]]"""
 Files: TypeAlias = "Mapping[str, FileTypes] | Iterable[tuple[str, FileTypes]]"
 
 
-def is_given(value: T | NotGiven | Omit) -> bool:
+def is_given(value: object) -> bool:
     """Tell whether ``value`` says something: it is neither `not_given` nor `omit`."""
     return not isinstance(value, NotGiven | Omit)
 
@@ -83,7 +83,7 @@ class RequestOptions(TypedDict, total=False):
     max_retries: float
     timeout: TimeoutTypes | NotGiven
     params: Query
-    extra_json: Mapping[str, object]
+    extra_json: object
     idempotency_key: str
     follow_redirects: bool
 
@@ -111,7 +111,7 @@ class FinalRequestOptions:
     files: Files | None = None
     content: Content | None = None
     json_data: object | None = None
-    extra_json: Mapping[str, object] | None = None
+    extra_json: object | None = None
     follow_redirects: bool | None = None
     idempotency_key: str | None = None
     redirected: bool = False
@@ -143,15 +143,12 @@ def make_request_options(
     timeout: TimeoutTypes | NotGiven = not_given,
     params: Query | None = None,
 ) -> RequestOptions:
-    """Turn the extras of a resource's method into the ``options`` of a verb; ``extra_query`` wins over ``params``."""
+    """Turn the extras of a method into the ``options`` of a verb; ``extra_query`` wins over ``params``."""
     options = RequestOptions(timeout=timeout)
     if extra_headers is not None:
         options["headers"] = extra_headers
     if extra_body is not None:
-        options["extra_json"] = extra_body  # pyright: ignore[reportGeneralTypeIssues]  # checked on merging
+        options["extra_json"] = extra_body
     if query := {**(params or {}), **(extra_query or {})}:
         options["params"] = query
     return options
-
-
-RetryHook: TypeAlias = "Callable[[Any], object]"

@@ -51,16 +51,17 @@ class Querystring:
             array_format=array_format or self.array_format,
             nested_format=nested_format or self.nested_format,
         )
-        return [pair for name, value in params.items() for pair in style._flatten(name, value)]
+        return [pair for name, value in params.items() for pair in style.flatten(name, value)]
 
     def parse(self, query: str) -> dict[str, list[str]]:
         """Return the values of each name of a query string."""
         return parse_qs(query, keep_blank_values=True)
 
-    def _flatten(self, name: str, value: object) -> Iterator[tuple[str, str]]:
+    def flatten(self, name: str, value: object) -> Iterator[tuple[str, str]]:
+        """Yield the names and values that one parameter comes to."""
         if isinstance(value, Mapping):
             for inner, item in cast("Mapping[str, object]", value).items():
-                yield from self._flatten(self._nested(name, inner), item)
+                yield from self.flatten(self._nested(name, inner), item)
         elif isinstance(value, list | tuple):
             yield from self._array(name, cast("Iterable[object]", value))
         elif value is not None and is_given(value):
@@ -75,10 +76,10 @@ class Querystring:
                 yield name, ",".join(_text(item) for item in items if item is not None)
             case "repeat":
                 for item in items:
-                    yield from self._flatten(name, item)
+                    yield from self.flatten(name, item)
             case "brackets":
                 for item in items:
-                    yield from self._flatten(f"{name}[]", item)
+                    yield from self.flatten(f"{name}[]", item)
             case "indices":
                 raise NotImplementedError("The array indices format is not supported yet")
             case unknown:

@@ -1,7 +1,7 @@
 """Redirects (RFC 9110 section 15.4), followed within one origin only.
 
 Pure: a response with a ``Location`` becomes the options of the next request or an error. HTTP
-libraries strip only ``Authorization`` on the way to another origin; ``X-Api-Key`` and the body would go along.
+libraries strip only ``Authorization`` on the way elsewhere; ``X-Api-Key`` and the body would go along.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _spell(url: str) -> str:
 
 
 def _changes(status: int, method: str) -> dict[str, object]:
-    """What changes beside the URL: 303 always, and 301 and 302 after a POST, lead to a GET (as browsers do)."""
+    """Return what else changes: 303 leads to a GET, and after a POST 301 and 302 do (as in browsers)."""
     method = method.upper()
     if (status == 303 and method != "HEAD") or (status in {301, 302} and method == "POST"):
         return {"method": "get", "json_data": None, "extra_json": None, "content": None, "files": None}

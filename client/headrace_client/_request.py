@@ -7,7 +7,6 @@ wins, and `omit` in it takes the header away.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 from urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
 
 import attrs
@@ -108,16 +107,3 @@ def path_segment(value: str, name: str) -> str:
     if value in {".", ".."}:
         raise ValueError(f"Expected a name for `{name}` but received the path segment {value!r}")
     return quote(value, safe="")
-
-
-def merge_body(body: object | None, extra: object | None) -> object | None:
-    """Merge ``extra_body`` over the JSON body; it wins by key, and alone it is the body."""
-    if extra is None:
-        return body
-    if not isinstance(extra, Mapping):
-        raise TypeError(f"`extra_body` must be a mapping, not {type(extra).__name__}")
-    if body is None:
-        return dict(cast("Mapping[str, object]", extra))
-    if not isinstance(body, Mapping):
-        raise RuntimeError(f"Cannot merge `extra_body` into a body of type {type(body).__name__}")  # noqa: TRY004  # the reference's class
-    return {**cast("Mapping[str, object]", body), **cast("Mapping[str, object]", extra)}

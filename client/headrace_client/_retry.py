@@ -19,6 +19,7 @@ import attrs
 
 from ._exceptions import APIConnectionError, APIStatusError
 from ._options import DEFAULT_MAX_RETRIES, INITIAL_RETRY_DELAY, MAX_RETRY_AFTER, MAX_RETRY_DELAY
+from .transport._errors import ConnectionLost
 
 RETRIED_STATUSES = frozenset({408, 409, 429})
 
@@ -72,10 +73,13 @@ class RetryPolicy:
 
     def verdict(self, outcome: Exception, taken: int, now: float, dice: float) -> Retry | Stop:
         """Judge a failure after ``taken`` retries. ``now``: wall clock, Unix seconds; ``dice``: in [0, 1)."""
+        if _found_stale_connection(outcome):
+            return Retry(0.0, counts=False)
         if not self.is_transient(outcome) or taken >= self.max_retries:
             return Stop(outcome)
-        headers = outcome.response.headers if isinstance(outcome, APIStatusError) else {}
-        asked = retry_after_seconds(headers, now)
+        asked: float | None = None
+        if isinstance(outcome, APIStatusError):
+            asked = retry_after_seconds(outcome.response.headers, now)
         if asked is None:
             return Retry(self.backoff(taken, dice))
         return Retry(asked * (1 + 0.1 * dice)) if asked <= self.max_retry_after else Stop(outcome)
@@ -91,9 +95,19 @@ class RetryPolicy:
         )
 
     def backoff(self, taken: int, dice: float) -> float:
-        """Return the delay after ``taken`` retries: 0.5 s x 2^taken, at most 8 s, times a factor in (0.75, 1]."""
+        """Return the delay after ``taken`` retries: it doubles up to 8 s; dice take off up to a quarter."""
         doubled = self.initial_delay * 2.0 ** min(taken, 1000)
         return min(doubled, self.max_delay) * (1 - 0.25 * dice)
+
+
+def _found_stale_connection(outcome: BaseException | None) -> bool:
+    """Tell whether nobody was there any more at the other end of a connection that had been idle.
+
+    Each such failure has used up an idle connection of the pool, so there is an end to them.
+    """
+    while outcome is not None and not isinstance(outcome, ConnectionLost):
+        outcome = outcome.__cause__
+    return outcome is not None and outcome.reused and not outcome.received
 
 
 def should_retry(headers: Mapping[str, str]) -> bool | None:

@@ -23,7 +23,7 @@ _NAMES = frozenset(Call.__annotations__)
 
 
 def final_options(method: str, path: str, call: Call) -> FinalRequestOptions:
-    """Return the options of one request; raises `TypeError` for arguments that are unknown or exclude each other."""
+    """Return the options of one request. Raises `TypeError` for unknown or contradicting arguments."""
     if unknown := call.keys() - _NAMES:
         raise TypeError(f"{method}() got an unexpected keyword argument {min(unknown)!r}")
     body, content, files = call.get("body"), call.get("content"), call.get("files")

@@ -22,12 +22,12 @@ import httpx
 from ._json import encode
 
 Piece: TypeAlias = "bytes | float | Exception"
-"""A part of a body: bytes that arrive, seconds of silence (asynchronous clients only), or how it breaks off."""
+"""A part of a body: bytes that arrive, seconds of silence (on async clients), or how it breaks off."""
 
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """One answer of the API: ``wait`` seconds after the request (asynchronous clients only), then its pieces."""
+    """One answer of the API: ``wait`` seconds after the request (on async clients), then its pieces."""
 
     status: int = 200
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])

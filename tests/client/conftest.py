@@ -1,4 +1,4 @@
-"""Every client test that takes ``face`` runs three times: synchronous, on trio in virtual time, on asyncio."""
+"""Every test that takes ``face`` runs three times: synchronous, on trio in virtual time, on asyncio."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import trio.testing
 from anyio import sleep as real_sleep
 from sniffio import current_async_library
 
-from headrace_client import _base_client
 from tests.client.faces import Face
 
 CANARY = "sk-ant-canary-5b1f0c"
@@ -28,8 +27,8 @@ def face(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fac
         face.sleeps.append(seconds)
         await real_sleep(seconds if face.name == "trio" else 0)
 
-    monkeypatch.setattr(_base_client, "sleep", face.sleeps.append)
-    monkeypatch.setattr(_base_client, "async_sleep", sleep)
+    monkeypatch.setattr("headrace_client._sync_face.sleep", face.sleeps.append)
+    monkeypatch.setattr("headrace_client._async_face.sleep", sleep)
     return face
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -18,14 +18,14 @@ AnyClient: TypeAlias = "Any"
 
 async def settle(value: Any) -> Any:
     """Return what a method of either face comes to."""
-    return await value if isinstance(value, Awaitable) else value
+    return await value if inspect.isawaitable(value) else value
 
 
-async def each(items: Any) -> AsyncIterator[Any]:
+async def each(items: Any) -> AsyncGenerator[Any]:
     """Iterate over what either face gives to iterate over (a coroutine that gives it is awaited first)."""
     if inspect.iscoroutine(items):
         items = await items
-    if isinstance(items, Iterable):
+    if hasattr(items, "__iter__"):
         for item in items:
             yield item
     else:
@@ -36,7 +36,7 @@ async def each(items: Any) -> AsyncIterator[Any]:
 @asynccontextmanager
 async def entered(
     manager: AbstractContextManager[Any] | AbstractAsyncContextManager[Any],
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any]:
     """Enter the context manager of either face."""
     if isinstance(manager, AbstractAsyncContextManager):
         async with manager as value:

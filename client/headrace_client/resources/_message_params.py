@@ -86,7 +86,7 @@ def check_required(params: Mapping[str, Any]) -> None:
 
 
 def check_duration(model: str, max_tokens: int) -> None:
-    """Raise `ValueError` when the whole answer may take longer than networks keep a silent connection open."""
+    """Raise `ValueError` when the answer may take longer than networks keep a silent connection open."""
     expected = 3600 * max_tokens / _TOKENS_PER_HOUR
     if expected > _LONGEST or (model in _SLOW_MODELS and max_tokens > _SLOW_MODELS_CAP):
         raise ValueError(
@@ -107,7 +107,7 @@ def warn_of_model(model: str, thinking: object) -> None:
     match thinking:
         case {"type": "enabled"} if model == "claude-opus-4-6":
             warnings.warn(
-                f"{model} does better with thinking of type 'adaptive' than with 'enabled', which is deprecated.",
+                f"{model} does better with thinking of type 'adaptive'; 'enabled' is deprecated.",
                 UserWarning,
                 stacklevel=4,
             )

@@ -1,0 +1,199 @@
+"""The driver of the asynchronous face, on trio and asyncio: the twin of `_sync_face`, with ``await``."""
+
+from __future__ import annotations
+
+import math
+import os
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, get_origin
+
+from anyio import Path, sleep
+
+from ._configuration import BaseClient, Settings
+from ._flow import Flow, RetryEvent, Send, Success
+from ._http_client_argument import check_http_client, lent_timeout
+from ._http_errors import connection_error
+from ._logging import log_response, log_send
+from ._multipart import file_pairs, paths_in, with_contents
+from ._options import FinalRequestOptions, Headers
+from ._platform import loop_name
+from ._request import build_url, request_target
+from ._verbs import Call, final_options
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ._exceptions import APIConnectionError
+    from ._lane import Lane
+    from ._pagination import AsyncPaginator, BaseAsyncPage
+    from .transport import ConnectionPool
+
+T = TypeVar("T")
+PageT = TypeVar("PageT", bound="BaseAsyncPage[Any]")
+
+
+class AsyncAPIClient(BaseClient):
+    """The asynchronous client of an HTTP API, on trio and asyncio; closed by ``async with``."""
+
+    _asynchronous = True
+
+    def __init__(
+        self,
+        *,
+        http_client: httpx.AsyncClient | None = None,
+        pool: ConnectionPool | None = None,
+        **settings: Unpack[Settings],
+    ) -> None:
+        if http_client is not None:
+            check_http_client(http_client, "AsyncClient")
+        super().__init__(**settings)
+        self._http_client = http_client
+        self._pool = pool
+        if http_client is not None:
+            self._timeout = lent_timeout(http_client, self._timeout)
+
+    @property
+    def _client(self) -> httpx.AsyncClient:
+        if self._http_client is None:
+            from ._http_clients import OwnAsyncHttpxClient  # imports httpx
+
+            self._http_client = OwnAsyncHttpxClient()
+        return self._http_client
+
+    def _loop_name(self) -> str:
+        return loop_name()
+
+    def is_closed(self) -> bool:
+        """Tell whether the HTTP client has been closed."""
+        return self._http_client is not None and self._http_client.is_closed
+
+    async def close(self) -> None:
+        """Close the HTTP client, even one that was passed in or is shared with copies."""
+        await self._client.aclose()
+        if self._pool is not None:
+            self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
+        """Return the options of one attempt, changed; for subclasses."""
+        return options
+
+    async def _prepare_request(self, request: httpx.Request) -> None:
+        """Change the request of one attempt; for subclasses."""
+
+    def _build_request(self, options: FinalRequestOptions, *, retries_taken: int = 0) -> httpx.Request:
+        return self._assemble(self._client, options, retries_taken)
+
+    async def request(
+        self,
+        cast_to: type[T],
+        options: FinalRequestOptions,
+        *,
+        stream: bool = False,
+        stream_cls: type[Any] | None = None,
+    ) -> T:
+        """Make a request, retries and redirects included; return its answer as ``cast_to``, or as a stream.
+
+        Raises `APIError` for all that can go wrong on the way.
+        """
+        if options.files:
+            pairs = file_pairs(options.files)
+            contents = {os.fspath(path): await Path(path).read_bytes() for path in paths_in(pairs)}
+            options = options.replace(files=with_contents(pairs, contents))
+        flow = self._flow(options, self._client)
+        success = await self._run(flow, stream=stream or options.raw_response == "stream")
+        from ._response import AsyncAPIResponse  # imports the types of answers
+
+        answer: AsyncAPIResponse[T] = AsyncAPIResponse(
+            **self._view(success, cast_to, options, stream, stream_cls)
+        )
+        return cast("T", answer) if options.raw_response else await answer.parse()
+
+    async def _run(self, flow: Flow, *, stream: bool) -> Success:
+        step = next(flow)
+        while True:
+            doing = self._attempt(step, stream=stream) if isinstance(step, Send) else self._wait(step.event)
+            outcome = await doing
+            try:
+                step = flow.send(outcome)
+            except StopIteration as end:
+                return end.value
+
+    async def _attempt(self, send: Send, *, stream: bool) -> httpx.Response | APIConnectionError:
+        request = self._build_request(await self._prepare_options(send.options), retries_taken=send.taken)
+        await self._prepare_request(request)
+        log_send(request, send.taken)
+        try:
+            response = await self._client.send(request, stream=stream, **self._send_arguments())
+            if stream and not response.is_success:
+                await response.aread()
+        except Exception as error:
+            if (failure := connection_error(error, request)) is None:
+                raise
+            return failure
+        log_response(response)
+        return response
+
+    async def _wait(self, event: RetryEvent) -> None:
+        self._announce(event)
+        await sleep(event.wait)
+
+    async def _call(self, method: str, path: str, cast_to: type[T], call: Call) -> T:
+        options = final_options(method, path, call)
+        return await self.request(
+            cast_to, options, stream=call.get("stream", False), stream_cls=call.get("stream_cls")
+        )
+
+    def open_lane(
+        self, method: str, path: str, headers: Headers | None = None, *, idle_timeout: float = math.inf
+    ) -> AbstractAsyncContextManager[Lane]:
+        """Give a way to one endpoint that makes single attempts: no retries, no redirects, no parsing.
+
+        ``headers`` lie over the client's own. ``idle_timeout``: seconds of silence after which an attempt
+        fails. Runs on trio. Raises `ValueError` for a URL or headers that cannot be sent.
+        """
+        from ._lane import open_pooled_lane  # imports trio
+        from .transport import ConnectionPool, Origin
+
+        if self._pool is None:
+            self._pool = ConnectionPool()
+        url = build_url(self._url, path, self.default_query, self.qs)
+        merged = self._endpoint_headers(url, headers or {})
+        return open_pooled_lane(
+            self._pool, Origin.parse(url), method, request_target(url), merged.sent, idle_timeout=idle_timeout
+        )
+
+    async def get(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+        """Make a GET request, which has no body."""
+        return await self._call("get", path, cast_to, call)
+
+    async def post(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+        """Make a POST request."""
+        return await self._call("post", path, cast_to, call)
+
+    async def put(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+        """Make a PUT request."""
+        return await self._call("put", path, cast_to, call)
+
+    async def patch(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+        """Make a PATCH request."""
+        return await self._call("patch", path, cast_to, call)
+
+    async def delete(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+        """Make a DELETE request."""
+        return await self._call("delete", path, cast_to, call)
+
+    def get_api_list(
+        self, path: str, *, model: type[Any], page: type[PageT], method: str = "get", **call: Unpack[Call]
+    ) -> AsyncPaginator[Any, PageT]:
+        """Return at once: await it for the first page, or iterate it for the items of all pages."""
+        from ._pagination import AsyncPaginator  # imports the types of answers
+
+        pages: Any = get_origin(page) or page
+        options = final_options(method, path, call)
+        return AsyncPaginator(client=self, options=options, page_cls=pages, model=model)

@@ -1,0 +1,89 @@
+"""The body of a request, as the HTTP library takes it: JSON, a form, raw content, or none."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Any, cast
+
+import attrs
+
+from ._json import encode
+from ._multipart import Form, file_pairs, form_fields, is_form
+from ._options import FinalRequestOptions
+from ._querystring import Querystring
+
+_CHUNK = 65_536
+
+
+@attrs.frozen
+class Body:
+    """The arguments that make the body; ``keeps_content_type``: whether the header fits what they make."""
+
+    arguments: Mapping[str, Any]
+    keeps_content_type: bool = True
+
+
+def body_arguments(
+    options: FinalRequestOptions,
+    content_type: str | None,
+    style: Querystring,
+    *,
+    asynchronous: bool,
+    again: bool,
+) -> Body:
+    """Return the body of one attempt; ``again``: an earlier attempt may have read from a file."""
+    if options.method.lower() == "get":
+        return Body({}, keeps_content_type=False)
+    if options.content is not None:
+        return Body({"content": _raw(options.content, asynchronous=asynchronous, again=again)})
+    data = merge_body(options.json_data, options.extra_json)
+    if options.files is not None or is_form(content_type):
+        files = file_pairs(options.files or {})
+        arguments = {"data": form_fields(data, style), "files": files or Form()}
+        # Without a boundary the header is left to httpx, which makes one up.
+        return Body(
+            arguments, keeps_content_type=is_form(content_type) and "boundary=" in (content_type or "")
+        )
+    return Body({} if data is None else {"content": encode(data)})
+
+
+def merge_body(body: object | None, extra: object | None) -> object | None:
+    """Merge ``extra_body`` over the JSON body; it wins by key, and alone it is the body."""
+    if extra is None:
+        return body
+    if not isinstance(extra, Mapping):
+        raise TypeError(f"`extra_body` must be a mapping, not {type(extra).__name__}")
+    if body is None:
+        return dict(cast("Mapping[str, object]", extra))
+    if not isinstance(body, Mapping):
+        raise RuntimeError(f"Cannot merge `extra_body` into a body of type {type(body).__name__}")  # noqa: TRY004  # the reference's class
+    return {**cast("Mapping[str, object]", body), **cast("Mapping[str, object]", extra)}
+
+
+def is_one_shot(content: Any) -> bool:
+    """Tell whether the content can be read only once, so that a failed attempt cannot be repeated."""
+    return isinstance(content, Iterator | AsyncIterator) and not _is_seekable(content)
+
+
+def _is_seekable(content: Any) -> bool:
+    return hasattr(content, "seek")
+
+
+def _raw(content: Any, *, asynchronous: bool, again: bool) -> Any:
+    if isinstance(content, bytearray):
+        return bytes(content)
+    if again and _is_seekable(content):
+        content.seek(0)
+    if asynchronous and not isinstance(content, bytes | str) and not hasattr(content, "__aiter__"):
+        return _pieces(content)
+    return content
+
+
+async def _pieces(content: Any) -> AsyncIterator[bytes]:
+    """Give a file or an iterable to the asynchronous HTTP client, which takes neither."""
+    if hasattr(content, "read"):
+        while piece := content.read(_CHUNK):
+            yield piece
+    else:
+        for piece in cast("Iterable[bytes]", content):
+            yield piece

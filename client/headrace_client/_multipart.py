@@ -1,0 +1,93 @@
+"""Uploads: files and form fields as ``multipart/form-data`` (RFC 7578). Pure but for what the drivers read.
+
+A file is bytes, a binary file object, a path (its name is sent along), or a tuple
+(name, content[, type[, headers]]) of which the content is one of these.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from typing import Any, TypeAlias, cast
+
+from ._options import Files
+from ._querystring import Querystring
+
+FilePairs: TypeAlias = "list[tuple[str, Any]]"
+
+
+def file_pairs(files: Files) -> FilePairs:
+    """Return the files by field name, in order. Raises `TypeError` for what is no file."""
+    if not isinstance(files, Mapping | list | tuple):
+        raise TypeError(f"Expected `files` to be a mapping or a list of pairs, not {type(files).__name__}")
+    pairs: FilePairs = list(cast("Mapping[str, Any]", files).items() if isinstance(files, Mapping) else files)
+    for name, file in pairs:
+        _check(name, file)
+    return pairs
+
+
+def paths_in(pairs: FilePairs) -> list[os.PathLike[str]]:
+    """Return the paths among the files, which somebody must read."""
+    return [content for _, file in pairs if isinstance(content := _content(file), os.PathLike)]
+
+
+def with_contents(pairs: FilePairs, contents: Mapping[str, bytes]) -> FilePairs:
+    """Return the files with each path replaced by its name and what ``contents`` says it holds."""
+    return [(name, _read(file, contents)) for name, file in pairs]
+
+
+def _read(file: Any, contents: Mapping[str, bytes]) -> Any:
+    content = _content(file)
+    if not isinstance(content, os.PathLike):
+        return file
+    path = os.fspath(cast("os.PathLike[str]", content))
+    if isinstance(file, tuple):
+        name, _, *rest = cast("tuple[Any, ...]", file)
+        return (name, contents[path], *rest)
+    return (os.path.basename(path), contents[path])  # noqa: PTH119  # no need for an object
+
+
+def form_fields(data: object, style: Querystring) -> dict[str, str | list[str]]:
+    """Return a JSON body as form fields: nested names in brackets, arrays as repeated ``name[]``."""
+    if data is None:
+        return {}
+    if not isinstance(data, Mapping):
+        raise TypeError(f"Expected a mapping as the body of a form, not {type(data).__name__}")
+    fields: dict[str, str | list[str]] = {}
+    for name, value in style.pairs(cast("Mapping[str, object]", data), array_format="brackets"):
+        match fields.get(name):
+            case None:
+                fields[name] = value
+            case list() as values:
+                values.append(value)
+            case str() as first:
+                fields[name] = [first, value]
+    return fields
+
+
+class Form(dict[str, Any]):
+    """The files of a form that may have none; httpx makes a form only of files that are true."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def is_form(content_type: str | None) -> bool:
+    """Tell whether a content type announces a form."""
+    return (content_type or "").lower().startswith("multipart/form-data")
+
+
+def _content(file: Any) -> Any:
+    return cast("tuple[Any, ...]", file)[1] if isinstance(file, tuple) else file
+
+
+def _check(name: str, file: Any) -> None:
+    content = (
+        _content(file) if not isinstance(file, tuple) or len(cast("tuple[Any, ...]", file)) > 1 else None
+    )
+    if not isinstance(content, bytes | io.IOBase | os.PathLike) and not hasattr(content, "read"):
+        raise TypeError(
+            "Expected file types input to be a FileContent type or to be a tuple; "
+            f"the file {name!r} is of type {type(content).__name__}"
+        )

@@ -1,0 +1,152 @@
+"""The driver of the blocking face: it sends and sleeps as the flow decides, and decides nothing itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from time import sleep
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, get_origin
+
+from ._configuration import BaseClient, Settings
+from ._flow import Flow, RetryEvent, Send, Success
+from ._http_client_argument import check_http_client, lent_timeout
+from ._http_errors import connection_error
+from ._logging import log_response, log_send
+from ._multipart import file_pairs, paths_in, with_contents
+from ._options import FinalRequestOptions
+from ._verbs import Call, final_options
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ._exceptions import APIConnectionError
+
+T = TypeVar("T")
+
+
+class SyncAPIClient(BaseClient):
+    """The blocking client of an HTTP API: `request`, the verbs, and closing by ``with``."""
+
+    def __init__(self, *, http_client: httpx.Client | None = None, **settings: Unpack[Settings]) -> None:
+        if http_client is not None:
+            check_http_client(http_client, "Client")
+        super().__init__(**settings)
+        self._http_client = http_client
+        if http_client is not None:
+            self._timeout = lent_timeout(http_client, self._timeout)
+
+    @property
+    def _client(self) -> httpx.Client:
+        if self._http_client is None:
+            from ._http_clients import OwnHttpxClient  # imports httpx
+
+            self._http_client = OwnHttpxClient()
+        return self._http_client
+
+    def is_closed(self) -> bool:
+        """Tell whether the HTTP client has been closed."""
+        return self._http_client is not None and self._http_client.is_closed
+
+    def close(self) -> None:
+        """Close the HTTP client, even one that was passed in or is shared with copies."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
+        """Return the options of one attempt, changed; for subclasses."""
+        return options
+
+    def _prepare_request(self, request: httpx.Request) -> None:
+        """Change the request of one attempt; for subclasses."""
+
+    def _build_request(self, options: FinalRequestOptions, *, retries_taken: int = 0) -> httpx.Request:
+        return self._assemble(self._client, options, retries_taken)
+
+    def request(
+        self,
+        cast_to: type[T],
+        options: FinalRequestOptions,
+        *,
+        stream: bool = False,
+        stream_cls: type[Any] | None = None,
+    ) -> T:
+        """Make a request, retries and redirects included; return its answer as ``cast_to``, or as a stream.
+
+        Raises `APIError` for all that can go wrong on the way.
+        """
+        if options.files:
+            pairs = file_pairs(options.files)
+            contents = {os.fspath(path): Path(path).read_bytes() for path in paths_in(pairs)}
+            options = options.replace(files=with_contents(pairs, contents))
+        flow = self._flow(options, self._client)
+        success = self._run(flow, stream=stream or options.raw_response == "stream")
+        from ._response import APIResponse  # imports the types of answers
+
+        answer: APIResponse[T] = APIResponse(**self._view(success, cast_to, options, stream, stream_cls))
+        return cast("T", answer) if options.raw_response else answer.parse()
+
+    def _run(self, flow: Flow, *, stream: bool) -> Success:
+        step = next(flow)
+        while True:
+            outcome = self._attempt(step, stream=stream) if isinstance(step, Send) else self._wait(step.event)
+            try:
+                step = flow.send(outcome)
+            except StopIteration as end:
+                return end.value
+
+    def _attempt(self, send: Send, *, stream: bool) -> httpx.Response | APIConnectionError:
+        request = self._build_request(self._prepare_options(send.options), retries_taken=send.taken)
+        self._prepare_request(request)
+        log_send(request, send.taken)
+        try:
+            response = self._client.send(request, stream=stream, **self._send_arguments())
+            if stream and not response.is_success:
+                response.read()
+        except Exception as error:
+            if (failure := connection_error(error, request)) is None:
+                raise
+            return failure
+        log_response(response)
+        return response
+
+    def _wait(self, event: RetryEvent) -> None:
+        self._announce(event)
+        sleep(event.wait)
+
+    def _call(self, method: str, path: str, cast_to: type[T], call: Call) -> T:
+        options = final_options(method, path, call)
+        return self.request(
+            cast_to, options, stream=call.get("stream", False), stream_cls=call.get("stream_cls")
+        )
+
+    def get(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+        """Make a GET request, which has no body."""
+        return self._call("get", path, cast_to, call)
+
+    def post(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+        """Make a POST request."""
+        return self._call("post", path, cast_to, call)
+
+    def put(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+        """Make a PUT request."""
+        return self._call("put", path, cast_to, call)
+
+    def patch(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+        """Make a PATCH request."""
+        return self._call("patch", path, cast_to, call)
+
+    def delete(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+        """Make a DELETE request."""
+        return self._call("delete", path, cast_to, call)
+
+    def get_api_list(
+        self, path: str, *, model: type[Any], page: type[T], method: str = "get", **call: Unpack[Call]
+    ) -> T:
+        """Return the first page of a list; iterating it goes over the items of all pages."""
+        pages: Any = get_origin(page) or page
+        return self.request(pages[model], final_options(method, path, call))
