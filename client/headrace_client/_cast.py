@@ -1,0 +1,122 @@
+"""From an HTTP response that has been read to the type that the caller asked for.
+
+1. JSON that does not fit is taken loosely, or is an error in strict mode.
+2. An answer that is no JSON where a model was asked for is its text (loosely), as other APIs answer
+   health checks and the like; but the API's own answers are always JSON, so there a page from some
+   proxy in between is an error.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+
+import msgspec
+
+from ._construct import construct, unwrapped
+from ._exceptions import APIResponseValidationError
+from ._json import decode
+from ._models import BaseModel, with_request_id
+
+if TYPE_CHECKING:
+    import httpx
+
+
+def cast_response(response: httpx.Response, cast_to: Any, *, strict: bool) -> Any:
+    """Return the body as ``cast_to``.
+
+    Raises `APIResponseValidationError` for a body that is not of that type, `TypeError`, `ValueError` or
+    `RuntimeError` for a type that no body can be of.
+    """
+    cast_to = unwrapped(cast_to)
+    if cast_to in (None, NoneType):
+        return None
+    if cast_to is bytes:
+        return response.content
+    if cast_to in _FROM_TEXT:
+        return _from_text(response, cast_to)
+    if _is_http_response(cast_to):
+        return _the_response_itself(response, cast_to)
+    _check_type(cast_to)
+    if not _is_json(response) and not _is_model(cast_to):
+        return _other_text(response, cast_to, strict, None)
+    try:
+        value = decode(response.content)
+    except msgspec.DecodeError as error:
+        if _is_json(response):
+            raise APIResponseValidationError(response, response.text) from error
+        return _other_text(response, cast_to, strict, error)
+    return cast_value(value, cast_to, response, strict=strict)
+
+
+def is_strict(client: Any) -> bool:
+    """Tell whether the client wants answers to be exactly of the type that was asked for."""
+    return client._strict_response_validation  # noqa: SLF001  # the reference's name, and so the users'
+
+
+def cast_value(value: Any, cast_to: Any, response: httpx.Response, *, strict: bool) -> Any:
+    """Return JSON out of ``response`` as ``cast_to``; `APIResponseValidationError` only if ``strict``."""
+    try:
+        built = construct(value, cast_to, strict=strict)
+    except msgspec.ValidationError as error:
+        raise APIResponseValidationError(response, value) from error
+    if isinstance(built, BaseModel):
+        return with_request_id(built, response.headers.get("request-id"))
+    return built
+
+
+def _to_bool(text: str) -> bool:
+    return text.lower() == "true"
+
+
+_FROM_TEXT: dict[Any, Any] = {str: str, int: int, float: float, bool: _to_bool}
+
+
+def _from_text(response: httpx.Response, cast_to: Any) -> Any:
+    try:
+        return _FROM_TEXT[cast_to](response.text)
+    except ValueError as error:
+        raise APIResponseValidationError(response, response.text) from error
+
+
+def _is_http_response(cast_to: Any) -> bool:
+    lineage = getattr(cast_to, "__mro__", ())
+    return any(cls.__module__.startswith("httpx") and cls.__name__ == "Response" for cls in lineage)
+
+
+def _the_response_itself(response: httpx.Response, cast_to: Any) -> httpx.Response:
+    if type(response) is not cast_to and not cast_to.__module__.startswith("httpx"):
+        raise ValueError("Subclasses of httpx.Response cannot be passed to `cast_to`")
+    return response
+
+
+def _check_type(cast_to: Any) -> None:
+    """Refuse classes that this client knows no way to build."""
+    origin = get_origin(cast_to) or cast_to
+    if not isinstance(origin, type) or issubclass(origin, msgspec.Struct | Enum):
+        return
+    if any(cls.__module__.partition(".")[0] == "pydantic" for cls in origin.__mro__):
+        raise TypeError("Pydantic models cannot be built; subclass `headrace_client.BaseModel` instead")
+    if isinstance(msgspec.inspect.type_info(origin), msgspec.inspect.CustomType):
+        raise RuntimeError(f"Answers cannot be cast to {origin!r}")  # noqa: TRY004  # the reference's class
+
+
+def _is_json(response: httpx.Response) -> bool:
+    media_type = response.headers.get("content-type", "").partition(";")[0]
+    return media_type.strip().lower().endswith("json")
+
+
+def _is_model(cast_to: Any) -> bool:
+    origin = get_origin(cast_to) or cast_to
+    if origin is Union or origin is UnionType:
+        return any(_is_model(unwrapped(member)) for member in get_args(cast_to))
+    return isinstance(origin, type) and issubclass(origin, msgspec.Struct)
+
+
+def _other_text(response: httpx.Response, cast_to: Any, strict: bool, cause: Exception | None) -> str:
+    if strict or getattr(cast_to, "__module__", "").startswith("headrace_client."):
+        kind = response.headers.get("content-type")
+        message = f"Expected JSON of type {cast_to!r}, but the answer's content type is {kind!r}."
+        raise APIResponseValidationError(response, response.text, message=message) from cause
+    return response.text

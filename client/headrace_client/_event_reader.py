@@ -1,0 +1,107 @@
+"""What the events of a response mean: bytes to typed values, one by one (pure)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from ._cast import cast_value
+from ._exceptions import APIConnectionError, APIResponseValidationError, event_error
+from ._json import decode
+from ._reading import ENDED, NEEDS_BYTES
+from ._sse import ServerSentEvent, SSEDecoder
+
+if TYPE_CHECKING:
+    import httpx
+
+_MESSAGE_EVENTS = frozenset(
+    {
+        "message_start",
+        "message_delta",
+        "message_stop",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+    }
+)
+_KNOWN_EVENTS = _MESSAGE_EVENTS | {"completion"}
+
+
+class IncompleteStreamError(APIConnectionError):
+    """The stream ended before its last event, ``message_stop``: what came is not the whole answer."""
+
+    def __init__(self, *, request: httpx.Request) -> None:
+        super().__init__(message="The stream ended before `message_stop`.", request=request)
+
+
+class EventReader:
+    """Takes the bytes of one response and gives its events as ``cast_to``."""
+
+    def __init__(self, response: httpx.Response, cast_to: Any, *, strict: bool) -> None:
+        self._response = response
+        self._cast_to = cast_to
+        self._strict = strict
+        self._decoder = SSEDecoder()
+        self._arrived: deque[ServerSentEvent] = deque()
+        self._at_end = False
+        self._complete = False
+
+    def feed(self, data: bytes | None) -> None:
+        """Take what arrived, None at the end. Raises `ResponseTooLarge`."""
+        if data is None:
+            self._at_end = True
+        else:
+            self._arrived.extend(self._decoder.feed(data))
+
+    def stop(self) -> None:
+        """Drop what has not been taken."""
+        self._arrived.clear()
+        self._at_end = self._complete = True
+
+    def next_event(self) -> Any:
+        """Return the next event as it came, uninterpreted."""
+        if self._arrived:
+            return self._arrived.popleft()
+        return ENDED if self._at_end else NEEDS_BYTES
+
+    def next_value(self) -> Any:
+        """Return the next event of a known name.
+
+        Raises the error that an ``error`` event tells, `APIResponseValidationError` for data that is not
+        what it should be, and `IncompleteStreamError`.
+        """
+        return self._next(everything=False)
+
+    def next_of_all(self) -> Any:
+        """Return the next event, whatever its name; raises as `next_value` does."""
+        return self._next(everything=True)
+
+    def _next(self, *, everything: bool) -> Any:
+        while isinstance(event := self.next_event(), ServerSentEvent):
+            if event.event == "error":
+                raise event_error(self._response, event.data)
+            self._note_completeness(event)
+            if everything or event.event in _KNOWN_EVENTS:
+                return cast_value(self._data(event), self._cast_to, self._response, strict=self._strict)
+        if event is ENDED and not self._complete:
+            raise IncompleteStreamError(request=self._response.request)
+        return event
+
+    def _note_completeness(self, event: ServerSentEvent) -> None:
+        """Only of the Messages events is the last one known; another vocabulary may end anywhere."""
+        foreign = event.event not in _MESSAGE_EVENTS and event.event != "ping"
+        self._complete = self._complete or foreign or event.event == "message_stop"
+
+    def _data(self, event: ServerSentEvent) -> Any:
+        try:
+            value = decode(event.data)
+        except msgspec.DecodeError as error:
+            if event.event in _KNOWN_EVENTS:
+                message = f"The data of a {event.event!r} event is not JSON."
+                raise APIResponseValidationError(self._response, event.data, message=message) from error
+            value: Any = {"data": event.data} if event.data else {}
+        if isinstance(value, dict) and event.event is not None:
+            return {"type": event.event, **cast("dict[str, Any]", value)}
+        return cast("Any", value)

@@ -1,0 +1,69 @@
+"""A body of JSON lines as it arrives, such as the results of a batch."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from ._construct import construct
+from ._exceptions import APIResponseValidationError
+from ._json import decode
+from ._reading import ENDED, NEEDS_BYTES, AsyncReading, SyncReading
+from ._sse import LineDecoder
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+
+class _LineReader:
+    """Bytes to the values of lines (pure)."""
+
+    def __init__(self, response: httpx.Response, line_type: Any) -> None:
+        self._response = response
+        self._line_type = line_type
+        self._decoder = LineDecoder()
+        self._arrived: deque[bytes] = deque()
+        self._at_end = False
+
+    def feed(self, data: bytes | None) -> None:
+        self._at_end = data is None
+        self._arrived.extend(self._decoder.finish() if data is None else self._decoder.feed(data))
+
+    def stop(self) -> None:
+        self._arrived.clear()
+        self._at_end = True
+
+    def next_value(self) -> Any:
+        if not self._arrived:
+            return ENDED if self._at_end else NEEDS_BYTES
+        line = self._arrived.popleft()
+        try:
+            return construct(decode(line), self._line_type)
+        except msgspec.DecodeError as error:
+            text = line.decode(errors="replace")
+            raise APIResponseValidationError(self._response, text, message="A line is not JSON.") from error
+
+
+class JSONLDecoder(SyncReading[T]):
+    """The lines of a response, each as a ``T``. Close it, or use ``with``, unless all are read."""
+
+    def __init__(
+        self, *, raw_iterator: Iterator[bytes], line_type: Any, http_response: httpx.Response
+    ) -> None:
+        super().__init__(http_response, _LineReader(http_response, line_type), raw_iterator)
+        self.http_response = http_response
+
+
+class AsyncJSONLDecoder(AsyncReading[T]):
+    """The lines of a response, each as a ``T``. Close it, or use ``async with``, unless all are read."""
+
+    def __init__(
+        self, *, raw_iterator: AsyncIterator[bytes], line_type: Any, http_response: httpx.Response
+    ) -> None:
+        super().__init__(http_response, _LineReader(http_response, line_type), raw_iterator)
+        self.http_response = http_response

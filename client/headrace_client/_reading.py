@@ -1,0 +1,221 @@
+"""A response whose body is still arriving, as an iterator of values: the two drivers.
+
+What the bytes mean is decided by a pure `ValueReader`; the drivers read, watch the time and close.
+They are classes with ``__next__`` and ``__anext__`` and not generators, so that iterating may stop and
+go on, and so that one that is left early is no unfinished generator for the event loop to collect.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
+
+import anyio
+
+from ._exceptions import APIError, APITimeoutError
+from ._http_errors import connection_error
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+NEEDS_BYTES: Final = object()
+ENDED: Final = object()
+
+
+class ValueReader(Protocol):
+    """Bytes in any chunking to values (pure)."""
+
+    def feed(self, data: bytes | None) -> None:
+        """Take what arrived, None at the end."""
+        ...
+
+    def next_value(self) -> Any:
+        """Return the next value, `NEEDS_BYTES` or `ENDED`. Raises what the bytes call for."""
+        ...
+
+    def stop(self) -> None:
+        """Drop what has not been taken: `next_value` returns `ENDED` from now on."""
+        ...
+
+
+class _Reading(Generic[T]):
+    """What both drivers have in common: the limits in time, and what failures are called."""
+
+    def __init__(self, response: httpx.Response, reader: ValueReader) -> None:
+        self.response = response
+        self._reader: ValueReader = reader
+        self._idle_timeout = math.inf
+        self._deadline = math.inf
+
+    def _now(self) -> float:
+        raise NotImplementedError
+
+    def limit(self, *, idle_timeout: float | None = None, total_timeout: float | None = None) -> Self:
+        """Bound the reading before it begins, and return this.
+
+        ``idle_timeout``: seconds without any byte (a ping is a sign of life). ``total_timeout``: seconds
+        from now to the end. Beyond them iterating raises `APITimeoutError`. None leaves a limit as it is.
+        """
+        if idle_timeout is not None:
+            self._idle_timeout = idle_timeout
+        if total_timeout is not None:
+            self._deadline = self._now() + total_timeout
+        return self
+
+    def _time_left(self) -> float:
+        """Return how many seconds the next bytes may take."""
+        left = self._deadline - self._now()
+        if left <= 0:
+            raise APITimeoutError(self.response.request, message="The response took too long to arrive.")
+        return min(left, self._idle_timeout)
+
+    def _named(self, error: BaseException) -> BaseException:
+        """Return what the caller shall see of a failure."""
+        if isinstance(error, APIError) or not isinstance(error, Exception):
+            return error
+        return connection_error(error, self.response.request) or error
+
+
+class SyncReading(_Reading[T]):
+    """The blocking driver."""
+
+    def __init__(
+        self, response: httpx.Response, reader: ValueReader, chunks: Iterator[bytes] | None = None
+    ) -> None:
+        super().__init__(response, reader)
+        self._chunks = chunks
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        return self.pull(self._reader.next_value)
+
+    def close(self) -> None:
+        """Close the response and, unless all of it has arrived, its connection."""
+        self._reader.stop()
+        self.response.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _now(self) -> float:
+        return time.monotonic()
+
+    def pull(self, take: Callable[[], Any]) -> Any:
+        """Return what ``take`` gives, reading while it `NEEDS_BYTES`; stop iterating when it has `ENDED`."""
+        try:
+            while (value := take()) is NEEDS_BYTES:
+                self._reader.feed(self._read())
+        except BaseException as error:
+            self.close()
+            if (named := self._named(error)) is error:
+                raise
+            raise named from error
+        if value is ENDED:
+            self.close()
+            raise StopIteration
+        return value
+
+    def _read(self) -> bytes | None:
+        left = self._time_left()
+        if self._chunks is None:
+            if left < math.inf:
+                self._shorten_read_timeout(left)
+            self._chunks = self.response.iter_bytes()
+        return next(self._chunks, None)
+
+    def _shorten_read_timeout(self, seconds: float) -> None:
+        """Have each wait for bytes end after ``seconds``.
+
+        A blocking read cannot be interrupted from here, but httpx hands this very mapping to its transport,
+        which looks into it when the body is first read.
+        """
+        timeouts = self.response.request.extensions.get("timeout")
+        if isinstance(timeouts, dict):
+            timeouts["read"] = seconds
+
+
+class AsyncReading(_Reading[T]):
+    """The asynchronous driver, on trio and asyncio."""
+
+    def __init__(
+        self, response: httpx.Response, reader: ValueReader, chunks: AsyncIterator[bytes] | None = None
+    ) -> None:
+        super().__init__(response, reader)
+        self._chunks = chunks
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        return await self.pull(self._reader.next_value)
+
+    async def close(self) -> None:
+        """Close the response and, unless all of it has arrived, its connection."""
+        self._reader.stop()
+        aclose: Any = getattr(self._chunks, "aclose", None)
+        if aclose is not None:  # a generator left in the middle would be the event loop's to finish
+            await aclose()
+        await self.response.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    def _now(self) -> float:
+        return anyio.current_time()
+
+    async def pull(self, take: Callable[[], Any]) -> Any:
+        """Return what ``take`` gives, reading while it `NEEDS_BYTES`; stop iterating when it has `ENDED`."""
+        try:
+            while (value := take()) is NEEDS_BYTES:
+                self._reader.feed(await self._read())
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                await self.close()
+            if (named := self._named(error)) is error:
+                raise
+            raise named from error
+        if value is ENDED:
+            await self.close()
+            raise StopAsyncIteration
+        return value
+
+    async def _read(self) -> bytes | None:
+        if self._chunks is None:
+            self._chunks = self.response.aiter_bytes()
+        left = self._time_left()
+        with anyio.fail_after(None if left == math.inf else left):
+            return await anext(self._chunks, None)
+
+
+class SyncValues(Iterator[T]):
+    """Another way to take the values of a `SyncReading`."""
+
+    def __init__(self, reading: SyncReading[Any], take: Callable[[], Any]) -> None:
+        self._reading = reading
+        self._take = take
+
+    def __next__(self) -> T:
+        return self._reading.pull(self._take)
+
+
+class AsyncValues(AsyncIterator[T]):
+    """Another way to take the values of an `AsyncReading`."""
+
+    def __init__(self, reading: AsyncReading[Any], take: Callable[[], Any]) -> None:
+        self._reading = reading
+        self._take = take
+
+    async def __anext__(self) -> T:
+        return await self._reading.pull(self._take)

@@ -1,0 +1,311 @@
+"""Views of an answer: what came over the wire, and the typed answer made of it on request.
+
+Every request goes through `APIResponse` or `AsyncAPIResponse`; ``with_raw_response`` and
+``with_streaming_response`` show them, the former with the body read, the latter before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, get_args, get_origin
+
+from ._binary import HttpxBinaryResponseContent
+from ._cast import cast_response, is_strict
+from ._construct import unwrapped
+from ._exceptions import AnthropicError
+from ._http_errors import connection_error
+from ._jsonl import AsyncJSONLDecoder, JSONLDecoder
+from ._pagination import BasePage
+from ._streaming import AsyncStream, Stream, chunk_type, is_stream_class
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import httpx
+
+    from ._options import FinalRequestOptions
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class StreamAlreadyConsumed(AnthropicError):  # the reference's name
+    """The body has been streamed away and can be neither read nor streamed again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The body of this response has already been streamed. To both stream and keep it, "
+            "collect the pieces while iterating."
+        )
+
+
+class BaseAPIResponse(Generic[R]):
+    """What both faces have in common: everything but reading.
+
+    ``retries_taken``: how many retries were made before this answer came.
+    """
+
+    _default_stream_cls: type[Any] = Stream
+
+    def __init__(
+        self,
+        *,
+        raw: httpx.Response,
+        cast_to: Any,
+        client: Any,
+        options: FinalRequestOptions | Any = None,
+        stream: bool = False,
+        stream_cls: type[Any] | None = None,
+        retries_taken: int = 0,
+    ) -> None:
+        self.http_response = raw
+        self.retries_taken = retries_taken
+        self._cast_to = cast_to
+        self._client = client
+        self._options = options
+        self._stream = stream
+        self._stream_cls = stream_cls
+        self._parsed: dict[int, tuple[Any, Any]] = {}
+
+    @property
+    def headers(self) -> httpx.Headers:
+        """The header fields of the answer, by case-insensitive name."""
+        return self.http_response.headers
+
+    @property
+    def http_request(self) -> httpx.Request:
+        """The request as it was sent."""
+        return self.http_response.request
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status."""
+        return self.http_response.status_code
+
+    @property
+    def url(self) -> httpx.URL:
+        """The URL that answered."""
+        return self.http_response.url
+
+    @property
+    def method(self) -> str:
+        """The method of the request."""
+        return self.http_request.method
+
+    @property
+    def http_version(self) -> str:
+        """The version of HTTP that was spoken, such as ``HTTP/1.1``."""
+        return self.http_response.http_version
+
+    @property
+    def elapsed(self) -> dt.timedelta:
+        """The time from sending the request to the end of the body, known once that is read or closed."""
+        return self.http_response.elapsed
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether the body has been closed; nothing more can be read from it then."""
+        return self.http_response.is_closed
+
+    @property
+    def request_id(self) -> str | None:
+        """The id that the API gave the request."""
+        return self.http_response.headers.get("request-id")
+
+    @property
+    def content(self) -> bytes:
+        """The body, which must have been read."""
+        return self.http_response.content
+
+    def __repr__(self) -> str:
+        status = f"{self.status_code} {self.http_response.reason_phrase}".rstrip()
+        return f"<{type(self).__name__} [{status}] type={self._cast_to}>"
+
+    def _lazy_form(self, cast_to: Any, *, explicit: bool) -> Any:
+        """Return the answer if it is of a kind that reads the body itself, else None."""
+        origin: Any = get_origin(cast_to) or cast_to
+        if _is_kind(origin, JSONLDecoder):
+            return self._lines(origin, cast_to, self.http_response.iter_bytes())
+        if _is_kind(origin, AsyncJSONLDecoder):
+            return self._lines(origin, cast_to, self.http_response.aiter_bytes())
+        if _is_kind(origin, HttpxBinaryResponseContent):
+            return origin(self.http_response)
+        if _is_kind(origin, BaseAPIResponse):
+            return self._other_view(cast_to, origin)
+        return self._as_stream(cast_to, explicit=explicit) if self._stream else None
+
+    def _lines(self, decoder: Any, cast_to: Any, chunks: Any) -> Any:
+        line_type = get_args(cast_to)[0]
+        return decoder(raw_iterator=chunks, line_type=line_type, http_response=self.http_response)
+
+    def _other_view(self, cast_to: Any, origin: Any) -> Any:
+        if type(self) is origin:
+            return self
+        return origin(
+            raw=self.http_response,
+            cast_to=extract_response_type(cast_to),
+            client=self._client,
+            options=self._options,
+            stream=self._stream,
+            stream_cls=self._stream_cls,
+            retries_taken=self.retries_taken,
+        )
+
+    def _as_stream(self, cast_to: Any, *, explicit: bool) -> Any:
+        if explicit and not is_stream_class(cast_to):
+            raise TypeError(f"Expected `to` to be a stream such as `Stream[T]`, not {cast_to!r}")
+        stream_cls: Any = cast_to if explicit else self._stream_cls or self._default_stream_cls
+        item = chunk_type(stream_cls) or (None if explicit else cast_to)
+        if item is None:
+            raise TypeError(f"Expected {stream_cls!r} to say what it is a stream of, as `Stream[T]` does")
+        make = get_origin(stream_cls) or stream_cls
+        return make(cast_to=item, response=self.http_response, client=self._client, options=self._options)
+
+    def _from_body(self, cast_to: Any) -> Any:
+        parsed: Any = cast_response(self.http_response, cast_to, strict=is_strict(self._client))
+        if _is_kind(type(parsed), BasePage):
+            parsed.attach(self._client, cast_to, self._options)
+        return parsed
+
+    def _failure(self, error: Exception) -> Exception:
+        """Return what the caller sees of a failure to read the body."""
+        if type(error).__name__ == "StreamConsumed":  # by name: httpx or its fork
+            return StreamAlreadyConsumed()
+        return connection_error(error, self.http_response.request) or error
+
+
+class APIResponse(BaseAPIResponse[R]):
+    """An answer as it came, for a blocking client; `parse` makes of it what was asked for."""
+
+    def parse(self, *, to: Any = None) -> Any:
+        """Return the answer as its type, or as ``to``; reads the body unless that is for the answer to do."""
+        cast_to = unwrapped(self._cast_to if to is None else to)
+        if id(cast_to) not in self._parsed:  # by identity, since not every type has a hash
+            answer = self._lazy_form(cast_to, explicit=to is not None)
+            if answer is None:
+                self.read()
+                answer = self._from_body(cast_to)
+            self._parsed[id(cast_to)] = cast_to, answer
+        return self._parsed[id(cast_to)][1]
+
+    def read(self) -> bytes:
+        """Read the body. Raises `StreamAlreadyConsumed`, `APIConnectionError`."""
+        try:
+            return self.http_response.read()
+        except Exception as error:
+            raise self._failure(error) from error
+
+    def text(self) -> str:
+        """Read the body as text."""
+        self.read()
+        return self.http_response.text
+
+    def json(self) -> Any:
+        """Read the body as JSON."""
+        self.read()
+        return self.http_response.json()
+
+    def close(self) -> None:
+        """Close the body, and its connection unless all of it has arrived."""
+        self.http_response.close()
+
+    def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """Go over the decoded body as it arrives, in pieces of ``chunk_size`` bytes."""
+        return self._guarded(self.http_response.iter_bytes(chunk_size))
+
+    def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
+        """Go over the text of the body as it arrives."""
+        return self._guarded(self.http_response.iter_text(chunk_size))
+
+    def iter_lines(self) -> Iterator[str]:
+        """Go over the lines of the body as it arrives."""
+        return self._guarded(self.http_response.iter_lines())
+
+    def _guarded(self, pieces: Iterator[T]) -> Iterator[T]:
+        try:
+            yield from pieces
+        except Exception as error:
+            raise self._failure(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class AsyncAPIResponse(BaseAPIResponse[R]):
+    """An answer as it came, for an asynchronous client; `parse` makes of it what was asked for."""
+
+    _default_stream_cls = AsyncStream
+
+    async def parse(self, *, to: Any = None) -> Any:
+        """Return the answer as its type, or as ``to``; reads the body unless that is for the answer to do."""
+        cast_to = unwrapped(self._cast_to if to is None else to)
+        if id(cast_to) not in self._parsed:  # by identity, since not every type has a hash
+            answer = self._lazy_form(cast_to, explicit=to is not None)
+            if answer is None:
+                await self.read()
+                answer = self._from_body(cast_to)
+            self._parsed[id(cast_to)] = cast_to, answer
+        return self._parsed[id(cast_to)][1]
+
+    async def read(self) -> bytes:
+        """Read the body. Raises `StreamAlreadyConsumed`, `APIConnectionError`."""
+        try:
+            return await self.http_response.aread()
+        except Exception as error:
+            raise self._failure(error) from error
+
+    async def text(self) -> str:
+        """Read the body as text."""
+        await self.read()
+        return self.http_response.text
+
+    async def json(self) -> Any:
+        """Read the body as JSON."""
+        await self.read()
+        return self.http_response.json()
+
+    async def close(self) -> None:
+        """Close the body, and its connection unless all of it has arrived."""
+        await self.http_response.aclose()
+
+    def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """Go over the decoded body as it arrives, in pieces of ``chunk_size`` bytes."""
+        return self._guarded(self.http_response.aiter_bytes(chunk_size))
+
+    def iter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
+        """Go over the text of the body as it arrives."""
+        return self._guarded(self.http_response.aiter_text(chunk_size))
+
+    def iter_lines(self) -> AsyncIterator[str]:
+        """Go over the lines of the body as it arrives."""
+        return self._guarded(self.http_response.aiter_lines())
+
+    async def _guarded(self, pieces: AsyncIterator[T]) -> AsyncIterator[T]:
+        try:
+            async for piece in pieces:
+                yield piece
+        except Exception as error:
+            raise self._failure(error) from error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+
+def _is_kind(cls: Any, base: type[Any]) -> bool:
+    return isinstance(cls, type) and issubclass(cls, base)
+
+
+def extract_response_type(cls: Any) -> Any:
+    """Return what a view such as ``APIResponse[T]``, or a subclass of one, makes of its body."""
+    if arguments := get_args(cls):
+        return arguments[0]
+    for base in getattr(cls, "__orig_bases__", ()):
+        if arguments := get_args(base):
+            return arguments[0]
+    raise RuntimeError(f"Expected type {cls} to have a type argument at index 0 but it did not")

@@ -1,0 +1,85 @@
+"""`Stream` and `AsyncStream`: the events of a response as they arrive, each as a typed value."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+
+from ._cast import is_strict
+from ._construct import unwrapped
+from ._event_reader import EventReader, IncompleteStreamError
+from ._reading import AsyncReading, AsyncValues, SyncReading, SyncValues
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ._sse import ServerSentEvent
+
+__all__ = ["AsyncStream", "IncompleteStreamError", "Stream", "chunk_type", "is_stream_class"]
+
+T = TypeVar("T")
+
+
+class Stream(SyncReading[T]):
+    """The events of a response as they arrive, each as a ``T``.
+
+    Iterating passes over pings and events of unknown names; `all_events` shows them. An ``error`` event
+    raises the error that it tells, an end before ``message_stop`` `IncompleteStreamError`. Leaving a loop
+    does not close the stream, and iterating may go on later: use ``with``, or `close`.
+    """
+
+    def __init__(
+        self, *, cast_to: Any, response: httpx.Response, client: Any, options: object = None
+    ) -> None:
+        self._cast_to = cast_to
+        self._options = options
+        self._events = EventReader(response, cast_to, strict=is_strict(client))
+        super().__init__(response, self._events)
+
+    def all_events(self) -> Iterator[T]:
+        """Go over all that arrives, pings (signs of life) and events of unknown names included."""
+        return SyncValues(self, self._events.next_of_all)
+
+    def _iter_events(self) -> Iterator[ServerSentEvent]:
+        return SyncValues(self, self._events.next_event)
+
+
+class AsyncStream(AsyncReading[T]):
+    """The events of a response as they arrive, each as a ``T``; the asynchronous face of `Stream`."""
+
+    def __init__(
+        self, *, cast_to: Any, response: httpx.Response, client: Any, options: object = None
+    ) -> None:
+        self._cast_to = cast_to
+        self._options = options
+        self._events = EventReader(response, cast_to, strict=is_strict(client))
+        super().__init__(response, self._events)
+
+    def all_events(self) -> AsyncIterator[T]:
+        """Go over all that arrives, pings (signs of life) and events of unknown names included."""
+        return AsyncValues(self, self._events.next_of_all)
+
+    def _iter_events(self) -> AsyncIterator[ServerSentEvent]:
+        return AsyncValues(self, self._events.next_event)
+
+
+def stream_class(client: Any, event_type: Any) -> Any:
+    """Return the kind of stream that a client of this face gives, of events of this type."""
+    face: Any = AsyncStream if client._asynchronous else Stream  # noqa: SLF001  # one of our own two
+    return face[event_type]
+
+
+def chunk_type(stream_cls: Any) -> Any:
+    """Return what `Stream[T]` or a subclass of it is a stream of, None where it does not say."""
+    if arguments := get_args(stream_cls):
+        return arguments[0]
+    for base in getattr(stream_cls, "__orig_bases__", ()):
+        if is_stream_class(base):
+            return get_args(base)[0]
+    return None
+
+
+def is_stream_class(cast_to: Any) -> bool:
+    """Tell whether ``cast_to`` is one of the two kinds of streams."""
+    origin = get_origin(unwrapped(cast_to)) or cast_to
+    return isinstance(origin, type) and issubclass(origin, Stream | AsyncStream)
