@@ -1,4 +1,4 @@
-"""What makes the base client one of the Messages API, on both faces: credentials, version header, copies."""
+"""What makes a base client one of the Messages API: credentials, version header, copies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from ._configuration import BaseClient
 from ._flow import RetryEvent
 from ._options import Headers, NotGiven, Query, TimeoutTypes, not_given
-from ._request import MergedHeaders
+from ._request import MergedHeaders, combine_headers
 
 if TYPE_CHECKING:
     import httpx
@@ -53,6 +53,20 @@ class AnthropicConfiguration(BaseClient):
                 'Or for one of the `X-Api-Key` or `Authorization` headers to be explicitly omitted"'
             )
 
+    @property
+    def with_raw_response(self) -> Any:
+        """The resources with methods that return `APIResponse` (`AsyncAPIResponse`), the body read."""
+        from ._response_views import RawResponses  # imports the types of answers
+
+        return RawResponses(self)
+
+    @property
+    def with_streaming_response(self) -> Any:
+        """The resources with methods that return a context manager giving an unread response."""
+        from ._response_views import StreamingResponses  # imports the types of answers
+
+        return StreamingResponses(self, asynchronous=self._asynchronous)
+
     def copy(
         self,
         *,
@@ -76,17 +90,21 @@ class AnthropicConfiguration(BaseClient):
         ``default_headers`` (also as ``headers``) and ``default_query`` are merged over the present ones,
         ``set_default_...`` replace them. Raises `ValueError` for both at once.
         """
-        added_headers = {**(default_headers or {}), **(headers or {})}
+        added = {**(default_headers or {}), **(headers or {})}
+        _reject_both("default_headers", added, set_default_headers)
+        _reject_both("default_query", default_query, set_default_query)
+        if set_default_headers is None:
+            set_default_headers = combine_headers(self._custom_headers, added)
+        if set_default_query is None:
+            set_default_query = {**self._custom_query, **(default_query or {})}
         make = cast("Callable[..., Self]", type(self))
         copied = make(
             base_url=self._url if base_url is None else base_url,
             timeout=_given_or(self._timeout, timeout),
             http_client=http_client or self._client,
             max_retries=_given_or(self.max_retries, max_retries),
-            default_headers=_chosen(
-                "default_headers", self._custom_headers, added_headers, set_default_headers
-            ),
-            default_query=_chosen("default_query", self._custom_query, default_query, set_default_query),
+            default_headers=set_default_headers,
+            default_query=set_default_query,
             on_retry=_given_or(self.on_retry, on_retry),
             max_retry_after=self.max_retry_after
             if isinstance(max_retry_after, NotGiven)
@@ -103,24 +121,14 @@ class AnthropicConfiguration(BaseClient):
 
 
 def effective_base_url(base_url: str | httpx.URL | None) -> str:
-    """Return the base URL to use: the one given, else the environment's, else the API's; empty is not given."""
+    """Return the base URL given, else the environment's, else the API's; empty counts as none."""
     given = "" if base_url is None else str(base_url)
     return given or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
 
 
-def _chosen(
-    name: str,
-    present: Mapping[str, Any],
-    merged: Mapping[str, Any] | None,
-    replacement: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """Return the headers or the query of a copy."""
+def _reject_both(name: str, merged: object, replacement: object) -> None:
     if merged and replacement is not None:
         raise ValueError(f"`{name}` and `set_{name}` arguments are mutually exclusive")
-    if replacement is not None:
-        return dict(replacement)
-    # Taken out first, a name that is given again comes last, where it wins in any spelling.
-    return {**{key: value for key, value in present.items() if key not in (merged or {})}, **(merged or {})}
 
 
 def _given_or(present: Any, new: Any) -> Any:

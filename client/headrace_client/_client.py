@@ -23,7 +23,9 @@ from ._version import __version__
 if TYPE_CHECKING:
     import httpx
 
+    from .resources.beta import AsyncBeta, Beta
     from .resources.messages import AsyncMessages, Messages
+    from .resources.models import AsyncModels, Models
 
 
 class Anthropic(AnthropicConfiguration, SyncAPIClient):
@@ -71,6 +73,20 @@ class Anthropic(AnthropicConfiguration, SyncAPIClient):
 
         return Messages(self)
 
+    @cached_property
+    def models(self) -> Models:
+        """Which models there are."""
+        from .resources.models import Models  # see `messages`
+
+        return Models(self)
+
+    @cached_property
+    def beta(self) -> Beta:
+        """What is not final yet."""
+        from .resources.beta import Beta  # see `messages`
+
+        return Beta(self)
+
 
 class AsyncAnthropic(AnthropicConfiguration, AsyncAPIClient):
     """The asynchronous client of the Messages API, on trio and asyncio, with the settings of `Anthropic`."""
@@ -110,3 +126,17 @@ class AsyncAnthropic(AnthropicConfiguration, AsyncAPIClient):
         from .resources.messages import AsyncMessages  # resources import the types of answers
 
         return AsyncMessages(self)
+
+    @cached_property
+    def models(self) -> AsyncModels:
+        """Which models there are."""
+        from .resources.models import AsyncModels  # see `messages`
+
+        return AsyncModels(self)
+
+    @cached_property
+    def beta(self) -> AsyncBeta:
+        """What is not final yet."""
+        from .resources.beta import AsyncBeta  # see `messages`
+
+        return AsyncBeta(self)

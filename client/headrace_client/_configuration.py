@@ -148,7 +148,7 @@ class BaseClient:
     @property
     def qs(self) -> Querystring:
         """The style of query strings."""
-        return Querystring()
+        return Querystring(array_format="comma")
 
     def platform_headers(self) -> dict[str, str]:
         """Return the telemetry headers."""

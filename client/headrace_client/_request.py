@@ -45,6 +45,12 @@ def merge_headers(*layers: Headers) -> MergedHeaders:
     )
 
 
+def combine_headers(present: Headers, added: Headers) -> dict[str, str | Omit | NotGiven]:
+    """Return one layer of two: ``added`` replaces what has the same name in any spelling."""
+    replaced = {name.lower() for name in added}
+    return {**{name: value for name, value in present.items() if name.lower() not in replaced}, **added}
+
+
 def find_header(headers: Mapping[str, str], name: str) -> str | None:
     """Return the value of the header with this name, in any case."""
     lower = name.lower()

@@ -13,6 +13,7 @@ from headrace_client._options import (
     make_request_options,
     not_given,
 )
+from headrace_client._response_views import RawResponses, StreamingResponses
 from headrace_client._verbs import Call
 
 if TYPE_CHECKING:
@@ -26,6 +27,16 @@ class SyncAPIResource:
 
     def __init__(self, client: Anthropic) -> None:
         self._client = client
+
+    @property
+    def with_raw_response(self) -> Any:
+        """This resource, with methods that return an `APIResponse` whose body has been read."""
+        return RawResponses(self)
+
+    @property
+    def with_streaming_response(self) -> Any:
+        """This resource, with methods that return a context manager giving an unread `APIResponse`."""
+        return StreamingResponses(self, asynchronous=False)
 
     def with_options(
         self,
@@ -45,6 +56,16 @@ class AsyncAPIResource:
 
     def __init__(self, client: AsyncAnthropic) -> None:
         self._client = client
+
+    @property
+    def with_raw_response(self) -> Any:
+        """This resource, with methods that return an `AsyncAPIResponse` whose body has been read."""
+        return RawResponses(self)
+
+    @property
+    def with_streaming_response(self) -> Any:
+        """This resource, with methods that return a context manager giving an unread `AsyncAPIResponse`."""
+        return StreamingResponses(self, asynchronous=True)
 
     def with_options(
         self,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from typing import Any, Literal, Unpack, overload
 
 from headrace_client._configuration import BaseClient
 from headrace_client._options import NotGiven, Omit, not_given, omit
+from headrace_client._streaming import AsyncStream, Stream
 from headrace_client._verbs import Call
 from headrace_client.types import Message, MessageTokensCount, RawMessageStreamEvent
 
@@ -18,9 +19,6 @@ from ._message_params import (
     warn_of_model,
 )
 from ._resource import AsyncAPIResource, SyncAPIResource, call_with_body, check_names
-
-if TYPE_CHECKING:
-    from headrace_client._streaming import AsyncStream, Stream
 
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
@@ -49,7 +47,7 @@ class Messages(SyncAPIResource):
 
         Raises `APIError`, and `ValueError` for an answer too long to be waited for without a stream.
         """
-        call = create_call(self._client, stream, params)
+        call = create_call(self._client, stream, Stream[RawMessageStreamEvent], params)
         return self._client.post(MESSAGES, cast_to=Message, **call)
 
     def count_tokens(self, **params: Unpack[CountTokensParams]) -> MessageTokensCount:
@@ -79,7 +77,7 @@ class AsyncMessages(AsyncAPIResource):
 
         Raises `APIError`, and `ValueError` for an answer too long to be waited for without a stream.
         """
-        call = create_call(self._client, stream, params)
+        call = create_call(self._client, stream, AsyncStream[RawMessageStreamEvent], params)
         return await self._client.post(MESSAGES, cast_to=Message, **call)
 
     async def count_tokens(self, **params: Unpack[CountTokensParams]) -> MessageTokensCount:
@@ -87,7 +85,9 @@ class AsyncMessages(AsyncAPIResource):
         return await self._client.post(COUNT_TOKENS, cast_to=MessageTokensCount, **count_call(params))
 
 
-def create_call(client: BaseClient, stream: bool | Omit, params: Mapping[str, Any]) -> Call:
+def create_call(
+    client: BaseClient, stream: bool | Omit, stream_cls: type[Any], params: Mapping[str, Any]
+) -> Call:
     """Return the request for a message."""
     check_names("create", params, _CREATE_NAMES)
     check_required(params)
@@ -96,10 +96,7 @@ def create_call(client: BaseClient, stream: bool | Omit, params: Mapping[str, An
     if not stream and isinstance(timeout, NotGiven) and client.has_default_timeout:
         check_duration(params["model"], params["max_tokens"])
     call = call_with_body({**params, "stream": stream})
-    if stream:
-        from headrace_client._streaming import stream_class
-
-        call["stream"], call["stream_cls"] = True, stream_class(client, RawMessageStreamEvent)
+    call["stream"], call["stream_cls"] = bool(stream), stream_cls
     return call
 
 

@@ -1,0 +1,216 @@
+"""The retry policy and the reading of Retry-After: pure, so time and dice are given."""
+
+from __future__ import annotations
+
+import math
+from email.utils import formatdate
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headrace_client._exceptions import APIConnectionError, APITimeoutError, status_error
+from headrace_client._retry import (
+    Retry,
+    RetryPolicy,
+    Stop,
+    checked_max_retries,
+    retry_after_seconds,
+    should_retry,
+)
+from headrace_client.transport import ConnectionLost
+
+NOW = 1_700_000_000.0
+REQUEST = httpx.Request("POST", "https://api.test/v1/messages")
+
+
+def failure(status: int, **headers: str) -> Exception:
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return status_error(httpx.Response(status, headers=fields, request=REQUEST))
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "20"}, 20),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": " 7 "}, 7),
+        ({"retry-after": "171"}, 171),
+        ({"retry-after": formatdate(NOW + 30, usegmt=True)}, 30),
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after-ms": "0", "retry-after": "9"}, 9),
+        ({"retry-after-ms": "junk", "retry-after": "9"}, 9),
+        ({"retry-after-ms": "-5", "retry-after": "9"}, 9),
+        ({"retry-after-ms": "90000", "retry-after": "9"}, 90),
+    ],
+)
+def test_retry_after_is_read(headers: dict[str, str], seconds: float) -> None:
+    """Items 71 and 72: milliseconds first, but one that is unusable does not hide the other."""
+    assert retry_after_seconds(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "0",
+        "-10",
+        "nan",
+        "inf",
+        "1e3",
+        "1_0",
+        "٣",
+        "9" * 400,
+        "soon",
+        "Fri, 99 Foo 2023",
+        "Mon, 1 Jan 0001 00:00:00",
+    ],
+)
+def test_garbage_asks_nothing(value: str) -> None:
+    assert retry_after_seconds({"retry-after": value}, NOW) is None
+    assert retry_after_seconds({"retry-after-ms": value}, NOW) is None
+
+
+def test_a_date_in_the_past_asks_nothing() -> None:
+    assert retry_after_seconds({"retry-after": formatdate(NOW - 1, usegmt=True)}, NOW) is None
+
+
+@given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms"]), st.text()), st.floats(0, 2**33))
+@settings(deadline=None, derandomize=True, max_examples=300)
+def test_no_header_makes_it_fail(headers: dict[str, str], now: float) -> None:
+    seconds = retry_after_seconds(headers, now)
+
+    assert seconds is None or 0 < seconds < math.inf
+
+
+@pytest.mark.parametrize(
+    ("taken", "undiced"), [(0, 0.5), (1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (5, 8.0), (10_000, 8.0)]
+)
+def test_backoff_doubles_up_to_eight_seconds_and_dice_take_off_up_to_a_quarter(
+    taken: int, undiced: float
+) -> None:
+    """Item 70."""
+    policy = RetryPolicy(max_retries=math.inf)
+
+    assert policy.verdict(failure(500), taken, NOW, 0.0) == Retry(undiced)
+    assert policy.verdict(failure(500), taken, NOW, 0.5) == Retry(undiced * 0.875)
+    nearly = policy.verdict(failure(500), taken, NOW, 1 - 1e-12)
+    assert isinstance(nearly, Retry)
+    assert undiced * 0.75 < nearly.after <= undiced
+
+
+def test_the_server_is_obeyed_beyond_a_minute_with_dice_only_adding() -> None:
+    """Item 71 (B): 171 s are 171 s; never earlier than asked."""
+    policy = RetryPolicy()
+
+    assert policy.verdict(failure(429, retry_after="171"), 0, NOW, 0.0) == Retry(171.0)
+    assert policy.verdict(failure(429, retry_after="171"), 0, NOW, 0.5) == Retry(pytest.approx(171 * 1.05))
+
+
+def test_a_wait_beyond_the_cap_is_not_worth_it() -> None:
+    error = failure(429, retry_after="601")
+
+    assert RetryPolicy().verdict(error, 0, NOW, 0.0) == Stop(error)
+    assert RetryPolicy(max_retry_after=601).verdict(error, 0, NOW, 0.0) == Retry(601.0)
+
+
+@pytest.mark.parametrize("taken", [2, 3])
+def test_the_number_of_retries_is_an_end(taken: int) -> None:
+    """Item 5."""
+    error = failure(500)
+
+    assert RetryPolicy(max_retries=2).verdict(error, taken, NOW, 0.0) == Stop(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "demand", "again"),
+    [
+        (400, "true", True),
+        (500, "false", False),
+        (429, "false", False),
+        (400, "True", False),
+        (500, "FALSE", True),
+        (500, "", True),
+        (200, "", False),
+    ],
+)
+def test_the_server_decides_first(status: int, demand: str, again: bool) -> None:
+    """Item 68: exact lower case only."""
+    verdict = RetryPolicy().verdict(failure(status, x_should_retry=demand), 0, NOW, 0.0)
+
+    assert isinstance(verdict, Retry) is again
+
+
+def test_what_x_should_retry_says() -> None:
+    assert should_retry({"x-should-retry": "true"}) is True
+    assert should_retry({"x-should-retry": "false"}) is False
+    assert should_retry({}) is None
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        httpx.ConnectError("refused"),
+        httpx.ReadError("reset"),
+        httpx.RemoteProtocolError("garbage"),
+        OSError(),
+    ],
+)
+def test_failures_of_the_network_are_transient(cause: Exception) -> None:
+    """Item 69."""
+    error = caused(APIConnectionError(request=REQUEST), cause)
+
+    assert RetryPolicy().verdict(error, 0, NOW, 0.0) == Retry(0.5)
+
+
+@pytest.mark.parametrize("cause", [httpx.UnsupportedProtocol("ftp"), httpx.LocalProtocolError("bad header")])
+def test_mistakes_are_not_repeated(cause: Exception) -> None:
+    """Item 69 (B)."""
+    error = caused(APIConnectionError(request=REQUEST), cause)
+
+    assert RetryPolicy().verdict(error, 0, NOW, 0.0) == Stop(error)
+
+
+def test_timeouts_are_transient() -> None:
+    assert RetryPolicy().verdict(APITimeoutError(REQUEST), 0, NOW, 0.0) == Retry(0.5)
+
+
+def test_a_stale_connection_is_replaced_at_once_and_free_of_charge() -> None:
+    stale = ConnectionLost("closed while idle", sent=True, reused=True)
+    error = caused(APIConnectionError(request=REQUEST), caused(httpx.ReadError("lost"), stale))
+
+    assert RetryPolicy(max_retries=0).verdict(error, 0, NOW, 0.0) == Retry(0.0, counts=False)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [ConnectionLost("new", sent=True), ConnectionLost("in the middle", sent=True, reused=True, received=5)],
+)
+def test_other_lost_connections_count(lost: ConnectionLost) -> None:
+    error = caused(APIConnectionError(request=REQUEST), lost)
+
+    assert RetryPolicy(max_retries=0).verdict(error, 0, NOW, 0.0) == Stop(error)
+
+
+@pytest.mark.parametrize("value", [0, 1, 2.0, math.inf])
+def test_numbers_of_retries(value: float) -> None:
+    """Item 6: infinity is a number of retries."""
+    assert checked_max_retries(value) == value
+
+
+def test_what_is_no_number_of_retries() -> None:
+    """Items 5 and 6."""
+    with pytest.raises(TypeError, match="^max_retries cannot be None"):
+        checked_max_retries(None)
+    with pytest.raises(TypeError, match="must be a number, not str"):
+        checked_max_retries("2")
+    for number in (-1, math.nan):
+        with pytest.raises(ValueError, match="0 or more"):
+            checked_max_retries(number)
