@@ -36,6 +36,10 @@ class InputDisk(Protocol):
         """Return up to ``size`` bytes from ``offset``, ``b""`` at the end."""
         ...
 
+    def close(self) -> None:
+        """Close what is open."""
+        ...
+
 
 @attrs.frozen(kw_only=True)
 class InputFile:
@@ -84,6 +88,10 @@ class Inputs:
         if self.rereadable:
             return _Scanned(self.scan())
         return _Streamed(((file, self._splitter(file)) for file in self.files), _Left(self.first))
+
+    def close(self) -> None:
+        """Close the regular files; a stream closes at its end."""
+        self.disk.close()
 
     def name_of(self, line: InputLine) -> str:
         """The line's place for messages: ``line 12 of jobs.jsonl``."""

@@ -10,36 +10,36 @@ from __future__ import annotations
 import errno
 import heapq
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import attrs
 import msgspec
 
 from headrace._exceptions import RunRefused, StorageFailed
 from headrace._mending import keep, mend_end, read_all, take_out
-from headrace.dialects import BadRecord, RecordIdentity, read_identity
+from headrace._survey import (
+    Failures,
+    SurveyedFile,
+    refuse_changes,
+    refuse_strangers,
+    survey_failures,
+    survey_results,
+)
 from headrace.journal import (
-    Damaged,
     Identities,
     KnownJobs,
     OnChange,
     Ordinals,
-    Recovery,
     RetryFailed,
     ScannedJobs,
     Sidecar,
     Span,
-    Spans,
     State,
     StreamedJobs,
     Tally,
-    is_tried_again,
     read_sidecar,
-    recipe_changes,
     recipe_digest,
-    records,
     write_sidecar,
 )
 from headrace.output import Counts, OpenedOutput, OutputPaths
@@ -66,46 +66,34 @@ def open_output(
     sidecar = _hold(storage, paths)
     notices = [] if restart is None else _move_aside(storage, paths, restart)
     known = _known_jobs(scan, recipe_digest(recipe), on_change)
-    results = _survey_results(storage, paths.results, known)
-    errors = _survey_errors(storage, paths.errors, known, retry_failed)
-    _refuse_strangers(results.tally, paths.results)
+    ours = bool(sidecar.recipes)
+    results = SurveyedFile(storage, paths.results, ours)
+    errors = SurveyedFile(storage, paths.errors, ours)
+    tally = survey_results(results, known)
+    failures = survey_failures(errors, known, retry_failed)
+    refuse_strangers(tally, paths.results)
     if on_change == "refuse":
-        _refuse_changes(results.tally, paths.results, sidecar, recipe)
+        refuse_changes(tally, paths.results, sidecar, recipe)
 
-    notices += _mend_results(storage, paths.results, results, on_change)
-    notices += _mend_errors(storage, paths.errors, errors)
-    sidecar = _with_recipe(sidecar, recipe, results.tally)
+    notices += _mend_results(storage, results, tally, on_change)
+    notices += _mend_errors(storage, errors, failures)
+    sidecar = _with_recipe(sidecar, recipe, tally)
     _write_sidecar(storage, paths.sidecar, sidecar)
     with storage_errors("write", paths.results):
         storage.append(paths.results, b"")  # before anything is sent: can it be written?
     return OpenedOutput(
         results=LineFile(storage, paths.results, results.recovery.size),
         errors=LineFile(storage, paths.errors, errors.recovery.size),
-        counts=_count(scan, results.tally, errors),
+        counts=_count(scan, tally, failures, on_change),
         notices=notices,
         pacing=sidecar.pacing,
         dialect=dialect,
         identities=Identities(Ordinals(None), None) if scan is None else scan.identities(),
         known=known,
-        earlier=errors.earlier,
+        earlier=failures.earlier,
         scanned=scan is not None,
         save_pacing=partial(_save_pacing, storage, paths.sidecar, sidecar),
     )
-
-
-@attrs.frozen
-class _Results:
-    recovery: Recovery
-    tally: Tally
-
-
-@attrs.frozen
-class _Errors:
-    recovery: Recovery
-    tried_again: Spans
-    """Records that leave the file."""
-    kept: int
-    earlier: Mapping[str, tuple[int, int]]
 
 
 def _hold(storage: Storage, paths: OutputPaths) -> Sidecar:
@@ -170,96 +158,23 @@ def _known_jobs(scan: InputScan | None, recipe: str, on_change: OnChange) -> Kno
     return ScannedJobs(scan.index, recipe, on_change)
 
 
-def _survey_results(storage: Storage, path: Path, known: KnownJobs) -> _Results:
-    recovery, tally = Recovery(), Tally()
-    for span, record in _records(storage, path, recovery):
-        match, first = known.take(record)
-        tally.take(match, record, span, first=first)
-    return _Results(recovery, tally)
-
-
-def _survey_errors(storage: Storage, path: Path, known: KnownJobs, retry_failed: RetryFailed) -> _Errors:
-    recovery, tried_again = Recovery(), Spans()
-    earlier: dict[str, tuple[int, int]] = {}
-    kept = 0
-    for span, record in _records(storage, path, recovery):
-        again = is_tried_again(record.failed, retry_failed)
-        if record.failed != "bad_line" and known.take_failure(record, again=again):
-            kept += 1
-            continue
-        tried_again.append(span)
-        if record.id is not None and record.attempts:
-            earlier[record.id] = record.attempts, record.maybe_billed
-    return _Errors(recovery, tried_again, kept, earlier)
-
-
-def _records(storage: Storage, path: Path, recovery: Recovery) -> Iterator[tuple[Span, RecordIdentity]]:
-    try:
-        yield from records(read_all(storage, path), _read_record, recovery)
-    except Damaged as damage:
-        if recovery.size == 0:
-            raise RunRefused(f"{path} is no output of headrace: name another -o") from damage
-        raise StorageFailed(
-            f"{path} is damaged at byte {damage.offset:,}, and nothing was changed: "
-            f"mend that line or move the file away"
-        ) from damage
-
-
-_FOREIGN = RecordIdentity(id=None, succeeded=False)
-
-
-def _read_record(line: bytes) -> RecordIdentity | None:
-    try:
-        return read_identity(line)
-    except BadRecord:
-        try:
-            msgspec.json.decode(line)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return None
-        return _FOREIGN
-
-
-def _refuse_strangers(tally: Tally, path: Path) -> None:
-    if tally.records and tally.matches["stranger"] == tally.records:
-        raise RunRefused(
-            f"{path} holds {tally.records:,} records and none is of this input: "
-            f"name another -o, or move it aside by --restart"
-        )
-
-
-def _refuse_changes(tally: Tally, path: Path, sidecar: Sidecar, recipe: Mapping[str, object]) -> None:
-    changes: list[str] = []
-    for old_digest, count in tally.recipes.items():
-        named = recipe_changes(sidecar.recipes.get(old_digest, recipe), recipe)
-        what = "; ".join(named) or "the prompt, model or parameters changed"
-        changes.append(f"{what} ({count:,} finished jobs)")
-    if changed_lines := tally.matches["line changed"]:
-        ids = ", ".join(ascii(job_id[:60]) for job_id in tally.changed_ids)
-        changes.append(
-            f"the lines of {changed_lines:,} finished jobs changed ({ids}{', ...' * (changed_lines > 3)})"
-        )
-    if changes:
-        raise RunRefused(
-            f"{path} was made from something else: {'; '.join(changes)}. "
-            f"Do them again by --on-change rerun, keep them by --on-change skip, or start over by --restart"
-        )
-
-
-def _mend_results(storage: Storage, path: Path, results: _Results, on_change: OnChange) -> list[str]:
-    recovery, tally = results.recovery, results.tally
+def _mend_results(storage: Storage, file: SurveyedFile, tally: Tally, on_change: OnChange) -> list[str]:
+    path, recovery = file.path, file.recovery
     notices = mend_end(storage, path, recovery)
-    holes, changed = list(recovery.holes), tally.changed
-    for hole in holes:
+    leaving = list(recovery.holes)
+    for hole in recovery.holes:
         kept = keep(storage, path, [hole], f"torn-{hole.start}")
         notices.append(f"a crash lost part of {path} at byte {hole.start:,}; what is left there: {kept}")
-    if changed and on_change == "rerun":
-        kept = keep(storage, path, changed, "superseded")
-        notices.append(f"{len(changed):,} finished jobs changed and are sent again; their records: {kept}")
-    elif changed:
-        notices.append(f"{len(changed):,} finished jobs changed since, and count as done")
-        changed = Spans()
-    if holes or changed:
-        recovery.size = take_out(storage, path, heapq.merge(holes, changed, key=_start), recovery.size)
+    if tally.changed and on_change == "rerun":
+        kept = keep(storage, path, tally.changed, "superseded")
+        notices.append(
+            f"{len(tally.changed):,} finished jobs changed and are sent again; old records: {kept}"
+        )
+        leaving = list(heapq.merge(leaving, tally.changed, key=_start))
+    elif tally.changed:
+        notices.append(f"{len(tally.changed):,} finished jobs changed since, and count as done")
+    if leaving:
+        recovery.size = take_out(storage, path, leaving, recovery.size)
     if strangers := tally.matches["stranger"]:
         notices.append(f"{strangers:,} records of {path} are of no line of this input")
     if tally.again:
@@ -267,12 +182,11 @@ def _mend_results(storage: Storage, path: Path, results: _Results, on_change: On
     return notices
 
 
-def _mend_errors(storage: Storage, path: Path, errors: _Errors) -> list[str]:
-    recovery = errors.recovery
-    notices = mend_end(storage, path, recovery)
-    leaving = list(heapq.merge(recovery.holes, errors.tried_again, key=_start))
+def _mend_errors(storage: Storage, file: SurveyedFile, failures: Failures) -> list[str]:
+    notices = mend_end(storage, file.path, file.recovery)
+    leaving = list(heapq.merge(file.recovery.holes, failures.tried_again, key=_start))
     if leaving:
-        recovery.size = take_out(storage, path, leaving, recovery.size)
+        file.recovery.size = take_out(storage, file.path, leaving, file.recovery.size)
     return notices
 
 
@@ -280,9 +194,10 @@ def _start(span: Span) -> int:
     return span.start
 
 
-def _count(scan: InputScan | None, tally: Tally, errors: _Errors) -> Counts:
+def _count(scan: InputScan | None, tally: Tally, failures: Failures, on_change: OnChange) -> Counts:
     if scan is None:
-        return Counts(done=tally.records - tally.matches["stranger"], failed=errors.kept, to_send=None)
+        changed = len(tally.changed) if on_change == "skip" else 0
+        return Counts(done=tally.matches["same"] + changed, failed=failures.kept, to_send=None)
     done, failed = scan.index.count(State.DONE), scan.index.count(State.FAILED)
     return Counts(done=done, failed=failed, to_send=scan.jobs - done - failed, bad_lines=scan.bad_lines)
 
@@ -295,6 +210,7 @@ def _write_sidecar(storage: Storage, path: Path, sidecar: Sidecar) -> None:
     with storage_errors("write", path):
         storage.truncate(path, 0)
         append_all(storage, path, write_sidecar(sidecar))
+        storage.sync(path)  # after a power failure it tells a torn first record from anybody's file
 
 
 def _with_recipe(sidecar: Sidecar, recipe: Mapping[str, object], tally: Tally) -> Sidecar:

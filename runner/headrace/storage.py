@@ -6,6 +6,7 @@ disk, power loss), and that what each promise needs of the real one can be read 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -198,11 +199,11 @@ def _close_all(files: dict[Path, int]) -> None:
 
 def _open_regular(path: Path, flags: int, mode: int = 0o666) -> int:
     fd = os.open(path, flags | _NEVER_FOLLOW, mode)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    file_mode = os.fstat(fd).st_mode
+    if not stat.S_ISREG(file_mode):
         os.close(fd)
-        if path.is_dir():
-            raise IsADirectoryError(f"{path} is a directory")
-        raise OSError(f"{path} is not a regular file")
+        code = errno.EISDIR if stat.S_ISDIR(file_mode) else errno.EINVAL
+        raise OSError(code, "not a regular file", str(path))
     return fd
 
 

@@ -69,7 +69,7 @@ class KnownJobs(Protocol):
     """What earlier records say of the jobs of this run: first all are taken, then the jobs are recalled."""
 
     def take(self, record: Recorded) -> tuple[Match, bool]:
-        """Learn from a record of the output; return how it relates to this run, and whether it is a first one."""
+        """Learn from a record of the output; return how it relates to this run, and if it is a first one."""
         ...
 
     def take_failure(self, record: Recorded, *, again: bool) -> bool:
@@ -90,7 +90,7 @@ class ScannedJobs:
     on_change: OnChange
 
     def take(self, record: Recorded) -> tuple[Match, bool]:
-        """Learn from a record of the output; return how it relates to this run, and whether it is a first one."""
+        """Learn from a record of the output; return how it relates to this run, and if it is a first one."""
         match, entry = self._match(record)
         if entry is None:
             return match, True

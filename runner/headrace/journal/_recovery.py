@@ -60,6 +60,7 @@ class Spans:
 class Recovery:
     """What was found, complete once `records` is exhausted."""
 
+    records: int = 0
     size: int = 0
     """Bytes up to the end of the last whole record: what the file is cut to."""
     torn: Span | None = None
@@ -69,13 +70,22 @@ class Recovery:
     holes: Spans = attrs.field(factory=Spans)
     """Lost pages between whole records, to be taken out."""
 
+    def take_record(self, end: int, holes: list[Span]) -> None:
+        """Count a whole record; the holes since the one before lie between records."""
+        self.records += 1
+        self.size = end
+        for hole in holes:
+            self.holes.append(hole)
+        holes.clear()
+
 
 def records(
-    pieces: Iterable[bytes], read: Callable[[bytes], T | None], recovery: Recovery
+    pieces: Iterable[bytes], read: Callable[[bytes], T | None], recovery: Recovery, *, ours: bool
 ) -> Iterator[tuple[Span, T]]:
-    """Yield each whole record with its place, line ending included; note the rest in ``recovery``.
+    """Yield each whole record with its place, its LF included (even one still to be appended).
 
-    ``read`` returns None for what is no JSON. Raises `Damaged`.
+    ``read`` returns None for what is no JSON. ``ours``: it is known that we wrote the file. What was found
+    beside records is in ``recovery`` at the end; blank lines are passed over. Raises `Damaged`.
     """
     cutter = LineCutter()
     start = 0
@@ -85,33 +95,30 @@ def records(
             span = Span(start, start + len(line) + 1)
             start = span.end
             if (record := read(line)) is not None:
-                _move(holes, recovery.holes)
-                recovery.size = span.end
+                recovery.take_record(span.end, holes)
                 yield span, record
             elif b"\0" in line:
                 holes.append(span)
-            else:
+            elif line.strip():
                 raise Damaged(span.start)
+            elif not holes:
+                recovery.size = span.end
     rest = cutter.take_rest()
     end = start + len(rest)
     if rest and (record := read(rest)) is not None:
-        _move(holes, recovery.holes)
-        recovery.size, recovery.unterminated = end, True
-        yield Span(start, end), record
+        recovery.take_record(end, holes)
+        recovery.unterminated = True
+        yield Span(start, end + 1), record
     elif end > recovery.size:
-        if not _is_ours(rest, after_records=recovery.size > 0, after_holes=bool(holes)):
+        if not (_may_be_torn(rest) if ours or recovery.records else _must_be_ours(rest) and not holes):
             raise Damaged(start)
         recovery.torn = Span(recovery.size, end)
 
 
-def _move(spans: list[Span], to: Spans) -> None:
-    for span in spans:
-        to.append(span)
-    spans.clear()
+def _may_be_torn(rest: bytes) -> bool:
+    return not rest.strip() or rest.startswith(b"{") or b"\0" in rest
 
 
-def _is_ours(rest: bytes, *, after_records: bool, after_holes: bool) -> bool:
-    if after_records:
-        return not rest or rest.startswith(b"{") or b"\0" in rest
-    # A file without one whole record may be anybody's: only half a first record, or zeros, can be ours.
-    return not after_holes and (rest.startswith(b"{") or not rest.strip(b"\0"))
+def _must_be_ours(rest: bytes) -> bool:
+    # Without one whole record the file may be anybody's: only half a first record, or zeros, are surely ours.
+    return rest.startswith(b"{") or not rest.strip(b"\0")

@@ -1,0 +1,136 @@
+"""Reading what earlier runs left in an output, and refusing what does not fit this one. Nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import attrs
+import msgspec
+
+from headrace._exceptions import RunRefused, StorageFailed
+from headrace._mending import read_all
+from headrace.dialects import BadRecord, RecordIdentity, read_identity
+from headrace.journal import (
+    Damaged,
+    KnownJobs,
+    Recovery,
+    RetryFailed,
+    Sidecar,
+    Span,
+    Spans,
+    Tally,
+    is_tried_again,
+    recipe_changes,
+    records,
+)
+from headrace.storage import Storage
+
+
+@attrs.frozen
+class SurveyedFile:
+    """A file whose records are to be read once; the rest is in ``recovery`` afterwards."""
+
+    storage: Storage
+    path: Path
+    ours: bool
+    """It is known that headrace wrote it."""
+    recovery: Recovery = attrs.field(factory=Recovery)
+
+    def records(self) -> Iterator[tuple[Span, RecordIdentity]]:
+        """Yield each whole record. Raises `RunRefused` for a foreign file, `StorageFailed` for damage."""
+        pieces = read_all(self.storage, self.path)
+        try:
+            yield from records(pieces, _read_record, self.recovery, ours=self.ours)
+        except Damaged as damage:
+            if not (self.ours or self.recovery.records):
+                raise RunRefused(f"{self.path} is no output of headrace: name another -o") from damage
+            raise StorageFailed(
+                f"{self.path} is damaged at byte {damage.offset:,}, and nothing was changed: "
+                f"mend that line or move the file away"
+            ) from damage
+
+
+@attrs.frozen
+class Failures:
+    """What the error file came to."""
+
+    tried_again: Spans
+    """Records that leave the file."""
+    kept: int
+    """Records of jobs that are not tried again."""
+    earlier: Mapping[str, tuple[int, int]]
+    """By id, the attempts and the maybe billed ones of jobs that are tried again."""
+
+
+def survey_results(file: SurveyedFile, known: KnownJobs) -> Tally:
+    """Tell ``known`` of all results."""
+    tally = Tally()
+    for span, record in file.records():
+        match, first = known.take(record)
+        tally.take(match, record, span, first=first)
+    return tally
+
+
+def survey_failures(file: SurveyedFile, known: KnownJobs, retry_failed: RetryFailed) -> Failures:
+    """Tell ``known`` of all failures. To be called after `survey_results`."""
+    tried_again = Spans()
+    earlier: dict[str, tuple[int, int]] = {}
+    kept = 0
+    for span, record in file.records():
+        again = is_tried_again(record.failed, retry_failed)
+        if record.failed != "bad_line" and known.take_failure(record, again=again):
+            kept += 1
+            continue
+        tried_again.append(span)
+        if record.id is not None and record.attempts:
+            earlier[record.id] = record.attempts, record.maybe_billed
+    return Failures(tried_again, kept, earlier)
+
+
+def refuse_strangers(tally: Tally, path: Path) -> None:
+    """Raise `RunRefused` if the output belongs to another input."""
+    if tally.records and tally.matches["stranger"] == tally.records:
+        raise RunRefused(
+            f"{path} holds {tally.records:,} records and none is of this input: "
+            f"name another -o, or move it aside by --restart"
+        )
+
+
+def refuse_changes(tally: Tally, path: Path, sidecar: Sidecar, recipe: Mapping[str, object]) -> None:
+    """Raise `RunRefused` if what shaped a finished job changed since, and say what (P7)."""
+    changes = [
+        f"{_named(sidecar.recipes.get(old, recipe), recipe)} ({count:,} finished jobs)"
+        for old, count in tally.recipes.items()
+    ]
+    if count := tally.matches["line changed"]:
+        ids = ", ".join(ascii(job_id[:60]) for job_id in tally.changed_ids)
+        more = ", ..." if count > len(tally.changed_ids) else ""
+        changes.append(f"the lines of {count:,} finished jobs changed ({ids}{more})")
+    if changes:
+        raise RunRefused(
+            f"{path} was made from something else: {'; '.join(changes)}. "
+            f"Do them again by --on-change rerun, keep them by --on-change skip, or start over by --restart"
+        )
+
+
+def _named(old: Mapping[str, object], new: Mapping[str, object]) -> str:
+    return "; ".join(recipe_changes(old, new)) or "the prompt, model or parameters changed"
+
+
+_FOREIGN = RecordIdentity(id=None, succeeded=False)
+
+
+def _read_record(line: bytes) -> RecordIdentity | None:
+    try:
+        return read_identity(line)
+    except BadRecord:
+        return _FOREIGN if _is_json(line) else None
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,156 @@
+"""A simulated disk: page cache, sync, locks, faults at the k-th call, kills and power failures.
+
+What it models of a real one: written bytes are visible at once and survive a kill; a power failure keeps what
+was synced, and of what was not, any page may be zeros and any part of the end missing. A new file's name is
+durable after its sync or a rename; renames are durable and atomic.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import attrs
+
+PAGE = 512
+"""Smaller than a real page, so that short histories have many."""
+
+
+@attrs.define
+class SimulatedFile:
+    cached: bytes = b""
+    synced: bytes | None = None
+    """None: not even the name survives a power failure."""
+
+
+@attrs.define
+class Platters:
+    """What all processes share: the files, who holds which lock, and what is in the way."""
+
+    files: dict[Path, SimulatedFile] = attrs.field(factory=dict[Path, SimulatedFile])
+    locks: dict[Path, object] = attrs.field(factory=dict[Path, object])
+    directories: set[Path] = attrs.field(factory=set[Path])
+    links: set[Path] = attrs.field(factory=set[Path])
+
+
+Fault = OSError | int
+"""Raised instead of the operation (before anything is done), or the number of bytes that an append takes."""
+
+
+@attrs.define
+class SimulatedDisk:
+    """One process' view of the platters: a `headrace.storage.Storage`, and an input disk."""
+
+    platters: Platters = attrs.field(factory=Platters)
+    faults: dict[int, Fault] = attrs.field(factory=dict[int, Fault])
+    """By the number of the changing call, from 0: append, truncate, sync, rename."""
+    on_call: Callable[[int, str, Path], None] | None = None
+    """Sees each changing call before it happens; may raise to kill the process there."""
+    calls: int = 0
+
+    def append(self, path: Path, data: bytes) -> int:
+        fault = self._change("append", path)
+        file = self._made(path)
+        taken = data if fault is None else data[:fault]
+        file.cached += taken
+        return len(taken)
+
+    def sync(self, path: Path) -> None:
+        self._change("sync", path)
+        file = self._made(path)
+        file.synced = file.cached
+
+    def truncate(self, path: Path, size: int) -> None:
+        self._change("truncate", path)
+        file = self._made(path)
+        file.cached = file.cached[:size].ljust(size, b"\0")
+
+    def read(self, path: Path, offset: int, size: int) -> bytes:
+        self._check(path)
+        if path not in self.platters.files:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        return self.platters.files[path].cached[offset : offset + size]
+
+    def lock(self, path: Path) -> None:
+        self._made(path)
+        if self.platters.locks.setdefault(path, self) is not self:
+            raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK))
+
+    def rename(self, old: Path, new: Path) -> None:
+        self._change("rename", old)
+        file = self.platters.files.pop(old)
+        file.synced = file.cached if file.synced is None else file.synced
+        self.platters.files[new] = file
+
+    def close(self) -> None:
+        for path in [path for path, holder in self.platters.locks.items() if holder is self]:
+            del self.platters.locks[path]
+
+    def content(self, path: Path) -> bytes:
+        return self.platters.files[path].cached
+
+    def put(self, path: Path, content: bytes) -> None:
+        self.platters.files[path] = SimulatedFile(content, content)
+
+    def restarted(self, faults: dict[int, Fault] | None = None) -> SimulatedDisk:
+        """The disk of the next process, after this one was killed."""
+        self.close()
+        return SimulatedDisk(self.platters, faults or {})
+
+    def after_power_failure(self, dice: Random) -> SimulatedDisk:
+        """The disk of the next process, after the power went: the platters hold what had reached them."""
+        self.close()
+        for path, file in list(self.platters.files.items()):
+            survived = _survived(file, dice)
+            if survived is None:
+                del self.platters.files[path]
+            else:
+                self.platters.files[path] = SimulatedFile(survived, survived)
+        return SimulatedDisk(self.platters)
+
+    def _change(self, operation: str, path: Path) -> int | None:
+        number = self.calls
+        self.calls += 1
+        if self.on_call is not None:
+            self.on_call(number, operation, path)
+        fault = self.faults.get(number)
+        if isinstance(fault, OSError):
+            raise fault
+        return fault
+
+    def _made(self, path: Path) -> SimulatedFile:
+        self._check(path)
+        return self.platters.files.setdefault(path, SimulatedFile())
+
+    def _check(self, path: Path) -> None:
+        if path in self.platters.directories:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if path in self.platters.links:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+
+
+def disk_full() -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def io_error() -> OSError:
+    return OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def _survived(file: SimulatedFile, dice: Random) -> bytes | None:
+    """What a power failure leaves of a file; None: not even its name."""
+    if file.synced is None and dice.random() < 0.5:
+        return None
+    durable = file.synced or b""
+    if not file.cached.startswith(durable):  # cut since the last sync: the cut is on the platter, or not
+        return dice.choice((durable, file.cached))
+    size = dice.randint(len(durable), len(file.cached))
+    survived = bytearray(file.cached[:size])
+    for start in range(len(durable), size, PAGE):
+        page_end = min(size, (start // PAGE + 1) * PAGE)
+        if dice.random() < 0.3:
+            survived[start:page_end] = bytes(page_end - start)
+    return bytes(survived)
