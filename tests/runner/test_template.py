@@ -62,7 +62,8 @@ def test_fields_are_named_once_in_order_of_appearance() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["answer", "meta.author", "question.upper", "meta.tags.0", "question.__class__"]
+    "name",
+    ["answer", "meta.author", "question.upper", "question.2", "n.2", "meta.tags.0", "question.__class__"],
 )
 def test_a_missing_field_names_itself_and_those_there_are(name: str) -> None:
     """Only keys of objects count: neither attributes nor places in an array."""

@@ -142,8 +142,8 @@ def _failure(
         message=printable(f"{status} {error.type}".rstrip() + f": {error.text or 'without a text'}"),
         status=status,
         body=body,
-        request_id=printable(request_id) if request_id else None,
-        code=printable(code) if code else None,
+        request_id=_name(request_id),
+        code=_name(code),
         sent=sent,
     )
 
@@ -158,8 +158,8 @@ def bad_answer(reason: str, answer: Answer) -> Failure:
         message=printable(f"{answer.status} with a body that is no answer ({reason}): {text}"),
         status=answer.status,
         body=_excerpt(value),
-        request_id=answer.request_id,
-        code=printable(error.codes[0]) if error.codes else None,
+        request_id=_name(answer.request_id),
+        code=_name(next(iter(error.codes), None)),
     )
 
 
@@ -171,6 +171,11 @@ def failure_from_transport(error: TransportError) -> Failure:
     elif isinstance(error, AttemptTimedOut):
         kind = "timeout"
     return Failure(kind=kind, message=printable(str(error)) or type(error).__name__, sent=error.sent)
+
+
+def _name(text: str | None) -> str | None:
+    """Return an id or a code that a server gave, fit for a terminal."""
+    return text and printable(text)
 
 
 def _decoded(body: str | bytes) -> object:

@@ -18,7 +18,6 @@ import msgspec
 from headrace._exceptions import BadLine, RunRefused
 from headrace.template import MISSING, field_names, look_up
 
-from ._printable import printable
 from ._records import DECODE_ERRORS, encode
 
 MAX_ID_LENGTH: Final = 256
@@ -45,7 +44,7 @@ def unreadable(error: Exception, line: bytes) -> BadLine:
     if isinstance(error, UnicodeError):
         return BadLine("the line is not valid UTF-8")
     if isinstance(error, msgspec.ValidationError):
-        return BadLine(f"the line does not fit: {printable(str(error)[:80])}")
+        return BadLine(f"the line does not fit: {str(error)[:80]}")
     if _HALF_PAIR.search(line):
         return BadLine("the line holds half of a surrogate pair (\\ud800 to \\udfff), which no text has")
     reason = str(error).removeprefix("JSON is malformed: ")[:80]
@@ -68,7 +67,7 @@ def require_all_unique(line: bytes) -> None:
     """Raise `BadLine` if any object of the line has a key twice."""
     try:
         json.loads(line, object_pairs_hook=_unique)
-    except (RecursionError, ValueError) as error:
+    except RecursionError as error:
         raise unreadable(error, line) from error
 
 
@@ -90,7 +89,7 @@ def quoted(text: str) -> str:
 def check_id(value: object, name: str) -> str:
     """Return an id of 1 to 256 characters without control characters; integers become decimal text."""
     if type(value) is int:
-        value = _decimal(value, name)
+        value = str(value)
     if type(value) is not str:
         raise BadLine(f"{name} must be a string")
     if not 0 < len(value) <= MAX_ID_LENGTH:
@@ -101,13 +100,6 @@ def check_id(value: object, name: str) -> str:
 
 
 _CONTROL: Final = frozenset({"Cc", "Zl", "Zp"})
-
-
-def _decimal(value: int, name: str) -> str:
-    try:
-        return str(value)
-    except ValueError as error:  # Python writes no integer of more than 4,300 digits
-        raise BadLine(f"{name} must have 1 to {MAX_ID_LENGTH} characters") from error
 
 
 _T = TypeVar("_T", str, int, bool)

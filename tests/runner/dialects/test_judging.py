@@ -276,6 +276,15 @@ def test_a_request_id_is_found_in_the_body_where_no_header_has_it() -> None:
     assert outcome.request_id == "req_2"
 
 
+def test_a_request_id_is_free_of_control_characters() -> None:
+    outcome = dialect("anthropic").judge(
+        answer(400, b"", head=b"HTTP/1.1 400 x\r\nrequest-id: r\x1b[31m\x9b\r\n\r\n")
+    )
+
+    assert isinstance(outcome, Failure)
+    assert outcome.request_id == "r"
+
+
 def test_an_error_body_is_kept_as_one_line_if_it_is_small() -> None:
     small = json.dumps(anthropic_error("x", "\u2028"), indent=1, ensure_ascii=False).encode()
 

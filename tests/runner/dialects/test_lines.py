@@ -262,6 +262,7 @@ def test_a_line_that_is_no_request_says_why(name: str, text: bytes, reason: str)
         "/v1/%2e%2e/admin",
         "/v1/..%2fadmin",
         "/v1/..\\admin",
+        "/v1/..%5cadmin",
         "/v1/x\r\nx-api-key: y",
         "/v1/x y",
         "/v1/é",

@@ -117,6 +117,8 @@ def test_the_first_token_is_noticed_with_the_first_delta() -> None:
     assert not assembler.has_token
     assembler.feed(messages_sse(TEXT[1]))
     assert assembler.has_token
+    assembler.feed(messages_sse(TEXT[3]))
+    assert assembler.has_token
 
 
 WHOLE = messages_sse(START, *TEXT, *END)
@@ -260,6 +262,30 @@ def test_several_choices_are_kept_apart_and_in_order() -> None:
     choices = json.loads(outcome.message)["choices"]
     assert [(choice["index"], choice["message"]["content"]) for choice in choices] == [(0, "aA"), (1, "b")]
     assert outcome.stop_reason == "length"
+
+
+def test_names_that_a_server_repeats_in_every_chunk_are_said_once() -> None:
+    call = {"index": 0, "id": "t", "type": "function", "function": {"name": "f", "arguments": "1"}}
+    part = chunk({"role": "assistant", "tool_calls": [call]}, "tool_calls")
+
+    outcome = assembled(dialect("openai"), chat_sse(part, part))
+
+    assert isinstance(outcome, Success)
+    assert json.loads(outcome.message)["choices"][0] == {
+        "index": 0,
+        "finish_reason": "tool_calls",
+        "message": {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "t", "type": "function", "function": {"name": "f", "arguments": "11"}}],
+        },
+    }
+
+
+def test_a_chunk_that_is_an_error_needs_no_event_name() -> None:
+    error = {"error": {"message": "slow", "type": "rate_limit_error", "code": None}}
+
+    assert failed("openai", chat_sse(chunk({"content": "a"}), error)).kind == "rate_limit"
 
 
 def test_a_role_is_no_token_and_a_tool_call_is_one() -> None:
