@@ -1,4 +1,4 @@
-"""Reading what earlier runs left in an output, and refusing what does not fit this one. Nothing is changed."""
+"""Reading what earlier runs left in an output, and refusing what does not fit. Nothing is changed."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -36,8 +35,16 @@ class Platters:
     links: set[Path] = attrs.field(factory=set[Path])
 
 
-Fault = OSError | int
-"""Raised instead of the operation (before anything is done), or the number of bytes that an append takes."""
+class Killed(BaseException):
+    """The process dies here; an append has taken so many of its bytes."""
+
+    def __init__(self, taken: int = 0) -> None:
+        super().__init__()
+        self.taken = taken
+
+
+Fault = OSError | Killed | int
+"""Raised instead of the operation, or the number of bytes that an append takes."""
 
 
 @attrs.define
@@ -47,24 +54,26 @@ class SimulatedDisk:
     platters: Platters = attrs.field(factory=Platters)
     faults: dict[int, Fault] = attrs.field(factory=dict[int, Fault])
     """By the number of the changing call, from 0: append, truncate, sync, rename."""
-    on_call: Callable[[int, str, Path], None] | None = None
-    """Sees each changing call before it happens; may raise to kill the process there."""
     calls: int = 0
 
     def append(self, path: Path, data: bytes) -> int:
-        fault = self._change("append", path)
+        fault = self._next_fault()
         file = self._made(path)
-        taken = data if fault is None else data[:fault]
-        file.cached += taken
-        return len(taken)
+        if isinstance(fault, OSError):
+            raise fault
+        taken = fault.taken if isinstance(fault, Killed) else fault
+        file.cached += data[:taken]
+        if isinstance(fault, Killed):
+            raise fault
+        return len(data[:taken])
 
     def sync(self, path: Path) -> None:
-        self._change("sync", path)
+        self._change()
         file = self._made(path)
         file.synced = file.cached
 
     def truncate(self, path: Path, size: int) -> None:
-        self._change("truncate", path)
+        self._change()
         file = self._made(path)
         file.cached = file.cached[:size].ljust(size, b"\0")
 
@@ -80,7 +89,7 @@ class SimulatedDisk:
             raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK))
 
     def rename(self, old: Path, new: Path) -> None:
-        self._change("rename", old)
+        self._change()
         file = self.platters.files.pop(old)
         file.synced = file.cached if file.synced is None else file.synced
         self.platters.files[new] = file
@@ -111,15 +120,14 @@ class SimulatedDisk:
                 self.platters.files[path] = SimulatedFile(survived, survived)
         return SimulatedDisk(self.platters)
 
-    def _change(self, operation: str, path: Path) -> int | None:
-        number = self.calls
-        self.calls += 1
-        if self.on_call is not None:
-            self.on_call(number, operation, path)
-        fault = self.faults.get(number)
-        if isinstance(fault, OSError):
+    def _change(self) -> None:
+        fault = self._next_fault()
+        if isinstance(fault, OSError | Killed):
             raise fault
-        return fault
+
+    def _next_fault(self) -> Fault | None:
+        self.calls += 1
+        return self.faults.get(self.calls - 1)
 
     def _made(self, path: Path) -> SimulatedFile:
         self._check(path)
