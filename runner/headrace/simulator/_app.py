@@ -41,7 +41,7 @@ class Simulator:
         epoch: float = _NEW_YEAR_2026,
     ) -> None:
         self.log = RequestLog() if log is None else log
-        self._service = Service(profile or Profile(), schedule, seed)
+        self.service = Service(profile or Profile(), schedule, seed)
         self._epoch = epoch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +50,7 @@ class Simulator:
             await live(receive, send)
             return
         now = trio.current_time()
-        profile = self._service.profile_at(now)
+        profile = self.service.profile_at(now)
         body, too_large = b"", False
         try:
             body = await read_body(receive, profile.max_body)
@@ -78,7 +78,7 @@ class Simulator:
             body=body,
             profile=profile,
             api=_chat_api if path.startswith("/v1/chat/") else _messages_api,
-            dice=self._service.roll(digest),
+            dice=self.service.roll(digest),
             epoch=self._epoch,
             record=LogRecord(time=self._epoch + now, method=scope["method"], path=path, body=digest),
         )
@@ -89,7 +89,7 @@ class Simulator:
             return
         try:
             _check_request(call, too_large=too_large)
-            self._service.check_key(call.profile, call.api.key(call.headers))
+            self.service.check_key(call.profile, call.api.key(call.headers))
             await self._route(call)
         except Refusal as refusal:
             await call.refuse(refusal)
@@ -97,16 +97,16 @@ class Simulator:
     async def _route(self, call: Call) -> None:
         path = call.scope["path"]
         if path in _GENERATING:
-            await generate(self._service, call)
+            await generate(self.service, call)
         elif path == _COUNT_TOKENS:
             model, body = _messages_api.count(call.body)
-            self._service.check_model(call.profile, model)
+            self.service.check_model(call.profile, model)
             await call.respond(200, body)
         else:
             await call.respond(200, self._models(call))
 
     def _models(self, call: Call) -> bytes:
-        models = self._service.models(call.profile)
+        models = self.service.models(call.profile)
         anthropic = b"anthropic-version" in call.headers  # OpenAI's clients ask the same path
         if model := call.scope["path"].removeprefix(_MODELS).removeprefix("/"):
             return model_document(models, model, anthropic=anthropic)

@@ -70,7 +70,7 @@ async def _speak(service: Service, call: Call, ticket: Ticket, tokens: int, sinc
 
 async def _send_whole(service: Service, call: Call, ticket: Ticket, reply: Reply) -> None:
     now = trio.current_time()
-    step = max(1, math.ceil(ticket.profile.tokens_per_second * _STEP))
+    step = math.ceil(min(ticket.profile.tokens_per_second * _STEP, ticket.output_tokens))
     for spoken in range(0, ticket.output_tokens, step):
         now = await _speak(service, call, ticket, min(step, ticket.output_tokens - spoken), now)
     if ticket.fault == "garbage":
