@@ -1,0 +1,149 @@
+"""The whole program in memory, under virtual time: job file, runner, transport, simulator, disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import attrs
+import trio
+
+from headrace._run_file import World, run_file
+from headrace.actors._messages import Stop
+from headrace.dialects import RequestOptions
+from headrace.inputs import InputFile, Inputs
+from headrace.options import RunOptions
+from headrace.simulator import Profile, Simulator, in_memory_connector
+from headrace.simulator._asgi import App
+from headrace.statistics import Snapshot
+from headrace.stopping import ExitCode, StopReason
+from headrace.summary import Summary
+from tests.runner.disk import SimulatedDisk
+
+INPUT, OUTPUT = Path("/in/jobs.jsonl"), Path("/out/results.jsonl")
+ERRORS, SPOOL = Path("/out/results.errors.jsonl"), Path("/spool/rest.jsonl")
+KEY = "sk-test-7f9c"
+EPOCH = 1_767_225_600.0
+INTERRUPT = StopReason(ExitCode.INTERRUPTED, "stopped by a test")
+
+
+def jobs(count: int, *, max_tokens: int = 20, **body: Any) -> bytes:
+    """Lines of the Anthropic dialect, ids ``job-0`` and on, each with a question of its own."""
+    return b"".join(
+        json.dumps(
+            {
+                "custom_id": f"job-{n}",
+                "params": {
+                    "model": "m",
+                    "max_tokens": max_tokens,
+                    "messages": [{"role": "user", "content": f"question {n}"}],
+                    **body,
+                },
+            }
+        ).encode()
+        + b"\n"
+        for n in range(count)
+    )
+
+
+def new_disk(lines: bytes) -> SimulatedDisk:
+    """A disk with nothing on it but the job file."""
+    disk = SimulatedDisk()
+    disk.put(INPUT, lines)
+    return disk
+
+
+def records(disk: SimulatedDisk, path: Path = OUTPUT) -> list[dict[str, Any]]:
+    """The records of a file; none if there is no such file."""
+    if path not in disk.platters.files:
+        return []
+    content = disk.content(path)
+    assert not content or content.endswith(b"\n")
+    return [json.loads(line) for line in content.splitlines()]
+
+
+def ids(disk: SimulatedDisk, path: Path = OUTPUT) -> list[str]:
+    """The ids of a file's records, in its order."""
+    return [record["custom_id"] for record in records(disk, path)]
+
+
+@attrs.define
+class Told:
+    """What a run told its user while it went on."""
+
+    notices: list[str] = attrs.field(factory=list[str])
+    snapshots: list[Snapshot] = attrs.field(factory=list[Snapshot])
+
+
+async def run(
+    disk: SimulatedDisk,
+    app: App,
+    *,
+    seed: int = 0,
+    stops: Iterable[tuple[float, Stop]] = (),
+    told: Told | None = None,
+    request: RequestOptions | None = None,
+    **options: Any,
+) -> Summary:
+    """Run the job file of a disk against a server. ``stops``: wishes to end, each so many seconds after the start."""
+    told = told or Told()
+    options.setdefault("concurrency", 8)
+    async with trio.open_nursery() as nursery:
+        world = World(
+            storage=disk,
+            spool=SPOOL,
+            open_inputs=lambda given: _inputs(disk, given),
+            connect=in_memory_connector(app, nursery),
+            wall_clock=lambda: EPOCH + trio.current_time(),
+            dice=Random(seed).random,
+        )
+        asked = RunOptions(
+            inputs=(str(INPUT),),
+            output=OUTPUT,
+            base_url="http://api.localhost",
+            environ={"ANTHROPIC_API_KEY": KEY, "OPENAI_API_KEY": KEY},
+            request=request or RequestOptions(),
+            **options,
+        )
+        try:
+            return await run_file(
+                asked,
+                world=world,
+                stops=lambda: _later(list(stops)),
+                display=lambda _: _collect(told),
+                notify=told.notices.append,
+            )
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+def _inputs(disk: SimulatedDisk, options: RunOptions) -> Inputs:
+    files = [InputFile(path=Path(name), size=len(disk.content(Path(name)))) for name in options.inputs]
+    return Inputs(files=files, disk=disk, first=options.first)
+
+
+async def _later(stops: list[tuple[float, Stop]]) -> AsyncGenerator[Stop]:
+    began = trio.current_time()
+    for after, stop in stops:
+        await trio.sleep_until(began + after)
+        yield stop
+    await trio.sleep_forever()
+
+
+@contextmanager
+def _collect(told: Told) -> Generator[Callable[[Snapshot], None]]:
+    yield told.snapshots.append
+
+
+def simulator(**profile: Any) -> Simulator:
+    """A simulated API; the arguments are those of a `Profile`."""
+    return Simulator(Profile(**profile), epoch=EPOCH)
+
+
+def requests(server: Simulator) -> int:
+    """How many requests have arrived."""
+    return len(server.log.records)
