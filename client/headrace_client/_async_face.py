@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, get_origin
 
 from anyio import Path, sleep
+from sniffio import current_async_library
 
 from ._configuration import BaseClient, Settings
 from ._flow import Flow, RetryEvent, Send, Success
@@ -48,6 +49,7 @@ class AsyncAPIClient(BaseClient):
             check_http_client(http_client, "AsyncClient")
         super().__init__(**settings)
         self._http_client = http_client
+        self._closed = False
         self._pool = pool
         if http_client is not None:
             self._timeout = lent_timeout(http_client, self._timeout)
@@ -55,6 +57,8 @@ class AsyncAPIClient(BaseClient):
     @property
     def _client(self) -> httpx.AsyncClient:
         if self._http_client is None:
+            if self._closed:
+                raise RuntimeError("Cannot send a request, as the client has been closed.")
             from ._http_clients import OwnAsyncHttpxClient  # imports httpx
 
             self._http_client = OwnAsyncHttpxClient()
@@ -65,13 +69,15 @@ class AsyncAPIClient(BaseClient):
 
     def is_closed(self) -> bool:
         """Tell whether the HTTP client has been closed."""
-        return self._http_client is not None and self._http_client.is_closed
+        return self._closed or (self._http_client is not None and self._http_client.is_closed)
 
     async def close(self) -> None:
         """Close the HTTP client, even one that was passed in or is shared with copies."""
-        await self._client.aclose()
+        self._closed = True
         if self._pool is not None:
             self._pool.close()
+        if self._http_client is not None:
+            await self._http_client.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -155,18 +161,21 @@ class AsyncAPIClient(BaseClient):
         """Give a way to one endpoint that makes single attempts: no retries, no redirects, no parsing.
 
         ``headers`` lie over the client's own. ``idle_timeout``: seconds of silence after which an attempt
-        fails. Runs on trio. Raises `ValueError` for a URL or headers that cannot be sent.
+        fails. It goes through the HTTP client if one was given, else on trio straight to our own
+        transport. Raises `ValueError` for a URL or headers that cannot be sent.
         """
-        from ._lane import open_pooled_lane  # imports trio
+        from ._httpx_lane import open_httpx_lane  # they import trio
+        from ._lane import open_pooled_lane
         from .transport import ConnectionPool, Origin
 
+        url = build_url(self._url, path, self.default_query, self.qs)
+        sent = self._endpoint_headers(url, headers or {}).sent
+        if self._pool is None and (self._http_client is not None or current_async_library() != "trio"):
+            return open_httpx_lane(self._client, method, url, sent, idle_timeout=idle_timeout)
         if self._pool is None:
             self._pool = ConnectionPool()
-        url = build_url(self._url, path, self.default_query, self.qs)
-        merged = self._endpoint_headers(url, headers or {})
-        return open_pooled_lane(
-            self._pool, Origin.parse(url), method, request_target(url), merged.sent, idle_timeout=idle_timeout
-        )
+        origin, target = Origin.parse(url), request_target(url)
+        return open_pooled_lane(self._pool, origin, method, target, sent, idle_timeout=idle_timeout)
 
     async def get(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
         """Make a GET request, which has no body."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ._anthropic import AnthropicConfiguration, effective_base_url
 from ._base_client import AsyncAPIClient, SyncAPIClient
 from ._flow import RetryEvent
+from ._logging import setup_logging
 from ._options import (
     DEFAULT_MAX_RETRIES,
     MAX_RETRY_AFTER,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from .resources.beta import AsyncBeta, Beta
     from .resources.messages import AsyncMessages, Messages
     from .resources.models import AsyncModels, Models
+
+setup_logging()
 
 
 class Anthropic(AnthropicConfiguration, SyncAPIClient):

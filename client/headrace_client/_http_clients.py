@@ -123,6 +123,33 @@ class DefaultAsyncHttpxClient(httpx.AsyncClient):
         super().__init__(transport=transport, **kwargs)
 
 
+class DefaultAioHttpClient(httpx.AsyncClient):
+    """An HTTP client that sends by aiohttp, on asyncio only; needs the extra ``aiohttp``.
+
+    Takes what `httpx.AsyncClient` takes, except for ``cert`` and HTTP/2. Raises `RuntimeError` without it.
+    """
+
+    def __init__(self, *, proxy: str | None = None, **kwargs: Any) -> None:
+        try:
+            from ._aiohttp_transport import AiohttpTransport  # needs the extra
+        except ImportError:
+            raise RuntimeError(
+                "To use the aiohttp client you must have installed the package with the `aiohttp` extra"
+            ) from None
+        kwargs = _with_defaults(kwargs)
+        arguments = _transport_arguments(kwargs)
+        kwargs.setdefault(
+            "transport",
+            AiohttpTransport(
+                verify=arguments.get("verify", True),
+                limits=kwargs["limits"],
+                proxy=proxy,
+                trust_env=kwargs.get("trust_env", True),
+            ),
+        )
+        super().__init__(**kwargs)
+
+
 class LibraryTransport(httpx.AsyncBaseTransport):
     """A transport made at the first request, when it is known whether trio or asyncio runs.
 

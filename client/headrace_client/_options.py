@@ -6,7 +6,7 @@ Three ways to say nothing are kept apart: `not_given` leaves a setting as it is,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import attrs
@@ -95,6 +95,7 @@ class RequestExtras(TypedDict, total=False):
     extra_query: Query | None
     extra_body: object | None
     timeout: TimeoutTypes | NotGiven
+    betas: Sequence[str] | Omit
 
 
 @attrs.frozen(kw_only=True)
@@ -141,10 +142,13 @@ def make_request_options(
     extra_query: Query | None = None,
     extra_body: object | None = None,
     timeout: TimeoutTypes | NotGiven = not_given,
+    betas: Sequence[str] | Omit = omit,
     params: Query | None = None,
 ) -> RequestOptions:
     """Turn the extras of a method into the ``options`` of a verb; ``extra_query`` wins over ``params``."""
     options = RequestOptions(timeout=timeout)
+    if betas:
+        extra_headers = {"anthropic-beta": ",".join(betas), **(extra_headers or {})}
     if extra_headers is not None:
         options["headers"] = extra_headers
     if extra_body is not None:

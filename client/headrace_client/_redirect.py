@@ -30,13 +30,20 @@ def redirected(options: FinalRequestOptions, response: httpx.Response, hops: int
     Raises `APIRedirectError` when it leads to another origin, or after 20 hops.
     """
     here, location = str(response.request.url), response.headers["location"]
-    target = urljoin(here, location)
+    target = _joined(here, location)
     problem = _problem(here, target, hops)
     if problem:
         raise APIRedirectError(problem, response.request, status_code=response.status_code, location=location)
     return options.replace(
         url=target, params={}, redirected=True, **_changes(response.status_code, options.method)
     )
+
+
+def _joined(here: str, location: str) -> str:
+    try:
+        return urljoin(here, location)
+    except ValueError:  # no URL: it has no origin that could be ours
+        return location
 
 
 def _problem(here: str, target: str, hops: int) -> str | None:

@@ -32,12 +32,15 @@ class SyncAPIClient(BaseClient):
             check_http_client(http_client, "Client")
         super().__init__(**settings)
         self._http_client = http_client
+        self._closed = False
         if http_client is not None:
             self._timeout = lent_timeout(http_client, self._timeout)
 
     @property
     def _client(self) -> httpx.Client:
         if self._http_client is None:
+            if self._closed:
+                raise RuntimeError("Cannot send a request, as the client has been closed.")
             from ._http_clients import OwnHttpxClient  # imports httpx
 
             self._http_client = OwnHttpxClient()
@@ -45,11 +48,13 @@ class SyncAPIClient(BaseClient):
 
     def is_closed(self) -> bool:
         """Tell whether the HTTP client has been closed."""
-        return self._http_client is not None and self._http_client.is_closed
+        return self._closed or (self._http_client is not None and self._http_client.is_closed)
 
     def close(self) -> None:
         """Close the HTTP client, even one that was passed in or is shared with copies."""
-        self._client.close()
+        self._closed = True
+        if self._http_client is not None:
+            self._http_client.close()
 
     def __enter__(self) -> Self:
         return self

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import attrs
 import httpx
 import pytest
 
-from headrace_client import APIStatusError
-from headrace_client.testing import reply
+from headrace_client import APIStatusError, APITimeoutError, RateLimitError, RetryEvent, omit
+from headrace_client.testing import ScriptedAPI, reply
 from tests.client.faces import Face, settle
 
 pytestmark = pytest.mark.anyio
@@ -35,3 +39,150 @@ async def test_final_statuses_are_not_retried(face: Face, status: int) -> None:
 
     assert caught.value.status_code == status
     assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize(("asked", "waited"), [("3", 3.0), ("171", 171.0)])
+async def test_the_server_s_wait_is_kept(face: Face, asked: str, waited: float) -> None:
+    """Item 71."""
+    client, _ = face.scripted(reply(429, headers={"Retry-After": asked}), reply(json={}))
+
+    await settle(client.get("/foo", cast_to=httpx.Response))
+
+    assert waited <= face.sleeps[0] <= waited * 1.1
+
+
+async def test_a_wait_beyond_the_cap_is_refused(face: Face) -> None:
+    """Better: the cap is settable."""
+    client, api = face.scripted(reply(429, headers={"retry-after": "11"}), max_retry_after=10)
+
+    with pytest.raises(RateLimitError):
+        await settle(client.get("/foo", cast_to=httpx.Response))
+
+    assert len(api.requests) == 1
+
+
+async def test_retries_end(face: Face) -> None:
+    """Items 5 and 70: two retries by default, and the last error is told."""
+    client, api = face.scripted(reply(500), reply(502), reply(503))
+
+    with pytest.raises(APIStatusError) as caught:
+        await settle(client.get("/foo", cast_to=httpx.Response))
+
+    assert caught.value.status_code == 503
+    assert len(api.requests) == 3
+    assert 0.375 < face.sleeps[0] <= 0.5 < 0.75 < face.sleeps[1] <= 1.0
+
+
+async def test_retries_of_one_call(face: Face) -> None:
+    """Item 67."""
+    client, api = face.scripted(*[reply(500)] * 5, reply(json={}), max_retries=0)
+
+    await settle(client.get("/foo", cast_to=httpx.Response, options={"max_retries": math.inf}))
+
+    assert len(api.requests) == 6
+
+
+async def test_the_hook_is_told_of_each_retry(face: Face) -> None:
+    """Better: a frozen record of attempt, wait, waited and cause."""
+    events: list[RetryEvent] = []
+    client, _ = face.scripted(
+        reply(429, headers={"retry-after-ms": "100"}),
+        httpx.ReadTimeout("slow"),
+        reply(json={}),
+        on_retry=events.append,
+    )
+
+    await settle(client.get("/foo", cast_to=httpx.Response))
+
+    first, second = events
+    assert (first.attempt, first.waited, type(first.cause)) == (1, 0.0, RateLimitError)
+    assert (second.attempt, second.waited, type(second.cause)) == (2, first.wait, APITimeoutError)
+    assert [event.wait for event in events] == face.sleeps
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        first.wait = 0  # pyright: ignore[reportAttributeAccessIssue]  # that is the point
+
+
+async def test_failed_answers_are_read_before_the_wait(face: Face) -> None:
+    """Item 73: their connections are free while the client sleeps."""
+    open_while_waiting: list[int] = []
+    client, api = face.scripted(
+        reply(500, body="one"),
+        reply(500, body="two"),
+        reply(json={}),
+        on_retry=lambda _: open_while_waiting.append(api.open_responses),
+    )
+
+    response = await settle(client.get("/foo", cast_to=httpx.Response))
+
+    assert response.json() == {}
+    assert open_while_waiting == [0, 0]
+    assert api.open_responses == 0
+
+
+async def test_hooks_run_for_each_attempt(face: Face) -> None:
+    """Item 73."""
+    prepared: list[str] = []
+
+    class Mine(face.client_class):  # type: ignore[misc,name-defined]
+        def _prepare_options(self, options: Any) -> Any:
+            prepared.append("options")
+            options = options.replace(headers={"x-attempt": str(len(prepared))})
+            return anyio_value(options) if face.is_async else options
+
+        def _prepare_request(self, request: httpx.Request) -> Any:
+            prepared.append(request.headers["x-attempt"])
+            return anyio_value(None) if face.is_async else None
+
+    async def anyio_value(value: Any) -> Any:
+        return value
+
+    api = ScriptedAPI([reply(500), reply(json={})])
+    client = Mine(http_client=api.async_http_client() if face.is_async else api.http_client())
+
+    await settle(client.get("/foo", cast_to=httpx.Response))
+
+    assert prepared == ["options", "1", "options", "3"]
+    assert [request.headers["x-attempt"] for request in api.requests] == ["1", "3"]
+
+
+async def test_the_count_can_be_overridden_or_omitted(face: Face) -> None:
+    """Item 24."""
+    client, api = face.scripted(reply(500), reply(json={}), reply(500), reply(json={}))
+
+    for value in ("mine", omit):
+        headers = {"X-Stainless-Retry-Count": value}
+        await settle(client.get("/foo", cast_to=httpx.Response, options={"headers": headers}))
+
+    assert [request.headers.get("x-stainless-retry-count") for request in api.requests] == [
+        "mine",
+        "mine",
+        None,
+        None,
+    ]
+
+
+async def test_a_generated_idempotency_key_is_kept_over_retries(face: Face) -> None:
+    """Item 30: for subclasses that name the header."""
+
+    class Mine(face.client_class):  # type: ignore[misc,name-defined]
+        _idempotency_header = "X-Idempotency"
+
+    api = ScriptedAPI([reply(500), reply(json={}), reply(json={})])
+    client = Mine(http_client=api.async_http_client() if face.is_async else api.http_client())
+
+    await settle(client.post("/foo", cast_to=httpx.Response))
+    await settle(client.get("/foo", cast_to=httpx.Response))
+
+    first, again, reading = [request.headers.get("x-idempotency") for request in api.requests]
+    assert first == again
+    assert first.startswith("stainless-python-retry-")
+    assert reading is None
+
+
+async def test_raw_responses_tell_the_number_of_retries(face: Face) -> None:
+    """Item 77."""
+    client, _ = face.scripted(reply(500), reply(500), reply(json={"input_tokens": 1}))
+
+    raw = await settle(client.messages.with_raw_response.count_tokens(model="m", messages=[]))
+
+    assert raw.retries_taken == 2

@@ -111,7 +111,9 @@ def test_the_server_is_obeyed_beyond_a_minute_with_dice_only_adding() -> None:
     policy = RetryPolicy()
 
     assert policy.verdict(failure(429, retry_after="171"), 0, NOW, 0.0) == Retry(171.0)
-    assert policy.verdict(failure(429, retry_after="171"), 0, NOW, 0.5) == Retry(pytest.approx(171 * 1.05))
+    later = policy.verdict(failure(429, retry_after="171"), 0, NOW, 0.5)
+    assert isinstance(later, Retry)
+    assert later.after == pytest.approx(171 * 1.05)
 
 
 def test_a_wait_beyond_the_cap_is_not_worth_it() -> None:
@@ -207,10 +209,10 @@ def test_numbers_of_retries(value: float) -> None:
 
 def test_what_is_no_number_of_retries() -> None:
     """Items 5 and 6."""
-    with pytest.raises(TypeError, match="^max_retries cannot be None"):
+    with pytest.raises(TypeError, match=r"^max_retries cannot be None"):
         checked_max_retries(None)
-    with pytest.raises(TypeError, match="must be a number, not str"):
+    with pytest.raises(TypeError, match="a number, not str"):
         checked_max_retries("2")
     for number in (-1, math.nan):
-        with pytest.raises(ValueError, match="0 or more"):
+        with pytest.raises(ValueError, match="or more"):
             checked_max_retries(number)

@@ -39,6 +39,13 @@ class MessageParams(_PromptParams, total=False):
     inference_geo: str | Omit | None
 
 
+class StreamParams(MessageParams, total=False):
+    """The parameters of ``messages.stream``."""
+
+    idle_timeout: float | None
+    total_timeout: float | None
+
+
 # https://docs.anthropic.com/en/docs/about-claude/model-deprecations
 END_OF_LIFE: Mapping[str, str] = {
     "claude-1.3": "November 6th, 2024",

@@ -19,7 +19,7 @@ from headrace_client._verbs import Call
 if TYPE_CHECKING:
     from headrace_client._client import Anthropic, AsyncAnthropic
 
-EXTRAS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
+EXTRAS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout", "betas"})
 
 
 class SyncAPIResource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal, Unpack, overload
 
 from headrace_client._configuration import BaseClient
@@ -14,6 +15,7 @@ from headrace_client.types import Message, MessageTokensCount, RawMessageStreamE
 from ._message_params import (
     CountTokensParams,
     MessageParams,
+    StreamParams,
     check_duration,
     check_required,
     warn_of_model,
@@ -23,12 +25,21 @@ from ._resource import AsyncAPIResource, SyncAPIResource, call_with_body, check_
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
 
+_STREAM_HELPER = {"X-Stainless-Helper-Method": "stream", "X-Stainless-Stream-Helper": "messages"}
+
 _CREATE_NAMES = frozenset(MessageParams.__annotations__)
 _COUNT_NAMES = frozenset(CountTokensParams.__annotations__)
 
 
 class Messages(SyncAPIResource):
     """The Messages endpoints of a blocking client."""
+
+    @cached_property
+    def batches(self) -> Batches:
+        """Many prompts at once, answered in the provider's own time."""
+        from .batches import Batches  # only for those who use them
+
+        return Batches(self._client)
 
     @overload
     def create(self, *, stream: Literal[False] | Omit = omit, **params: Unpack[MessageParams]) -> Message: ...
@@ -50,6 +61,18 @@ class Messages(SyncAPIResource):
         call = create_call(self._client, stream, Stream[RawMessageStreamEvent], params)
         return self._client.post(MESSAGES, cast_to=Message, **call)
 
+    def stream(self, **params: Unpack[StreamParams]) -> MessageStreamManager:
+        """Send a prompt on entering the context that is returned; it gives the answer as it arrives.
+
+        ``idle_timeout`` and ``total_timeout``, in seconds, are those of `MessageStream.limit`.
+        """
+        from headrace_client._message_stream import MessageStream, MessageStreamManager
+
+        call, limits = stream_call(self._client, MessageStream, params)
+        return MessageStreamManager(
+            lambda: self._client.post(MESSAGES, cast_to=MessageStream, **call), **limits
+        )
+
     def count_tokens(self, **params: Unpack[CountTokensParams]) -> MessageTokensCount:
         """Return how many input tokens a prompt takes."""
         return self._client.post(COUNT_TOKENS, cast_to=MessageTokensCount, **count_call(params))
@@ -57,6 +80,13 @@ class Messages(SyncAPIResource):
 
 class AsyncMessages(AsyncAPIResource):
     """The Messages endpoints of an asynchronous client."""
+
+    @cached_property
+    def batches(self) -> AsyncBatches:
+        """Many prompts at once, answered in the provider's own time."""
+        from .batches import AsyncBatches  # only for those who use them
+
+        return AsyncBatches(self._client)
 
     @overload
     async def create(
@@ -80,6 +110,18 @@ class AsyncMessages(AsyncAPIResource):
         call = create_call(self._client, stream, AsyncStream[RawMessageStreamEvent], params)
         return await self._client.post(MESSAGES, cast_to=Message, **call)
 
+    def stream(self, **params: Unpack[StreamParams]) -> AsyncMessageStreamManager:
+        """Send a prompt on entering the context that is returned; it gives the answer as it arrives.
+
+        ``idle_timeout`` and ``total_timeout``, in seconds, are those of `AsyncMessageStream.limit`.
+        """
+        from headrace_client._message_stream import AsyncMessageStream, AsyncMessageStreamManager
+
+        call, limits = stream_call(self._client, AsyncMessageStream, params)
+        return AsyncMessageStreamManager(
+            lambda: self._client.post(MESSAGES, cast_to=AsyncMessageStream, **call), **limits
+        )
+
     async def count_tokens(self, **params: Unpack[CountTokensParams]) -> MessageTokensCount:
         """Return how many input tokens a prompt takes."""
         return await self._client.post(COUNT_TOKENS, cast_to=MessageTokensCount, **count_call(params))
@@ -98,6 +140,18 @@ def create_call(
     call = call_with_body({**params, "stream": stream})
     call["stream"], call["stream_cls"] = bool(stream), stream_cls
     return call
+
+
+def stream_call(
+    client: BaseClient, stream_cls: type[Any], params: Mapping[str, Any]
+) -> tuple[Call, dict[str, Any]]:
+    """Return the request for a message that arrives as a ``stream_cls``, and the limits of that."""
+    limits = {name: params.get(name) for name in ("idle_timeout", "total_timeout")}
+    prompt = {name: value for name, value in params.items() if name not in limits}
+    prompt["extra_headers"] = {**_STREAM_HELPER, **(params.get("extra_headers") or {})}
+    call = create_call(client, stream=True, params=prompt)
+    call["stream_cls"] = stream_cls
+    return call, limits
 
 
 def count_call(params: Mapping[str, Any]) -> Call:

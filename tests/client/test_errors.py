@@ -1,0 +1,288 @@
+"""What goes wrong, as the caller sees it."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import httpx
+import pytest
+
+import headrace_client
+from headrace_client import (
+    APIConnectionError,
+    APIError,
+    APIRedirectError,
+    APIResponseValidationError,
+    APIStatusError,
+    APITimeoutError,
+    InternalServerError,
+    OverloadedError,
+    RateLimitError,
+    RequestTooLargeError,
+)
+from headrace_client._exceptions import event_error
+from headrace_client.testing import reply
+from headrace_client.transport import AttemptTimedOut, ConnectionLost
+from tests.client.faces import Face, settle
+
+pytestmark = pytest.mark.anyio
+
+STATUSES = {
+    400: "BadRequestError",
+    401: "AuthenticationError",
+    402: "APIStatusError",
+    403: "PermissionDeniedError",
+    404: "NotFoundError",
+    405: "APIStatusError",
+    408: "APIStatusError",
+    409: "ConflictError",
+    413: "RequestTooLargeError",
+    418: "APIStatusError",
+    422: "UnprocessableEntityError",
+    429: "RateLimitError",
+    500: "InternalServerError",
+    502: "InternalServerError",
+    503: "ServiceUnavailableError",
+    504: "DeadlineExceededError",
+    529: "OverloadedError",
+    301: "APIStatusError",
+}
+
+
+async def failure(client: Any, **call: Any) -> Any:
+    with pytest.raises(APIError) as caught:
+        await settle(client.post("/foo", cast_to=httpx.Response, body={"secret": "s"}, **call))
+    return caught.value
+
+
+@pytest.mark.parametrize(("status", "name"), STATUSES.items())
+async def test_each_status_has_its_class_on_both_faces(face: Face, status: int, name: str) -> None:
+    """Items 80 and 81 (B)."""
+    client, _ = face.scripted(
+        reply(status, json={"type": "error"}, headers={"request-id": "req_1"}), max_retries=0
+    )
+
+    error = await failure(client)
+
+    assert type(error) is getattr(headrace_client, name)
+    assert error.status_code == error.response.status_code == status
+    assert error.request_id == "req_1"
+    assert error.request is error.response.request
+    assert error.__cause__ is None
+    assert isinstance(error, InternalServerError) is (status >= 500)
+
+
+def test_the_tree() -> None:
+    """Item 79."""
+    assert issubclass(APITimeoutError, APIConnectionError)
+    for error in (APIConnectionError, APIStatusError, APIResponseValidationError, APIRedirectError):
+        assert issubclass(error, APIError)
+    assert issubclass(APIError, headrace_client.AnthropicError)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "body"),
+    [
+        (
+            reply(400, json={"error": {"type": "x"}}),
+            "Error code: 400 - {'error': {'type': 'x'}}",
+            {"error": {"type": "x"}},
+        ),
+        (reply(400, body="  plain words\n"), "plain words", "plain words"),
+        (reply(400), "Error code: 400", ""),
+        (reply(400, body=b"\xff\xfe"), "\ufffd\ufffd", "\ufffd\ufffd"),
+        (reply(400, body='{"a": "\\ud800"}'), '{"a": "\\ud800"}', '{"a": "\\ud800"}'),
+    ],
+)
+async def test_message_and_body(face: Face, answer: Any, message: str, body: object) -> None:
+    """Item 82."""
+    client, _ = face.scripted(answer)
+
+    error = await failure(client)
+
+    assert str(error) == error.message == message
+    assert error.body == body
+
+
+async def test_the_body_of_a_failed_stream_is_read(face: Face) -> None:
+    """Item 82: and its connection is free again."""
+    client, api = face.scripted(reply(400, json={"a": 1}))
+
+    error = await failure(client, stream=True)
+
+    assert error.body == {"a": 1}
+    assert api.open_responses == 0
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        httpx.ConnectTimeout("t"),
+        httpx.ReadTimeout("t"),
+        httpx.PoolTimeout("t"),
+        TimeoutError("t"),
+        AttemptTimedOut("t"),
+    ],
+)
+async def test_timeouts(face: Face, cause: Exception) -> None:
+    """Item 83."""
+    client, api = face.scripted(cause, cause)
+
+    error = await failure(client, options={"max_retries": 1})
+
+    assert type(error) is APITimeoutError
+    assert error.__cause__ is cause
+    assert len(api.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        httpx.ConnectError("c"),
+        httpx.ReadError("c"),
+        httpx.RemoteProtocolError("c"),
+        httpx.ProxyError("c"),
+        httpx.DecodingError("c"),
+        OSError("c"),
+        ConnectionLost("c"),
+    ],
+)
+async def test_failures_of_the_network(face: Face, cause: Exception) -> None:
+    """Item 83."""
+    client, api = face.scripted(cause, cause)
+
+    error = await failure(client, options={"max_retries": 1})
+
+    assert type(error) is APIConnectionError
+    assert str(error) == "Connection error."
+    assert error.__cause__ is cause
+    assert error.request is api.requests[1]
+
+
+async def test_errors_of_the_fork_of_httpx(face: Face) -> None:
+    """D10: known by their names."""
+    fork = type(
+        "ReadTimeout",
+        (type("TimeoutException", (Exception,), {"__module__": "httpx2"}),),
+        {"__module__": "httpx2"},
+    )
+    client, _ = face.scripted(fork("slow"), max_retries=0)
+
+    assert type(await failure(client)) is APITimeoutError
+
+
+@pytest.mark.parametrize("mistake", [ValueError("m"), RuntimeError("m"), KeyError("m")])
+async def test_mistakes_are_neither_retried_nor_masked(face: Face, mistake: Exception) -> None:
+    """Item 69 (B)."""
+    client, api = face.scripted(mistake)
+
+    with pytest.raises(type(mistake)) as caught:
+        await settle(client.post("/foo", cast_to=httpx.Response))
+
+    assert caught.value is mistake
+    assert len(api.requests) == 1
+
+
+async def test_a_scheme_that_nobody_speaks(face: Face) -> None:
+    """Item 69 (B): told at once."""
+    http_client = httpx.AsyncClient() if face.is_async else httpx.Client()
+    client = face.client_class(
+        base_url="htp://h", http_client=http_client, default_headers={"x-api-key": "k"}
+    )
+
+    error = await failure(client)
+
+    assert isinstance(error.__cause__, httpx.UnsupportedProtocol)
+    assert face.sleeps == []
+
+
+async def test_a_body_that_breaks_off_is_retried(face: Face) -> None:
+    """Item 74: a body that is not streamed is read inside the attempt."""
+    client, api = face.scripted(reply(body=[b"{", httpx.ReadError("broken")]), reply(json={"ok": 1}))
+
+    response = await settle(client.get("/foo", cast_to=httpx.Response))
+
+    assert response.json() == {"ok": 1}
+    assert len(api.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "status"),
+    [
+        ("invalid_request_error", "BadRequestError", 400),
+        ("authentication_error", "AuthenticationError", 401),
+        ("permission_error", "PermissionDeniedError", 403),
+        ("not_found_error", "NotFoundError", 404),
+        ("request_too_large", "RequestTooLargeError", 413),
+        ("rate_limit_error", "RateLimitError", 429),
+        ("api_error", "InternalServerError", 500),
+        ("timeout_error", "DeadlineExceededError", 504),
+        ("overloaded_error", "OverloadedError", 529),
+        ("new_error", "APIStatusError", 200),
+    ],
+)
+def test_error_events_in_streams(kind: str, error: str, status: int) -> None:
+    """Item 103 (B): the class follows the type that the event tells."""
+    request = httpx.Request("POST", "https://h/")
+    response = httpx.Response(200, headers={"request-id": "r"}, request=request)
+
+    made = event_error(response, f'{{"error": {{"type": "{kind}"}}}}')
+
+    assert type(made) is getattr(headrace_client, error)
+    assert made.status_code == status
+    assert made.body == {"error": {"type": kind}}
+    assert made.request_id == "r"
+
+
+@pytest.mark.parametrize("data", ["not json", "[1]", '{"error": "flat"}', '{"error": {"type": 7}}'])
+def test_error_events_that_tell_nothing(data: str) -> None:
+    response = httpx.Response(200, request=httpx.Request("POST", "https://h/"))
+
+    assert type(event_error(response, data)) is APIStatusError
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(429, json={"error": "e"}, headers={"request-id": "r", "set-cookie": "session=canary-cookie"}),
+        reply(413, body="big"),
+        httpx.ReadTimeout("t"),
+        httpx.ConnectError("c"),
+        reply(302, headers={"location": "https://other.test/"}),
+    ],
+)
+async def test_errors_are_picklable_and_leave_secrets_behind(face: Face, answer: Any) -> None:
+    """Item 84 (B)."""
+    client, _ = face.scripted(answer, max_retries=0, api_key="canary-key", auth_token="canary-token")
+    error = await failure(client)
+
+    pickled = pickle.dumps(error)
+    copy = pickle.loads(pickled)
+
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert copy.body == error.body
+    assert copy.request.url == error.request.url
+    assert getattr(copy, "status_code", None) == getattr(error, "status_code", None)
+    if isinstance(error, APIStatusError):
+        assert copy.response.json() == error.response.json() if error.body != "big" else True
+        assert copy.request_id == error.request_id
+    assert b"canary" not in pickled
+    assert b"secret" not in pickled
+
+
+def test_errors_are_made_as_in_the_reference() -> None:
+    """Item 79: users' tests make them by hand."""
+    request = httpx.Request("POST", "https://h/")
+    response = httpx.Response(429, request=request)
+
+    assert RateLimitError("m", response=response, body=None).status_code == 429
+    assert APIConnectionError(request=request).message == "Connection error."
+    assert APIConnectionError(message="m", request=request).message == "m"
+    assert APITimeoutError(request).request is request
+    assert APITimeoutError(request=request).message == "Request timed out."
+    assert APIError("m", request, body={"a": 1}).body == {"a": 1}
+    assert APIResponseValidationError(response, None).status_code == 429
+    assert issubclass(OverloadedError, APIStatusError)
+    assert issubclass(RequestTooLargeError, APIStatusError)

@@ -1,0 +1,130 @@
+"""Redirects are followed by the flow, within one origin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from headrace_client import APIRedirectError, APIStatusError
+from headrace_client._redirect import same_origin
+from headrace_client.testing import ScriptedAPI, reply
+from tests.client.faces import Face, settle
+
+pytestmark = pytest.mark.anyio
+
+
+def to(location: str, status: int = 302) -> Any:
+    return reply(status, headers={"location": location})
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+async def test_a_post_becomes_a_get(face: Face, status: int) -> None:
+    """Item 76."""
+    client, api = face.scripted(to("/bar?x=1", status), reply(json={"ok": 1}), default_query={"q": 1})
+
+    response = await settle(client.post("/v1/foo", cast_to=httpx.Response, body={"a": 1}))
+
+    assert response.json() == {"ok": 1}
+    assert [str(request.url.raw_path, "ascii") for request in api.requests] == ["/v1/foo?q=1", "/bar?x=1"]
+    assert api.requests[1].method == "GET"
+    assert api.requests[1].content == b""
+    assert api.requests[1].headers["x-api-key"] == client.api_key
+    assert api.requests[1].headers["x-stainless-retry-count"] == "0"
+    assert "content-type" not in api.requests[1].headers
+
+
+@pytest.mark.parametrize("status", [307, 308])
+async def test_method_and_body_are_kept(face: Face, status: int) -> None:
+    client, api = face.scripted(to("https://api.anthropic.com:443/bar", status), reply(json={}))
+
+    await settle(client.post("/foo", cast_to=httpx.Response, body={"a": 1}))
+
+    assert api.requests[1].method == "POST"
+    assert api.requests[1].content == b'{"a":1}'
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://evil.test/",
+        "//evil.test/x",
+        "http://api.anthropic.com/",
+        "https://api.anthropic.com:444/",
+        "ftp://x",
+        "https://[",
+    ],
+)
+@pytest.mark.parametrize("status", [302, 307])
+async def test_another_origin_gets_nothing(face: Face, status: int, location: str) -> None:
+    """Item 21 (B): a typed error that carries neither key nor body."""
+    client, api = face.scripted(to(location, status))
+
+    with pytest.raises(APIRedirectError) as caught:
+        await settle(client.post("/foo", cast_to=httpx.Response, body={"a": 1}))
+
+    error = caught.value
+    assert len(api.requests) == 1
+    assert error.status_code == status
+    assert error.location == location
+    assert "x-api-key" not in error.request.headers
+    assert error.request.content == b""
+    assert face.sleeps == []
+
+
+async def test_in_circles(face: Face) -> None:
+    client, api = face.scripted(*[to("/foo")] * 21)
+
+    with pytest.raises(APIRedirectError, match="20 redirects"):
+        await settle(client.get("/foo", cast_to=httpx.Response))
+
+    assert len(api.requests) == 21
+
+
+async def test_not_followed_on_demand(face: Face) -> None:
+    """Item 76."""
+    client, api = face.scripted(to("/bar"))
+
+    with pytest.raises(APIStatusError) as caught:
+        await settle(client.get("/foo", cast_to=httpx.Response, options={"follow_redirects": False}))
+
+    assert caught.value.status_code == 302
+    assert len(api.requests) == 1
+
+
+async def test_a_plain_http_client_does_not_follow(face: Face) -> None:
+    """Item 76."""
+    api = ScriptedAPI([to("/bar"), to("/bar"), reply(json={})])
+    http_client = api.async_http_client() if face.is_async else api.http_client()
+    http_client.follow_redirects = False
+    client = face.client_class(http_client=http_client)
+
+    with pytest.raises(APIStatusError):
+        await settle(client.get("/foo", cast_to=httpx.Response))
+    await settle(client.get("/foo", cast_to=httpx.Response, options={"follow_redirects": True}))
+
+    assert len(api.requests) == 3
+
+
+async def test_not_modified_is_an_error(face: Face) -> None:
+    client, _ = face.scripted(reply(304))
+
+    with pytest.raises(APIStatusError):
+        await settle(client.get("/foo", cast_to=httpx.Response))
+
+
+async def test_a_redirect_within_retries(face: Face) -> None:
+    client, api = face.scripted(reply(500), to("/bar"), reply(503), reply(json={}))
+
+    await settle(client.get("/foo", cast_to=httpx.Response))
+
+    assert [request.url.path for request in api.requests] == ["/foo", "/foo", "/bar", "/bar"]
+    assert [request.headers["x-stainless-retry-count"] for request in api.requests] == ["0", "1", "1", "2"]
+
+
+def test_origins() -> None:
+    assert same_origin("https://A.test/x", "https://a.test:443/y")
+    assert not same_origin("https://a.test", "http://a.test")
+    assert not same_origin("https://a.test", "https://b.a.test")
+    assert not same_origin("nonsense", "nonsense")
