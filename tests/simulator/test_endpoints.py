@@ -121,6 +121,7 @@ async def test_models_are_listed_in_pages_both_ways(autojump_clock: MockClock) -
             return [model["id"] for model in document["data"]], document["has_more"]
 
         assert await page("") == (["a", "b", "c", "d"], False)
+        assert await page("?limit=4") == (["a", "b", "c", "d"], False)
         assert await page("?limit=3") == (["a", "b", "c"], True)
         assert await page("?limit=3&after_id=c") == (["d"], False)
         assert await page("?limit=2&before_id=d") == (["b", "c"], True)

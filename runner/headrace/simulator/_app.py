@@ -64,7 +64,7 @@ class Simulator:
         except OSError:
             return  # the client left; the record says that the answer was not finished
         finally:
-            self.log.add(call.record)
+            call.conclude()
 
     def _call(
         self, scope: Scope, receive: Receive, send: Send, body: bytes, profile: Profile, now: float
@@ -81,6 +81,7 @@ class Simulator:
             dice=self.service.roll(digest),
             epoch=self._epoch,
             record=LogRecord(time=self._epoch + now, method=scope["method"], path=path, body=digest),
+            log=self.log,
         )
 
     async def _answer(self, call: Call, *, too_large: bool) -> None:

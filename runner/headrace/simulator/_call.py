@@ -11,7 +11,7 @@ import trio
 from ._asgi import Receive, Scope, Send, part, start
 from ._buckets import Quota
 from ._exchange import Api, RawHeaders, Refusal
-from ._log import LogRecord
+from ._log import LogRecord, RequestLog
 from ._profile import Profile
 from ._text import Dice
 
@@ -39,7 +39,9 @@ class Call:
     dice: Dice
     epoch: float
     record: LogRecord
+    log: RequestLog
     quota: Quota | None = None
+    _concluded: bool = attrs.field(default=False, init=False)
 
     async def start(self, status: int, *headers: Header) -> None:
         """Begin an answer; it carries the request's name and the rate-limit headers."""
@@ -47,9 +49,14 @@ class Call:
         self.record.status = status
 
     async def part(self, body: bytes, *, last: bool = False) -> None:
-        """Send a piece of the answer's body."""
+        """Send a piece of the answer's body; the record is written before the last one leaves.
+
+        So whoever has an answer finds it in the log.
+        """
+        if last:
+            self.record.finished = True
+            self.conclude()
         await part(self.send, body, last=last)
-        self.record.finished = last
 
     async def respond(self, status: int, body: bytes, *extra: Header, kind: Header = JSON) -> None:
         """Send a whole answer."""
@@ -78,6 +85,12 @@ class Call:
         informational one is the least that it accepts.
         """
         await start(self.send, 102, [])
+
+    def conclude(self) -> None:
+        """Write the record; more than once is allowed."""
+        if not self._concluded:
+            self._concluded = True
+            self.log.add(self.record)
 
     @property
     def _request_id(self) -> str:

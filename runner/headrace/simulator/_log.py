@@ -12,7 +12,8 @@ class LogRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One request. ``time``: seconds since 1970, at arrival. ``body``: digest of the body's bytes.
 
     ``digest``: the one that the answer begins with, when the body was understood. ``status``: 0 if no
-    status was sent. ``fault``: what was done to it on purpose. ``finished``: the answer was sent whole.
+    status was sent. ``fault``: what was done to it on purpose. ``finished``: the whole answer was handed to
+    the network.
     """
 
     time: float
