@@ -7,6 +7,12 @@ from functools import cached_property
 from typing import Any, Literal, Unpack, overload
 
 from headrace_client._configuration import BaseClient
+from headrace_client._message_stream import (
+    AsyncMessageStream,
+    AsyncMessageStreamManager,
+    MessageStream,
+    MessageStreamManager,
+)
 from headrace_client._options import NotGiven, Omit, not_given, omit
 from headrace_client._streaming import AsyncStream, Stream
 from headrace_client._verbs import Call
@@ -21,6 +27,7 @@ from ._message_params import (
     warn_of_model,
 )
 from ._resource import AsyncAPIResource, SyncAPIResource, call_with_body, check_names
+from .batches import AsyncBatches, Batches
 
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
@@ -37,8 +44,6 @@ class Messages(SyncAPIResource):
     @cached_property
     def batches(self) -> Batches:
         """Many prompts at once, answered in the provider's own time."""
-        from .batches import Batches  # only for those who use them
-
         return Batches(self._client)
 
     @overload
@@ -66,8 +71,6 @@ class Messages(SyncAPIResource):
 
         ``idle_timeout`` and ``total_timeout``, in seconds, are those of `MessageStream.limit`.
         """
-        from headrace_client._message_stream import MessageStream, MessageStreamManager
-
         call, limits = stream_call(self._client, MessageStream, params)
         return MessageStreamManager(
             lambda: self._client.post(MESSAGES, cast_to=MessageStream, **call), **limits
@@ -84,8 +87,6 @@ class AsyncMessages(AsyncAPIResource):
     @cached_property
     def batches(self) -> AsyncBatches:
         """Many prompts at once, answered in the provider's own time."""
-        from .batches import AsyncBatches  # only for those who use them
-
         return AsyncBatches(self._client)
 
     @overload
@@ -115,8 +116,6 @@ class AsyncMessages(AsyncAPIResource):
 
         ``idle_timeout`` and ``total_timeout``, in seconds, are those of `AsyncMessageStream.limit`.
         """
-        from headrace_client._message_stream import AsyncMessageStream, AsyncMessageStreamManager
-
         call, limits = stream_call(self._client, AsyncMessageStream, params)
         return AsyncMessageStreamManager(
             lambda: self._client.post(MESSAGES, cast_to=AsyncMessageStream, **call), **limits
@@ -149,9 +148,7 @@ def stream_call(
     limits = {name: params.get(name) for name in ("idle_timeout", "total_timeout")}
     prompt = {name: value for name, value in params.items() if name not in limits}
     prompt["extra_headers"] = {**_STREAM_HELPER, **(params.get("extra_headers") or {})}
-    call = create_call(client, stream=True, params=prompt)
-    call["stream_cls"] = stream_cls
-    return call, limits
+    return create_call(client, stream=True, stream_cls=stream_cls, params=prompt), limits
 
 
 def count_call(params: Mapping[str, Any]) -> Call:

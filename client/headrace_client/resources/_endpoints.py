@@ -1,0 +1,35 @@
+"""What the endpoints that are no prompt have in common: parameters in the query, lists in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from headrace_client._options import Omit, RequestExtras, given, make_request_options
+from headrace_client._verbs import Call
+
+from ._resource import EXTRAS, check_names
+
+
+class ListParams(RequestExtras, total=False):
+    """The parameters of every list: ``limit`` items a page, those after or before the item with an id."""
+
+    after_id: str | Omit
+    before_id: str | Omit
+    limit: int | Omit
+
+
+_LIST_NAMES = frozenset(ListParams.__annotations__)
+
+
+def call_with_query(params: Mapping[str, Any]) -> Call:
+    """Return the arguments of a verb for an endpoint whose own parameters are the query."""
+    query = given({name: value for name, value in params.items() if name not in EXTRAS})
+    extras = cast("RequestExtras", {name: value for name, value in params.items() if name in EXTRAS})
+    return Call(options=make_request_options(**extras, params=query))
+
+
+def list_call(params: Mapping[str, Any]) -> Call:
+    """Return the request for the first page of a list."""
+    check_names("list", params, _LIST_NAMES)
+    return call_with_query(params)

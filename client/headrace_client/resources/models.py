@@ -1,0 +1,45 @@
+"""``client.models``: which models there are."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from headrace_client._options import RequestExtras
+from headrace_client._pagination import AsyncPage, AsyncPaginator, SyncPage
+from headrace_client._request import path_segment
+from headrace_client.types import ModelInfo
+
+from ._endpoints import ListParams, call_with_query, list_call
+from ._resource import AsyncAPIResource, SyncAPIResource
+
+MODELS = "/v1/models"
+
+
+class Models(SyncAPIResource):
+    """The models of a blocking client."""
+
+    def list(self, **params: Unpack[ListParams]) -> SyncPage[ModelInfo]:
+        """Return the first page of the models, the newest first; iterating it goes over all."""
+        page = SyncPage[ModelInfo]
+        return self._client.get_api_list(MODELS, model=ModelInfo, page=page, **list_call(params))
+
+    def retrieve(self, model_id: str, **extras: Unpack[RequestExtras]) -> ModelInfo:
+        """Return what there is to know about a model; an alias is resolved."""
+        return self._client.get(_path(model_id), cast_to=ModelInfo, **call_with_query(extras))
+
+
+class AsyncModels(AsyncAPIResource):
+    """The models of an asynchronous client."""
+
+    def list(self, **params: Unpack[ListParams]) -> AsyncPaginator[ModelInfo, AsyncPage[ModelInfo]]:
+        """Return at once: await it for the first page of the models, or iterate it for all."""
+        page = AsyncPage[ModelInfo]
+        return self._client.get_api_list(MODELS, model=ModelInfo, page=page, **list_call(params))
+
+    async def retrieve(self, model_id: str, **extras: Unpack[RequestExtras]) -> ModelInfo:
+        """Return what there is to know about a model; an alias is resolved."""
+        return await self._client.get(_path(model_id), cast_to=ModelInfo, **call_with_query(extras))
+
+
+def _path(model_id: str) -> str:
+    return f"{MODELS}/{path_segment(model_id, 'model_id')}"
