@@ -140,7 +140,10 @@ class PooledLane:
             raise
         finally:
             timer.disarm()
-        self._pool.release(connection, exchange.finished_at)
+        if exchange.sent:
+            self._pool.release(connection, exchange.finished_at)
+        else:
+            self._pool.discard(connection)
         return _answer(exchange, started_at)
 
     def _fail(

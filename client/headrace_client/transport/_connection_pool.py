@@ -50,9 +50,10 @@ class ConnectionPool:
                 return connection
             self.discard(connection)
 
-    async def acquire(self, origin: Origin) -> Connection:
+    async def acquire(self, origin: Origin, *, connect_timeout: float | None = None) -> Connection:
         """Return a connection for one exchange: an idle one, else a new one, waiting in line if need be.
 
+        ``connect_timeout``: seconds, in place of the limits' own.
         Raises `ConnectFailed`, and `trio.ClosedResourceError` once the pool is closed.
         """
         while (connection := self.take_nowait(origin, trio.current_time())) is None:
@@ -60,10 +61,10 @@ class ConnectionPool:
                 raise trio.ClosedResourceError("this connection pool was closed")
             if self._slots.may_open():
                 self._begin_opening()
-                return await self._open(origin)
+                return await self._open(origin, connect_timeout)
             granted = await self._wait(self._slots.wait(origin))
             if granted is None:
-                return await self._open(origin)
+                return await self._open(origin, connect_timeout)
             if granted.stream.probe():
                 return granted
             self.discard(granted)
@@ -113,15 +114,15 @@ class ConnectionPool:
         if dropped is not None:
             dropped.stream.close()
 
-    async def _open(self, origin: Origin) -> Connection:
+    async def _open(self, origin: Origin, connect_timeout: float | None) -> Connection:
         """Open a connection, whose opening is counted already."""
+        limit = self._limits.connect_timeout if connect_timeout is None else connect_timeout
         success = False
         try:
-            with trio.fail_after(self._limits.connect_timeout):
+            with trio.fail_after(limit):
                 stream = await self._connect(origin)
             success = True
         except trio.TooSlowError as error:
-            limit = self._limits.connect_timeout
             raise ConnectFailed(f"no connection to {origin} within {limit:g} s") from error
         except OSError as error:
             raise ConnectFailed(f"no connection to {origin}: {error}") from error

@@ -10,6 +10,8 @@ import zlib
 
 from ._errors import ProtocolViolation, ResponseTooLarge
 
+_EXPANSION_FLOOR = 64 * 1024 * 1024
+_EXPANSION_RATIO = 100
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _ZLIB_WINDOW = zlib.MAX_WBITS
 _RAW_WINDOW = -zlib.MAX_WBITS
@@ -59,6 +61,25 @@ class Inflater:
             if not self._gzip:
                 raise ProtocolViolation("bytes follow the end of the deflate body")
             self._inflate = zlib.decompressobj(_GZIP_WINDOW)  # a body may have several members (RFC 1952)
+
+
+class ExpansionGuard:
+    """Watches a compressed body that somebody else decodes, by decoding it on the side.
+
+    A bomb is told from a large file by its ratio: text shrinks to a tenth, rarely to a fiftieth; a bomb to a
+    thousandth. ``compressed``: there is something to watch.
+    """
+
+    def __init__(self, content_encoding: str) -> None:
+        self._inflater = inflater_for(content_encoding)
+        self.compressed = self._inflater is not None
+        self._room = _EXPANSION_FLOOR
+
+    def feed(self, data: bytes) -> None:
+        """Take a piece of the body. Raises `ResponseTooLarge` for a bomb, `ProtocolViolation`."""
+        if self._inflater is not None:
+            self._room += len(data) * _EXPANSION_RATIO
+            self._room -= len(self._inflater.feed(data, self._room))
 
 
 def inflater_for(content_encoding: str) -> Inflater | None:
