@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
@@ -28,19 +29,19 @@ class Prepared:
     """All that shapes the answers beside the lines, whether they are simulated included."""
 
 
-@attrs.frozen
-class Source:
-    """The lines of an input whose first piece has been looked at."""
+@attrs.define
+class Source(AsyncIterator[list[InputLine]]):
+    """The lines of an input whose first pieces have been looked at. To be iterated once."""
 
-    _seen: list[list[InputLine]]
+    _seen: deque[list[InputLine]]
     _rest: AsyncIterator[list[InputLine]]
 
-    async def pieces(self) -> AsyncIterator[list[InputLine]]:
-        """Yield the input from its beginning."""
-        for lines in self._seen:
-            yield lines
-        async for lines in self._rest:
-            yield lines
+    def pieces(self) -> AsyncIterator[list[InputLine]]:
+        """Return the input from its beginning. No async generator: a reader may stop in the middle."""
+        return self
+
+    async def __anext__(self) -> list[InputLine]:
+        return self._seen.popleft() if self._seen else await anext(self._rest)
 
 
 async def prepare(options: RunOptions, inputs: Inputs) -> Prepared:
@@ -53,7 +54,7 @@ async def prepare(options: RunOptions, inputs: Inputs) -> Prepared:
     recipe = {**dialect.recipe(), "simulated": True} if options.simulate else dialect.recipe()
     return Prepared(
         inputs=inputs,
-        source=Source(seen, rest),
+        source=Source(deque(seen), rest),
         dialect=dialect,
         endpoint=_endpoint(options, dialect),
         recipe=recipe,

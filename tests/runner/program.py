@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import attrs
+import outcome
 import trio
 
 from headrace._run_file import World, run_file
@@ -109,16 +110,17 @@ async def run(
             request=request or RequestOptions(),
             **options,
         )
-        try:
-            return await run_file(
+        came_of_it = await outcome.acapture(
+            lambda: run_file(
                 asked,
                 world=world,
                 stops=lambda: _later(list(stops)),
                 display=lambda _: _collect(told),
                 notify=told.notices.append,
             )
-        finally:
-            nursery.cancel_scope.cancel()
+        )
+        nursery.cancel_scope.cancel()
+    return came_of_it.unwrap()
 
 
 def _inputs(disk: SimulatedDisk, options: RunOptions) -> Inputs:

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from trio.testing import MockClock
 
 from headrace._exceptions import RunRefused, StorageFailed
 from headrace.actors._messages import Stop
@@ -39,10 +40,10 @@ from tests.runner.program import (
     simulator,
 )
 
-pytestmark = [pytest.mark.trio, pytest.mark.usefixtures("autojump_clock")]
+pytestmark = pytest.mark.trio
 
 
-async def test_every_job_gets_one_record_that_belongs_to_its_line() -> None:
+async def test_every_job_gets_one_record_that_belongs_to_its_line(autojump_clock: MockClock) -> None:
     disk, server = new_disk(jobs(300)), simulator()
 
     summary = await run(disk, server)
@@ -59,7 +60,7 @@ async def test_every_job_gets_one_record_that_belongs_to_its_line() -> None:
     assert requests(server) == 300
 
 
-async def test_the_same_command_again_sends_only_what_has_no_record() -> None:
+async def test_the_same_command_again_sends_only_what_has_no_record(autojump_clock: MockClock) -> None:
     disk, server = new_disk(jobs(100)), simulator()
     await run(disk, server)
     kept = disk.content(OUTPUT).splitlines(keepends=True)[10:]
@@ -78,7 +79,7 @@ async def test_the_same_command_again_sends_only_what_has_no_record() -> None:
     assert len(set(ids(disk))) == len(ids(disk)) == 100
 
 
-async def test_no_more_is_in_flight_than_the_concurrency_allows() -> None:
+async def test_no_more_is_in_flight_than_the_concurrency_allows(autojump_clock: MockClock) -> None:
     disk, server = new_disk(jobs(60)), simulator(concurrency=5)
 
     summary = await run(disk, server, concurrency=5)
@@ -86,7 +87,7 @@ async def test_no_more_is_in_flight_than_the_concurrency_allows() -> None:
     assert (summary.results, summary.run.rate_limited) == (60, 0)
 
 
-async def test_a_job_that_waits_holds_no_slot() -> None:
+async def test_a_job_that_waits_holds_no_slot(autojump_clock: MockClock) -> None:
     """Half of all requests fail and back off for seconds; with one slot the others go on meanwhile."""
     disk, server = new_disk(jobs(40)), simulator(faults={"500": 0.5}, tokens_per_second=1e9, ttft=0.0)
 
@@ -98,7 +99,7 @@ async def test_a_job_that_waits_holds_no_slot() -> None:
     assert summary.run.elapsed_s < slept
 
 
-async def test_a_rate_limit_slows_all_and_uses_up_no_attempt() -> None:
+async def test_a_rate_limit_slows_all_and_uses_up_no_attempt(autojump_clock: MockClock) -> None:
     limits = Limits(requests=Limit(per_minute=1200, burst=20))
     disk, server = new_disk(jobs(200)), simulator(limits=limits)
 
@@ -109,7 +110,9 @@ async def test_a_rate_limit_slows_all_and_uses_up_no_attempt() -> None:
     assert summary.run.attempts == 200 + summary.run.rate_limited == requests(server)
 
 
-async def test_what_may_pass_is_tried_again_and_what_does_not_pass_is_recorded() -> None:
+async def test_what_may_pass_is_tried_again_and_what_does_not_pass_is_recorded(
+    autojump_clock: MockClock,
+) -> None:
     disk, server = new_disk(jobs(3)), simulator(faults={"500": 1.0})
 
     summary = await run(disk, server, max_attempts=4)
@@ -122,7 +125,9 @@ async def test_what_may_pass_is_tried_again_and_what_does_not_pass_is_recorded()
 
 
 @pytest.mark.parametrize("fault", ["reset", "cut", "garbage", "html", "500", "529", "hang"])
-async def test_no_fault_of_the_server_loses_a_job_or_answers_another(fault: str) -> None:
+async def test_no_fault_of_the_server_loses_a_job_or_answers_another(
+    fault: str, autojump_clock: MockClock
+) -> None:
     disk, server = new_disk(jobs(120)), simulator(faults={fault: 0.3})
 
     summary = await run(disk, server, max_attempts=40, timeout=30.0, seed=4)
@@ -136,7 +141,7 @@ async def test_no_fault_of_the_server_loses_a_job_or_answers_another(fault: str)
     assert len(set(texts)) == 120
 
 
-async def test_an_attempt_ends_at_its_deadline_and_counts_as_maybe_billed() -> None:
+async def test_an_attempt_ends_at_its_deadline_and_counts_as_maybe_billed(autojump_clock: MockClock) -> None:
     disk, server = new_disk(jobs(2)), simulator(faults={"hang": 1.0})
 
     summary = await run(disk, server, max_attempts=2, timeout=5.0)
@@ -146,7 +151,9 @@ async def test_an_attempt_ends_at_its_deadline_and_counts_as_maybe_billed() -> N
     assert {record["headrace"]["maybe_billed"] for record in records(disk, ERRORS)} == {2}
 
 
-async def test_streamed_answers_are_recorded_whole_with_the_time_of_their_first_token() -> None:
+async def test_streamed_answers_are_recorded_whole_with_the_time_of_their_first_token(
+    autojump_clock: MockClock,
+) -> None:
     disk, server = new_disk(jobs(20, max_tokens=200)), simulator(ttft=0.5, ttft_jitter=0.0)
     plain = new_disk(jobs(20, max_tokens=200))
 
@@ -163,7 +170,9 @@ async def test_streamed_answers_are_recorded_whole_with_the_time_of_their_first_
     )
 
 
-async def test_refused_credentials_stop_the_run_and_leave_every_job_to_the_next() -> None:
+async def test_refused_credentials_stop_the_run_and_leave_every_job_to_the_next(
+    autojump_clock: MockClock,
+) -> None:
     disk, server = new_disk(jobs(2000)), simulator(reject_keys=True)
 
     summary = await run(disk, server, concurrency=50)
@@ -173,7 +182,7 @@ async def test_refused_credentials_stop_the_run_and_leave_every_job_to_the_next(
     assert requests(server) <= 50
 
 
-async def test_an_unknown_model_stops_the_run_after_the_first_answers() -> None:
+async def test_an_unknown_model_stops_the_run_after_the_first_answers(autojump_clock: MockClock) -> None:
     disk, server = new_disk(jobs(2000)), simulator(known_models=("another",))
 
     summary = await run(disk, server, concurrency=50)
@@ -185,7 +194,7 @@ async def test_an_unknown_model_stops_the_run_after_the_first_answers() -> None:
     assert summary.failed + summary.not_started == 2000
 
 
-async def test_a_spend_cap_stops_the_run_and_the_next_one_completes_it() -> None:
+async def test_a_spend_cap_stops_the_run_and_the_next_one_completes_it(autojump_clock: MockClock) -> None:
     disk, server = new_disk(jobs(100)), simulator(spend_cap=30)
 
     summary = await run(disk, server, concurrency=4)
@@ -198,16 +207,16 @@ async def test_a_spend_cap_stops_the_run_and_the_next_one_completes_it() -> None
     assert (summary.exit_code, summary.results, requests(lifted)) == (0, 100, 70)
 
 
-async def test_a_standstill_ends_the_run() -> None:
+async def test_a_standstill_ends_the_run(autojump_clock: MockClock) -> None:
     disk, server = new_disk(jobs(10)), simulator(faults={"429": 1.0}, retry_after=False)
 
     summary = await run(disk, server, max_wait=120.0)
 
     assert (summary.exit_code, summary.not_started) == (ExitCode.STOPPED, 10)
-    assert 119 <= summary.run.elapsed_s <= 130
+    assert 60 <= summary.run.elapsed_s <= 121
 
 
-async def test_too_many_failures_end_the_run() -> None:
+async def test_too_many_failures_end_the_run(autojump_clock: MockClock) -> None:
     disk, server = new_disk(jobs(500) + b"no job\n"), simulator(faults={"html": 0.5})
 
     summary = await run(disk, server, max_attempts=1, max_failures="10", concurrency=4)
@@ -217,7 +226,7 @@ async def test_too_many_failures_end_the_run() -> None:
     assert summary.results + summary.failed + summary.not_started == 501
 
 
-async def test_the_first_signal_lets_what_is_in_flight_finish() -> None:
+async def test_the_first_signal_lets_what_is_in_flight_finish(autojump_clock: MockClock) -> None:
     disk, server = new_disk(jobs(500)), simulator(ttft=2.0, ttft_jitter=0.0)
 
     summary = await run(disk, server, stops=[(5.0, Stop(INTERRUPT))])
@@ -228,7 +237,9 @@ async def test_the_first_signal_lets_what_is_in_flight_finish() -> None:
     assert summary.run.maybe_billed == 0
 
 
-async def test_the_second_signal_cuts_off_what_is_in_flight_and_says_how_much_that_was() -> None:
+async def test_the_second_signal_cuts_off_what_is_in_flight_and_says_how_much_that_was(
+    autojump_clock: MockClock,
+) -> None:
     disk, server = new_disk(jobs(500)), simulator(ttft=60.0, ttft_jitter=0.0)
     stops = [(100.0, Stop(INTERRUPT)), (101.0, Stop(INTERRUPT, at_once=True))]
 
@@ -239,7 +250,7 @@ async def test_the_second_signal_cuts_off_what_is_in_flight_and_says_how_much_th
     assert summary.results + summary.not_started == 500
 
 
-async def test_the_grace_ends() -> None:
+async def test_the_grace_ends(autojump_clock: MockClock) -> None:
     disk, server = new_disk(jobs(20)), simulator(faults={"hang": 1.0})
 
     summary = await run(disk, server, stops=[(5.0, Stop(INTERRUPT))], grace=10.0)
@@ -260,7 +271,7 @@ class WatchedDisk(SimulatedDisk):
         return data
 
 
-async def test_the_reader_reads_no_further_than_it_is_asked_to() -> None:
+async def test_the_reader_reads_no_further_than_it_is_asked_to(autojump_clock: MockClock) -> None:
     lines = jobs(20_000)
     disk = WatchedDisk()
     disk.put(INPUT, lines)
@@ -272,7 +283,9 @@ async def test_the_reader_reads_no_further_than_it_is_asked_to() -> None:
     assert beyond_the_scan <= 2 * 256 * 1024 < len(lines)
 
 
-async def test_lines_that_are_no_jobs_are_recorded_by_number_and_stop_nobody() -> None:
+async def test_lines_that_are_no_jobs_are_recorded_by_number_and_stop_nobody(
+    autojump_clock: MockClock,
+) -> None:
     lines = (
         b"\xef\xbb\xbf" + jobs(2) + b'\n{"custom_id": 7}\n[]\r\n' + jobs(4).split(b"\n", 2)[2].rstrip(b"\n")
     )
@@ -286,7 +299,9 @@ async def test_lines_that_are_no_jobs_are_recorded_by_number_and_stop_nobody() -
     assert summary.run.failures == {"bad_line": 2}
 
 
-async def test_bad_lines_are_refused_before_anything_is_sent_if_that_is_wished() -> None:
+async def test_bad_lines_are_refused_before_anything_is_sent_if_that_is_wished(
+    autojump_clock: MockClock,
+) -> None:
     disk, server = new_disk(jobs(3) + b"[]\n"), simulator()
 
     with pytest.raises(RunRefused, match="line 4"):
@@ -295,7 +310,9 @@ async def test_bad_lines_are_refused_before_anything_is_sent_if_that_is_wished()
     assert requests(server) == 0
 
 
-async def test_duplicate_ids_are_refused_with_both_lines_or_the_first_is_taken() -> None:
+async def test_duplicate_ids_are_refused_with_both_lines_or_the_first_is_taken(
+    autojump_clock: MockClock,
+) -> None:
     disk, server = new_disk(jobs(3) + jobs(1, max_tokens=99)), simulator()
 
     with pytest.raises(RunRefused, match=r"1\b.*4\b"):
@@ -307,7 +324,7 @@ async def test_duplicate_ids_are_refused_with_both_lines_or_the_first_is_taken()
     assert (summary.exit_code, requests(server)) == (0, 3)
 
 
-async def test_a_changed_recipe_is_refused_named_and_nothing_is_sent() -> None:
+async def test_a_changed_recipe_is_refused_named_and_nothing_is_sent(autojump_clock: MockClock) -> None:
     disk, server = new_disk(jobs(5)), simulator()
     await run(disk, server)
     disk.close()
@@ -322,13 +339,14 @@ async def test_a_changed_recipe_is_refused_named_and_nothing_is_sent() -> None:
     assert (summary.exit_code, summary.results, requests(server)) == (0, 5, 10)
 
 
-async def test_a_full_disk_ends_the_run_and_the_answers_already_paid_for_are_kept() -> None:
+async def test_a_full_disk_ends_the_run_and_the_answers_already_paid_for_are_kept(
+    autojump_clock: MockClock,
+) -> None:
     disk, server = new_disk(jobs(200)), simulator()
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     await run(disk, server, first=40)
-    first_calls, paid = disk.calls, requests(server)
-    broken = disk.restarted(dict.fromkeys(range(first_calls, 10_000), full))
-    broken.calls = 0
+    paid = requests(server)
+    broken = disk.restarted(dict.fromkeys(range(10_000), full))
 
     with pytest.raises(StorageFailed):
         await run(broken, server)
@@ -364,21 +382,25 @@ def _fail_appends_to(path: Path, *, after: int, error: OSError) -> Callable[[int
     return on_call
 
 
-async def test_a_second_run_on_the_same_output_is_refused_and_writes_nothing() -> None:
+async def test_a_second_run_on_the_same_output_is_refused_and_writes_nothing(
+    autojump_clock: MockClock,
+) -> None:
     disk, server = new_disk(jobs(50)), simulator()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run, disk, server)
         await trio.sleep(0.1)
         before = disk.content(OUTPUT)
         other = SimulatedDisk(disk.platters)
-        with pytest.raises(RunRefused, match="is being written by process"):
+        with pytest.raises(RunRefused, match="is in use by process"):
             await run(other, server)
         assert (other.calls, disk.content(OUTPUT)) == (0, before)
 
     assert len(ids(disk)) == 50
 
 
-async def test_a_kill_at_any_moment_pays_again_for_no_more_than_was_in_flight() -> None:
+async def test_a_kill_at_any_moment_pays_again_for_no_more_than_was_in_flight(
+    autojump_clock: MockClock,
+) -> None:
     """The process dies at each of many moments; the same command again completes the file."""
     for seed in range(25):
         disk, server = new_disk(jobs(60)), simulator(faults={"500": 0.1, "429": 0.1})
@@ -396,7 +418,7 @@ async def test_a_kill_at_any_moment_pays_again_for_no_more_than_was_in_flight() 
         assert sum(record.status == 200 for record in server.log.records) <= 60 + 8
 
 
-async def test_no_secret_reaches_anything_that_is_written_or_shown() -> None:
+async def test_no_secret_reaches_anything_that_is_written_or_shown(autojump_clock: MockClock) -> None:
     async def echoing(scope: Scope, receive: Receive, send: Send) -> None:
         sent = dict(scope["headers"])[b"x-api-key"]
         body = json.dumps(
