@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -90,7 +90,10 @@ async def run(
     request: RequestOptions | None = None,
     **options: Any,
 ) -> Summary:
-    """Run the job file of a disk against a server. ``stops``: wishes to end, each so many seconds after the start."""
+    """Run the job file of a disk against a server.
+
+    ``stops``: wishes to end, each so many seconds after the start.
+    """
     told = told or Told()
     options.setdefault("concurrency", 8)
     async with trio.open_nursery() as nursery:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ async def test_every_job_gets_one_record_that_belongs_to_its_line(autojump_clock
 
     summary = await run(disk, server)
 
-    lines = disk.content(INPUT).splitlines()
+    lines = bytes(disk.content(INPUT)).splitlines()
     made = records(disk)
     assert (summary.exit_code, summary.results, summary.input) == (ExitCode.ALL_RESULTS, 300, 300)
     assert sorted(record["custom_id"] for record in made) == sorted(f"job-{n}" for n in range(300))
@@ -339,47 +338,52 @@ async def test_a_changed_recipe_is_refused_named_and_nothing_is_sent(autojump_cl
     assert (summary.exit_code, summary.results, requests(server)) == (0, 5, 10)
 
 
+@attrs.define
+class FillingDisk(SimulatedDisk):
+    """Takes so many appends to OUTPUT; then it is full."""
+
+    room: int = 0
+
+    def append(self, path: Path, data: bytes) -> int:
+        if path == OUTPUT and data:
+            self.room -= 1
+            if self.room < 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().append(path, data)
+
+
 async def test_a_full_disk_ends_the_run_and_the_answers_already_paid_for_are_kept(
     autojump_clock: MockClock,
 ) -> None:
-    disk, server = new_disk(jobs(200)), simulator()
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    await run(disk, server, first=40)
-    paid = requests(server)
-    broken = disk.restarted(dict.fromkeys(range(10_000), full))
+    disk, server = FillingDisk(room=5), simulator()
+    disk.put(INPUT, jobs(200))
 
-    with pytest.raises(StorageFailed):
-        await run(broken, server)
-    assert requests(server) == paid
+    summary = await run(disk, server)
 
-    broken.close()
-    broken.faults = {}
-    broken.on_call = _fail_appends_to(OUTPUT, after=5, error=full)
-    summary = await run(broken, server)
-
-    sent = requests(server) - paid
-    spooled = records(broken, SPOOL)
+    spooled = records(disk, SPOOL)
     assert summary.exit_code == ExitCode.STORAGE
-    assert sent == len(ids(broken)) - 40 + len(spooled)
-    assert len(spooled) > 0
-    assert any("cat" in notice for notice in summary.notices)
+    assert 0 < len(spooled) <= 8
+    assert requests(server) == summary.results + len(spooled)
+    assert summary.results == len(ids(disk))
+    assert any("cat /spool" in notice for notice in summary.notices)
 
-    rest = broken.restarted()
+    rest = disk.restarted()
+    rest.append(OUTPUT, disk.content(SPOOL))
     last = await run(rest, server)
-    assert (last.exit_code, len(ids(rest))) == (0, 200)
+
+    assert (last.exit_code, len(set(ids(rest))), requests(server)) == (0, 200, 200)
 
 
-def _fail_appends_to(path: Path, *, after: int, error: OSError) -> Callable[[int, str, Path], None]:
-    seen = 0
+async def test_a_disk_that_takes_nothing_is_noticed_before_anything_is_sent(
+    autojump_clock: MockClock,
+) -> None:
+    disk, server = new_disk(jobs(5)), simulator()
+    disk.faults = dict.fromkeys(range(100), OSError(errno.EROFS, os.strerror(errno.EROFS)))
 
-    def on_call(number: int, operation: str, where: Path) -> None:
-        nonlocal seen
-        if operation == "append" and where == path:
-            seen += 1
-            if seen > after:
-                raise error
+    with pytest.raises(StorageFailed, match="Read-only"):
+        await run(disk, server)
 
-    return on_call
+    assert requests(server) == 0
 
 
 async def test_a_second_run_on_the_same_output_is_refused_and_writes_nothing(
