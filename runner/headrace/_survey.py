@@ -41,7 +41,7 @@ class SurveyedFile:
         """Yield each whole record. Raises `RunRefused` for a foreign file, `StorageFailed` for damage."""
         pieces = read_all(self.storage, self.path)
         try:
-            yield from records(pieces, _read_record, self.recovery, ours=self.ours)
+            yield from records(pieces, read_record, self.recovery, ours=self.ours)
         except Damaged as damage:
             if not (self.ours or self.recovery.records):
                 raise RunRefused(f"{self.path} is no output of headrace: name another -o") from damage
@@ -121,7 +121,8 @@ def _named(old: Mapping[str, object], new: Mapping[str, object]) -> str:
 _FOREIGN = RecordIdentity(id=None, succeeded=False)
 
 
-def _read_record(line: bytes) -> RecordIdentity | None:
+def read_record(line: bytes) -> RecordIdentity | None:
+    """Read a line of an output or error file; None if it is no JSON."""
     try:
         return read_identity(line)
     except BadRecord:

@@ -17,6 +17,7 @@ from ._index import Index, State
 from ._lines import InputLine, LineCutter, LineSplitter, Oversized
 from ._recovery import Damaged, Recovery, Span, Spans, records
 from ._sidecar import Sidecar, read_sidecar, recipe_changes, write_sidecar
+from ._verify import Verification
 
 __all__ = [
     "Damaged",
@@ -39,6 +40,7 @@ __all__ = [
     "State",
     "StreamedJobs",
     "Tally",
+    "Verification",
     "derived_id",
     "digest",
     "index_key",

@@ -91,7 +91,7 @@ class ScannedJobs:
 
     def take(self, record: Recorded) -> tuple[Match, bool]:
         """Learn from a record of the output; return how it relates to this run, and if it is a first one."""
-        match, entry = self._match(record)
+        match, entry = relate(self.index, self.recipe, record)
         if entry is None:
             return match, True
         first = self.index.state(entry) != State.DONE
@@ -101,7 +101,7 @@ class ScannedJobs:
 
     def take_failure(self, record: Recorded, *, again: bool) -> bool:
         """Learn from an error record, ``again`` if it may be tried again; return whether the record stays."""
-        match, entry = self._match(record)
+        match, entry = relate(self.index, self.recipe, record)
         if entry is None:
             return True
         if match != "same" or again or self.index.state(entry) == State.DONE:
@@ -114,20 +114,6 @@ class ScannedJobs:
         key, ordinal = index_key(job_id)
         entry = self.index.find(key, int(digest, 16), ordinal)
         return "new" if entry is None else _RECALLED[self.index.state(entry)]
-
-    def _match(self, record: Recorded) -> tuple[Match, int | None]:
-        if record.id is None:
-            return "stranger", None
-        key, ordinal = index_key(record.id)
-        entry = self.index.find_key(key, ordinal)
-        if entry is None:
-            return "stranger", None
-        if record.digest is None:
-            return "same", entry
-        same_line = self.index.find(key, _number(record.digest), ordinal)
-        if same_line is None:
-            return "line changed", entry
-        return ("same" if record.recipe == self.recipe else "recipe changed"), same_line
 
 
 _RECALLED: dict[int, Recalled] = {State.NEW: "new", State.DONE: "done", State.FAILED: "failed"}
@@ -170,6 +156,21 @@ class StreamedJobs:
             return "failed" if job_id in self._failed else "new"
         known = any(self._index.find(key, known) is not None for known in (int(digest, 16), _UNKNOWN_DIGEST))
         return "done" if known or self.on_change == "skip" else "changed"
+
+
+def relate(index: Index, recipe: str | None, record: Recorded) -> tuple[Match, int | None]:
+    """How a record relates to a scanned input and a recipe (None: any), and the entry of its job."""
+    if record.id is None:
+        return "stranger", None
+    key, ordinal = index_key(record.id)
+    if record.digest is not None:
+        same_line = index.find(key, _number(record.digest), ordinal)
+        if same_line is not None:
+            return ("same" if recipe in (record.recipe, None) else "recipe changed"), same_line
+    entry = index.find_key(key, ordinal)
+    if entry is None:
+        return "stranger", None
+    return ("same" if record.digest is None else "line changed"), entry
 
 
 _LASTING = frozenset({"rejected", "too_large"})

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import attrs
+import msgspec
 
 from ._lines import LineCutter
 
@@ -30,8 +31,7 @@ class Damaged(Exception):
         self.offset = offset
 
 
-@attrs.frozen
-class Span:
+class Span(msgspec.Struct, frozen=True, gc=False):
     """Bytes of a file: from ``start`` up to ``end``, not included."""
 
     start: int

@@ -1,0 +1,74 @@
+"""`headrace verify`: from the command line to a verification, and from its verdict to the exit code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headrace.options import default_output
+from headrace.stopping import ExitCode
+
+from ._report import clear_errors
+
+if TYPE_CHECKING:
+    from headrace.verifying import Verdict
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The results of the run."
+)
+@click.option(
+    "--input-format",
+    type=click.Choice(["auto", "anthropic", "openai", "raw", "rows"]),
+    default="auto",
+    help="What a line is, as the run was told.",
+)
+@click.option("--id-field", metavar="F", help="The field of a row that holds its id, as the run was told.")
+@click.option("-n", "--first", type=click.IntRange(min=1), metavar="N", help="Only the first N lines.")
+def verify(
+    inputs: tuple[str, ...], output: Path | None, input_format: str, id_field: str | None, first: int | None
+) -> None:
+    """Prove that each line of INPUT has exactly one record, whole and of that very line.
+
+    Nothing is sent or changed. Ends with 0 if so, with 1 and the places of what is wrong if not.
+    """
+    with clear_errors():
+        verdict = _verdict(inputs, output or default_output(inputs), input_format, id_field, first)
+        for line in _report(verdict):
+            click.echo(line)
+        sys.exit(ExitCode.SOME_FAILED if verdict.problem_count else ExitCode.ALL_RESULTS)
+
+
+def _verdict(
+    names: tuple[str, ...], output: Path, input_format: str, id_field: str | None, first: int | None
+) -> Verdict:
+    from headrace.inputs import open_inputs
+    from headrace.output import output_paths
+    from headrace.storage import DiskStorage
+    from headrace.verifying import identifying_dialect, verify_output
+
+    inputs = open_inputs(names, first=first)
+    dialect = identifying_dialect(inputs, input_format, id_field)
+    with DiskStorage() as storage:
+        return verify_output(storage, output_paths(output), inputs, dialect)
+
+
+def _report(verdict: Verdict) -> list[str]:
+    lines = list(verdict.problems)
+    if more := verdict.problem_count - len(lines):
+        lines.append(f"... and {more:,} more")
+    if verdict.duplicates:
+        lines.append(f"{verdict.duplicates:,} lines have the id of an earlier one, and so no record")
+    if verdict.recipes > 1:
+        lines.append(
+            f"the records were made by {verdict.recipes} different recipes (prompt, model, parameters)"
+        )
+    counts = f"{verdict.jobs:,} jobs: {verdict.results:,} results, {verdict.failures:,} failed"
+    good = "each has exactly one record, whole and of its line"
+    lines.append(f"{counts}; {f'{verdict.problem_count:,} problems' if verdict.problem_count else good}")
+    return lines

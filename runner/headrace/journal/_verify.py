@@ -1,0 +1,72 @@
+"""Whether each line of an input has exactly one terminal record: the accounts of ``headrace verify``."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import attrs
+
+from ._compare import Recorded, relate
+from ._identity import index_key
+from ._index import Index, State
+
+
+@attrs.define
+class Verification:
+    """Take all records, results first; then ask for each line of the input, in order, whether it has one."""
+
+    index: Index
+    """All jobs of the input."""
+    results: int = 0
+    failures: int = 0
+    bad_lines: int = 0
+    """Error records of lines that are no jobs."""
+    recipes: Counter[str] = attrs.field(factory=Counter[str])
+    _bad_digests: Counter[str] = attrs.field(factory=Counter[str])
+
+    def take(self, record: Recorded, *, failed: bool) -> str | None:
+        """Learn from a record, of the error file if ``failed``; return what is wrong with it, if anything."""
+        if failed and record.id is None and record.digest is not None:
+            self.bad_lines += 1
+            self._bad_digests[record.digest] += 1
+            return None
+        match, entry = relate(self.index, None, record)
+        if match == "line changed":
+            return f"the line of {_shown(record)} has another digest than its record"
+        if entry is None:
+            return f"no line of the input has the id {_shown(record)}"
+        if self.index.state(entry) != State.NEW:
+            return f"{_shown(record)} has more than one record"
+        self.index.mark(entry, State.FAILED if failed else State.DONE)
+        self._count(record, failed=failed)
+        return None
+
+    @property
+    def missing(self) -> int:
+        """How many jobs have no record by their id."""
+        return self.index.count(State.NEW)
+
+    def has_record(self, job_id: str | None, digest: str) -> bool:
+        """Whether a line has its record; ``job_id`` None for a line that is no job. Ask once a line."""
+        if job_id is not None and self._is_marked(job_id, digest):
+            return True
+        found = self._bad_digests[digest] > 0
+        self._bad_digests[digest] -= 1
+        return found
+
+    def _is_marked(self, job_id: str, digest: str) -> bool:
+        key, ordinal = index_key(job_id)
+        entry = self.index.find(key, int(digest, 16), ordinal)
+        return entry is not None and self.index.state(entry) != State.NEW
+
+    def _count(self, record: Recorded, *, failed: bool) -> None:
+        if failed:
+            self.failures += 1
+        else:
+            self.results += 1
+        if record.recipe is not None:
+            self.recipes[record.recipe] += 1
+
+
+def _shown(record: Recorded) -> str:
+    return ascii(str(record.id)[:60])
