@@ -13,10 +13,11 @@ from pathlib import Path
 import attrs
 import trio
 
-from headrace._runner import Outcome, Setup, supervise
+from headrace._runner import Outcome, Setup, sparing_collector, supervise
 from headrace.actors._messages import Finished, Stop
 from headrace.actors.dispatcher import Rules
-from headrace.actors.worker import Exchange
+from headrace.actors.worker import Exchange, OpensLanes
+from headrace.dialects import Dialect
 from headrace.endpoint import Endpoint
 from headrace.inputs import Inputs, open_inputs
 from headrace.intake import Intake
@@ -98,14 +99,21 @@ async def run_file(
     _announce(opened, notify)
     intake = Intake(dialect=prepared.dialect, recipe=recipe_digest(prepared.recipe), output=opened)
     to_send = opened.counts.to_send
-    with display(to_send) as show:
-        async with _client(options, prepared.endpoint, world) as client:
+    with sparing_collector(), display(to_send) as show:
+        async with open_client(options, prepared.endpoint, world) as client:
             outcome = await supervise(
                 Setup(
                     source=prepared.source,
                     item_of=intake.item_of,
-                    exchange=_exchange(options, prepared, client, world),
-                    rules=_rules(options, to_send, world),
+                    exchange=exchange_of(
+                        options,
+                        dialect=prepared.dialect,
+                        endpoint=prepared.endpoint,
+                        recipe=intake.recipe,
+                        client=client,
+                        wall_clock=world.wall_clock,
+                    ),
+                    rules=rules_of(options, to_send, world),
                     output=opened,
                     stops=stops(),
                     show=show,
@@ -144,7 +152,7 @@ def _announce(opened: OpenedOutput, notify: Callable[[str], None]) -> None:
 
 
 @asynccontextmanager
-async def _client(
+async def open_client(
     options: RunOptions, endpoint: Endpoint, world: World
 ) -> AsyncGenerator[AsyncAPIClient, None]:
     """Give the client that all workers share, on the network or on a simulator in this process."""
@@ -163,20 +171,30 @@ async def _client(
             nursery.cancel_scope.cancel()
 
 
-def _exchange(options: RunOptions, prepared: Prepared, client: AsyncAPIClient, world: World) -> Exchange:
+def exchange_of(
+    options: RunOptions,
+    *,
+    dialect: Dialect,
+    endpoint: Endpoint,
+    recipe: str,
+    client: OpensLanes,
+    wall_clock: Callable[[], float],
+) -> Exchange:
+    """Return how the attempts of a run are made. ``recipe``: its digest."""
     return Exchange(
         client=client,
-        dialect=prepared.dialect,
-        headers=prepared.endpoint.headers,
-        recipe=recipe_digest(prepared.recipe),
-        secrets=prepared.endpoint.secrets,
+        dialect=dialect,
+        headers=endpoint.headers,
+        recipe=recipe,
+        secrets=endpoint.secrets,
         timeout=options.timeout,
         idle_timeout=options.idle_timeout,
-        wall_clock=world.wall_clock,
+        wall_clock=wall_clock,
     )
 
 
-def _rules(options: RunOptions, to_send: int | None, world: World) -> Rules:
+def rules_of(options: RunOptions, to_send: int | None, world: World) -> Rules:
+    """Return the pure rules of a run. ``to_send``: its number of jobs, None if unknown."""
     return Rules(
         pacing=FixedPacing(concurrency=options.concurrency),
         retry=RunRetryPolicy(max_attempts=options.max_attempts),

@@ -14,7 +14,7 @@ import gc
 import math
 from collections.abc import AsyncIterable, Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 import trio
@@ -23,10 +23,9 @@ from headrace.actors import dispatcher as dispatching
 from headrace.actors import worker as working
 from headrace.actors._channels import queued
 from headrace.actors._messages import Event, Finished, Inbox, Interrupted, Pending, Stop
-from headrace.actors.monitor import monitor
+from headrace.actors.monitor import Tally, monitor
 from headrace.actors.reader import ReadsLines, reader
 from headrace.actors.writer import TakesRecords, writer
-from headrace.inputs import InputLine
 from headrace.statistics import Snapshot
 from headrace.stopping import StopReason
 
@@ -34,17 +33,21 @@ T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
-class Setup:
-    """Everything a run needs, ready to be wired."""
+class Setup(Generic[T]):
+    """Everything a run needs, ready to be wired. T is what its source yields: lines, or tickets."""
 
-    source: ReadsLines
-    item_of: Callable[[InputLine, float], Pending | Finished | None]
+    source: ReadsLines[T]
+    item_of: Callable[[T, float], Pending | Finished | None]
     exchange: working.Exchange
     rules: dispatching.Rules
     output: TakesRecords
     stops: AsyncIterable[Stop]
     """Wishes to end early, from outside: signals."""
-    show: Callable[[Snapshot], None]
+    show: Callable[[Snapshot], None] | None = None
+    watch: Callable[[Event], None] | None = None
+    """Sees each event when it has been counted: records that are on disk, failed attempts, the load."""
+    tally: Tally | None = None
+    """Counts that go on from an earlier run; None: from zero."""
     workers: int
 
 
@@ -59,7 +62,7 @@ class Outcome:
     """Records that could not be written: answers that are paid for."""
 
 
-async def supervise(setup: Setup) -> Outcome:
+async def supervise(setup: Setup[Any]) -> Outcome:
     """Run all jobs of the source to their records. A bug in an actor comes out as an `ExceptionGroup`."""
     inbox_send, inbox = trio.open_memory_channel[Inbox](math.inf)
     demand_send, demand = trio.open_memory_channel[int](math.inf)
@@ -76,26 +79,26 @@ async def supervise(setup: Setup) -> Outcome:
         events=events_send.clone(),
     )
     worker_ends = working.Channels(jobs=jobs, results=results_send, inbox=inbox_send.clone())
-    with _sparing_collector():
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(counting.keep, monitor, events, setup.show)
-            nursery.start_soon(writing.keep, writer, results, inbox_send.clone(), events_send, setup.output)
-            nursery.start_soon(_work, worker_ends, setup, in_flight)
-            async with trio.open_nursery() as feeding:
-                feeding.start_soon(reader, setup.source, demand, inbox_send.clone(), setup.item_of)
-                feeding.start_soon(_forward, setup.stops, inbox_send)
-                reasons = await dispatching.dispatcher(
-                    dispatcher_ends,
-                    setup.rules,
-                    setup.exchange.dialect,
-                    setup.exchange.recipe,
-                    in_flight.cancel,
-                )
-                feeding.cancel_scope.cancel()
+    tally = setup.tally or Tally(started_at=trio.current_time())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(counting.keep, monitor, events, tally, setup.watch, setup.show)
+        nursery.start_soon(writing.keep, writer, results, inbox_send.clone(), events_send, setup.output)
+        nursery.start_soon(_work, worker_ends, setup, in_flight)
+        async with trio.open_nursery() as feeding:
+            feeding.start_soon(reader, setup.source, demand, inbox_send.clone(), setup.item_of)
+            feeding.start_soon(_forward, setup.stops, inbox_send)
+            reasons = await dispatching.dispatcher(
+                dispatcher_ends,
+                setup.rules,
+                setup.exchange.dialect,
+                setup.exchange.recipe,
+                in_flight.cancel,
+            )
+            feeding.cancel_scope.cancel()
     return Outcome(snapshot=counting.value, reasons=reasons, unsaved=writing.value)
 
 
-async def _work(ends: working.Channels, setup: Setup, in_flight: trio.CancelScope) -> None:
+async def _work(ends: working.Channels, setup: Setup[Any], in_flight: trio.CancelScope) -> None:
     """Run the workers until there are no more jobs, or ``in_flight`` is cancelled."""
     with ends.jobs, ends.results, ends.inbox:
         with in_flight:
@@ -123,7 +126,7 @@ class _Kept(Generic[T]):
 
 
 @contextmanager
-def _sparing_collector() -> Generator[None]:
+def sparing_collector() -> Generator[None]:
     """Collect garbage less often: at 5000 in flight the default thresholds cost half as much again a job."""
     before = gc.get_threshold()
     gc.set_threshold(50_000, 20, 100)

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from headrace.tickets import Ticket
+
 FailureKind = Literal[
     "bad_line",  # the input line is no job
     "rejected",  # the server refused this request: 4xx that no repetition mends
@@ -51,6 +53,13 @@ class Job(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     digest: str
     """BLAKE2b-8 of the line without BOM and line ending: 16 hex digits."""
     request: JobRequest
+    ticket: Ticket | None = None
+    """Who waits for the result; None for a job file, where only the record counts."""
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether nobody wants the result any more."""
+        return self.ticket is not None and self.ticket.group.withdrawn
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import msgspec
 
-from headrace.job import Failure, FailureKind, Job, Usage
+from headrace.job import Failure, FailureKind, Job, Note, Success, Usage
 from headrace.stopping import StopReason
+from headrace.tickets import Ticket
 
 
 class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -41,6 +42,10 @@ class Finished(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     stop_reason: str | None = None
     latency: float | None = None
     ttft: float | None = None
+    ticket: Ticket | None = None
+    """This and the next two are for whoever waits for the result."""
+    success: Success | None = None
+    note: Note | None = None
 
 
 class Items(msgspec.Struct, frozen=True, gc=False):
@@ -99,6 +104,14 @@ class AttemptFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     again: bool
     """The job is tried again."""
     maybe_billed: bool
+    job_id: str = ""
+    attempt: int = 0
+    """Its number, from 1."""
+    wait: float | None = None
+    """Seconds until the next attempt at the earliest; None if there is none."""
+    latency: float | None = None
+    status: int | None = None
+    request_id: str | None = None
 
 
 class Load(msgspec.Struct, frozen=True, gc=False):

@@ -122,9 +122,12 @@ class _Dispatcher:
     def admit(self, now: float) -> None:
         pacing, jobs = self.rules.pacing, self.channels.jobs
         while not self.reasons and self._has_due(now) and pacing.ready_at(now, self.outstanding) <= now:
+            pending = self._next_due(now)
+            if pending.job.is_withdrawn:
+                continue
             pacing.admitted(now)
             self.outstanding += 1
-            jobs.send_nowait(self._next_due(now))
+            jobs.send_nowait(pending)
         self._ask_for_more()
         self._report_load(now)
 
@@ -239,7 +242,17 @@ class _Dispatcher:
         )
         again = isinstance(verdict, Retry)
         self.channels.events.send_nowait(
-            AttemptFailed(kind=failure.kind, again=again, maybe_billed=failure.sent)
+            AttemptFailed(
+                kind=failure.kind,
+                again=again,
+                maybe_billed=failure.sent,
+                job_id=pending.job.id,
+                attempt=pending.attempts,
+                wait=verdict.after if isinstance(verdict, Retry) else None,
+                latency=now - message.started_at,
+                status=failure.status,
+                request_id=failure.request_id,
+            )
         )
         match verdict:
             case Retry(after, counts):
@@ -284,7 +297,13 @@ class _Dispatcher:
             request_id=message.failure.request_id,
         )
         record = self.dialect.failure_record(job.id, message.failure, note)
-        return Finished(record=record, failure=message.failure, started_at=message.started_at)
+        return Finished(
+            record=record,
+            failure=message.failure,
+            started_at=message.started_at,
+            ticket=job.ticket,
+            note=note,
+        )
 
     def stop(self, reason: StopReason, now: float, *, at_once: bool = False) -> None:
         """Admit nothing more; what is in flight may finish until the grace is over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 
@@ -18,29 +19,37 @@ REFUSED = frozenset({"refusal", "content_filter"})
 
 
 async def monitor(
-    events: trio.MemoryReceiveChannel[Event], show: Callable[[Snapshot], None], interval: float = 0.25
+    events: trio.MemoryReceiveChannel[Event],
+    tally: Tally,
+    watch: Callable[[Event], None] | None,
+    show: Callable[[Snapshot], None] | None,
+    interval: float = 0.25,
 ) -> Snapshot:
     """Add up until the events channel is closed; return the last state.
 
-    ``interval``: seconds between two calls of ``show``.
+    ``watch`` sees each event when it has been counted. ``interval``: seconds between two calls of ``show``.
     """
-    tally = _Tally(started_at=trio.current_time())
-    shown_at = tally.started_at
+    due = trio.current_time() + interval if show is not None else math.inf
     with events:
         try:
             while True:
-                with trio.move_on_at(shown_at + interval):
-                    tally.take(await events.receive())
+                with trio.move_on_at(due):
+                    event = await events.receive()
+                    tally.take(event)
+                    if watch is not None:
+                        watch(event)
                 now = trio.current_time()
-                if now >= shown_at + interval:
-                    shown_at = now
+                if show is not None and now >= due:
+                    due = now + interval
                     show(tally.snapshot(now))
         except trio.EndOfChannel:
             return tally.snapshot(trio.current_time())
 
 
 @attrs.define(kw_only=True)
-class _Tally:
+class Tally:
+    """The counts of a run. The monitor adds to them; others may ask for a snapshot."""
+
     started_at: float
     results: int = 0
     failed: int = 0
@@ -60,6 +69,7 @@ class _Tally:
     rate_limited: int = 0
 
     def take(self, event: Event) -> None:
+        """Count one event."""
         if isinstance(event, list):
             for finished in event:
                 self._finished(finished)
@@ -98,6 +108,7 @@ class _Tally:
             self.retries[event.kind] += 1
 
     def snapshot(self, now: float) -> Snapshot:
+        """Return the state at this moment."""
         return Snapshot(
             elapsed_s=now - self.started_at,
             results=self.results,

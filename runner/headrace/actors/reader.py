@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Protocol, TypeVar
 
 import trio
 
-from headrace.inputs import InputLine
-
 from ._messages import EndOfInput, Finished, Inbox, Items, Pending
 
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
-class ReadsLines(Protocol):
-    """An input: pieces of it, each a list of lines in order."""
 
-    def pieces(self) -> AsyncIterator[list[InputLine]]:
+class ReadsLines(Protocol[T_co]):
+    """An input: pieces of it, each a list of lines in order, or of what else stands for a job."""
+
+    def pieces(self) -> AsyncIterator[Sequence[T_co]]:
         """Yield what can be read at a time."""
         ...
 
 
 async def reader(
-    source: ReadsLines,
+    source: ReadsLines[T],
     demand: trio.MemoryReceiveChannel[int],
     inbox: trio.MemorySendChannel[Inbox],
-    item_of: Callable[[InputLine, float], Pending | Finished | None],
+    item_of: Callable[[T, float], Pending | Finished | None],
 ) -> None:
     """Read until the input ends or nobody asks any more.
 

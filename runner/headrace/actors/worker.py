@@ -6,7 +6,7 @@ It waits for nothing but the API.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import Protocol
 
 import attrs
@@ -14,6 +14,7 @@ import trio
 
 from headrace.dialects import Assembler, Dialect, failure_from_transport, redact
 from headrace.job import Failure, Job, Note, Success
+from headrace.tickets import Group
 from headrace_client._lane import Answer, Lane
 from headrace_client._retry import retry_after_seconds, should_retry
 from headrace_client.transport import TransportError
@@ -63,19 +64,31 @@ class Channels:
 async def worker(channels: Channels, exchange: Exchange) -> None:
     """Work until the jobs channel is closed."""
     with channels.jobs, channels.results, channels.inbox:
-        async with AsyncExitStack() as lanes:
-            desk = _Desk(channels=channels, exchange=exchange, stack=lanes)
-            while True:
+        while True:
+            with trio.CancelScope() as scope:  # cancelled when the job in hand is withdrawn
+                await _work(channels, exchange, scope)
+            if not scope.cancel_called:
+                return
+
+
+async def _work(channels: Channels, exchange: Exchange, scope: trio.CancelScope) -> None:
+    """Work until the jobs channel is closed, or ``scope`` is cancelled."""
+    async with AsyncExitStack() as lanes:
+        desk = _Desk(channels=channels, exchange=exchange, stack=lanes, scope=scope)
+        while not scope.cancel_called:
+            try:
+                pending = channels.jobs.receive_nowait()
+            except trio.WouldBlock:
                 try:
-                    pending = channels.jobs.receive_nowait()
-                except trio.WouldBlock:
-                    try:
-                        pending = await channels.jobs.receive()
-                    except trio.EndOfChannel:
-                        return
+                    pending = await channels.jobs.receive()
                 except trio.EndOfChannel:
                     return
+            except trio.EndOfChannel:
+                return
+            if pending.job.ticket is None:
                 await desk.work(pending)
+            else:
+                await desk.work_for(pending.job.ticket.group, pending)
 
 
 @attrs.define(kw_only=True)
@@ -85,7 +98,19 @@ class _Desk:
     channels: Channels
     exchange: Exchange
     stack: AsyncExitStack
+    scope: trio.CancelScope
+    """Cuts off what is being done."""
     lanes: dict[str, Lane] = attrs.field(factory=dict[str, Lane])
+
+    async def work_for(self, group: Group, pending: Pending) -> None:
+        if group.withdrawn:
+            self.channels.inbox.send_nowait(Interrupted(pending, sent=False))
+            return
+        group.take_up(self.scope)
+        try:
+            await self.work(pending)
+        finally:
+            group.put_down(self.scope)
 
     async def work(self, pending: Pending) -> None:
         started_at = trio.current_time()
@@ -93,7 +118,8 @@ class _Desk:
             lane = self.lanes.get(pending.job.request.path) or await self._open(pending.job.request.path)
             outcome = await self._attempt(lane, pending, started_at)
         except trio.Cancelled:
-            self.channels.inbox.send_nowait(Interrupted(pending, sent=True))
+            with suppress(trio.BrokenResourceError):  # the dispatcher is gone when a bug takes down the run
+                self.channels.inbox.send_nowait(Interrupted(pending, sent=True))
             raise
         if isinstance(outcome, Finished):
             self.channels.results.send_nowait(outcome)
@@ -171,6 +197,9 @@ class _Desk:
             stop_reason=success.stop_reason,
             latency=latency,
             ttft=ttft,
+            ticket=job.ticket,
+            success=success,
+            note=note,
         )
 
 
