@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from . import types
     from ._base_client import AsyncAPIClient, BaseClient, SyncAPIClient
     from ._client import Anthropic, AsyncAnthropic
+    from ._event_reader import IncompleteStreamError
     from ._exceptions import (
         AnthropicError,
         APIConnectionError,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
         DefaultHttpxClient,
         Timeout,
     )
+    from ._message_stream import AsyncMessageStream, MessageStream
     from ._models import BaseModel
     from ._options import (
         DEFAULT_MAX_RETRIES,
@@ -58,98 +61,94 @@ if TYPE_CHECKING:
         not_given,
         omit,
     )
-    from ._pagination import AsyncPage, AsyncPaginator, BaseAsyncPage, BaseSyncPage, PageInfo, SyncPage
+    from ._pagination import (
+        AsyncPage,
+        AsyncPageCursor,
+        AsyncPaginator,
+        AsyncTokenPage,
+        BaseAsyncPage,
+        BaseSyncPage,
+        PageInfo,
+        SyncPage,
+        SyncPageCursor,
+        SyncTokenPage,
+    )
     from ._ratelimit import Limit, RateLimits, rate_limits
-    from ._response import APIResponse, AsyncAPIResponse
+    from ._response import APIResponse, AsyncAPIResponse, StreamAlreadyConsumed
     from ._retry import RetryPolicy, retry_after_seconds
     from ._streaming import AsyncStream, Stream
 
     Client = Anthropic
     AsyncClient = AsyncAnthropic
 
+_ALIASES = {"Client": "Anthropic", "AsyncClient": "AsyncAnthropic"}
 _MODULES = {
-    "_base_client": (
-        "AsyncAPIClient",
-        "BaseClient",
-        "SyncAPIClient",
-    ),
-    "_client": (
-        "Anthropic",
-        "AsyncAnthropic",
-    ),
-    "_exceptions": (
-        "APIConnectionError",
-        "APIError",
-        "APIRedirectError",
-        "APIResponseValidationError",
-        "APIStatusError",
-        "APITimeoutError",
-        "AnthropicError",
-        "AuthenticationError",
-        "BadRequestError",
-        "ConflictError",
-        "DeadlineExceededError",
-        "InternalServerError",
-        "NotFoundError",
-        "OverloadedError",
-        "PermissionDeniedError",
-        "RateLimitError",
-        "RequestTooLargeError",
-        "ServiceUnavailableError",
-        "UnprocessableEntityError",
-    ),
-    "_flow": ("RetryEvent",),
-    "_http_clients": (
-        "DEFAULT_CONNECTION_LIMITS",
-        "DEFAULT_TIMEOUT",
-        "DefaultAioHttpClient",
-        "DefaultAsyncHttpxClient",
-        "DefaultHttpxClient",
-        "Timeout",
-    ),
-    "_models": ("BaseModel",),
-    "_options": (
-        "DEFAULT_MAX_RETRIES",
-        "INITIAL_RETRY_DELAY",
-        "MAX_RETRY_AFTER",
-        "MAX_RETRY_DELAY",
-        "NOT_GIVEN",
-        "FinalRequestOptions",
-        "NotGiven",
-        "Omit",
-        "RequestOptions",
-        "not_given",
-        "omit",
-    ),
-    "_pagination": (
-        "AsyncPage",
-        "AsyncPaginator",
-        "BaseAsyncPage",
-        "BaseSyncPage",
-        "PageInfo",
-        "SyncPage",
-    ),
-    "_ratelimit": (
-        "Limit",
-        "RateLimits",
-        "rate_limits",
-    ),
-    "_response": (
-        "APIResponse",
-        "AsyncAPIResponse",
-    ),
-    "_retry": (
-        "RetryPolicy",
-        "retry_after_seconds",
-    ),
-    "_streaming": (
-        "AsyncStream",
-        "Stream",
-    ),
-}
-_PLACES = {name: (module, name) for module, names in _MODULES.items() for name in names} | {
-    "Client": ("_client", "Anthropic"),
-    "AsyncClient": ("_client", "AsyncAnthropic"),
+    "APIConnectionError": "_exceptions",
+    "APIError": "_exceptions",
+    "APIRedirectError": "_exceptions",
+    "APIResponse": "_response",
+    "APIResponseValidationError": "_exceptions",
+    "APIStatusError": "_exceptions",
+    "APITimeoutError": "_exceptions",
+    "Anthropic": "_client",
+    "AnthropicError": "_exceptions",
+    "AsyncAPIClient": "_base_client",
+    "AsyncAPIResponse": "_response",
+    "AsyncAnthropic": "_client",
+    "AsyncMessageStream": "_message_stream",
+    "AsyncPage": "_pagination",
+    "AsyncPageCursor": "_pagination",
+    "AsyncPaginator": "_pagination",
+    "AsyncStream": "_streaming",
+    "AsyncTokenPage": "_pagination",
+    "AuthenticationError": "_exceptions",
+    "BadRequestError": "_exceptions",
+    "BaseAsyncPage": "_pagination",
+    "BaseClient": "_base_client",
+    "BaseModel": "_models",
+    "BaseSyncPage": "_pagination",
+    "ConflictError": "_exceptions",
+    "DEFAULT_CONNECTION_LIMITS": "_http_clients",
+    "DEFAULT_MAX_RETRIES": "_options",
+    "DEFAULT_TIMEOUT": "_http_clients",
+    "DeadlineExceededError": "_exceptions",
+    "DefaultAioHttpClient": "_http_clients",
+    "DefaultAsyncHttpxClient": "_http_clients",
+    "DefaultHttpxClient": "_http_clients",
+    "FinalRequestOptions": "_options",
+    "INITIAL_RETRY_DELAY": "_options",
+    "IncompleteStreamError": "_event_reader",
+    "InternalServerError": "_exceptions",
+    "Limit": "_ratelimit",
+    "MAX_RETRY_AFTER": "_options",
+    "MAX_RETRY_DELAY": "_options",
+    "MessageStream": "_message_stream",
+    "NOT_GIVEN": "_options",
+    "NotFoundError": "_exceptions",
+    "NotGiven": "_options",
+    "Omit": "_options",
+    "OverloadedError": "_exceptions",
+    "PageInfo": "_pagination",
+    "PermissionDeniedError": "_exceptions",
+    "RateLimitError": "_exceptions",
+    "RateLimits": "_ratelimit",
+    "RequestOptions": "_options",
+    "RequestTooLargeError": "_exceptions",
+    "RetryEvent": "_flow",
+    "RetryPolicy": "_retry",
+    "ServiceUnavailableError": "_exceptions",
+    "Stream": "_streaming",
+    "StreamAlreadyConsumed": "_response",
+    "SyncAPIClient": "_base_client",
+    "SyncPage": "_pagination",
+    "SyncPageCursor": "_pagination",
+    "SyncTokenPage": "_pagination",
+    "Timeout": "_http_clients",
+    "UnprocessableEntityError": "_exceptions",
+    "not_given": "_options",
+    "omit": "_options",
+    "rate_limits": "_ratelimit",
+    "retry_after_seconds": "_retry",
 }
 
 __all__ = [
@@ -173,9 +172,12 @@ __all__ = [
     "AsyncAPIResponse",
     "AsyncAnthropic",
     "AsyncClient",
+    "AsyncMessageStream",
     "AsyncPage",
+    "AsyncPageCursor",
     "AsyncPaginator",
     "AsyncStream",
+    "AsyncTokenPage",
     "AuthenticationError",
     "BadRequestError",
     "BaseAsyncPage",
@@ -189,8 +191,10 @@ __all__ = [
     "DefaultAsyncHttpxClient",
     "DefaultHttpxClient",
     "FinalRequestOptions",
+    "IncompleteStreamError",
     "InternalServerError",
     "Limit",
+    "MessageStream",
     "NotFoundError",
     "NotGiven",
     "Omit",
@@ -205,8 +209,11 @@ __all__ = [
     "RetryPolicy",
     "ServiceUnavailableError",
     "Stream",
+    "StreamAlreadyConsumed",
     "SyncAPIClient",
     "SyncPage",
+    "SyncPageCursor",
+    "SyncTokenPage",
     "Timeout",
     "UnprocessableEntityError",
     "__version__",
@@ -214,15 +221,18 @@ __all__ = [
     "omit",
     "rate_limits",
     "retry_after_seconds",
+    "types",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import the module that has ``name`` (PEP 562)."""
-    if name not in _PLACES:
+    if name == "types":
+        return import_module(".types", __name__)
+    original = _ALIASES.get(name, name)
+    if original not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _PLACES[name]
-    value = getattr(import_module(f".{module}", __name__), attribute)
+    value = getattr(import_module(f".{_MODULES[original]}", __name__), original)
     globals()[name] = value
     return value
 

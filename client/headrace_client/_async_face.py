@@ -61,8 +61,16 @@ class AsyncAPIClient(BaseClient):
                 raise RuntimeError("Cannot send a request, as the client has been closed.")
             from ._http_clients import OwnAsyncHttpxClient  # imports httpx
 
-            self._http_client = OwnAsyncHttpxClient()
+            self._http_client = OwnAsyncHttpxClient(transport=self._pooled_transport())
         return self._http_client
+
+    def _pooled_transport(self) -> httpx.AsyncBaseTransport | None:
+        """Return the transport over the pool that was given, if one was."""
+        if self._pool is None:
+            return None
+        from .transport._httpx_door import HttpxTransport  # imports httpx
+
+        return HttpxTransport(self._pool)
 
     def _loop_name(self) -> str:
         return loop_name()

@@ -61,13 +61,33 @@ def _with_defaults(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _is_plain(kwargs: Mapping[str, Any]) -> bool:
+    """Tell whether nothing was said about TLS and the version of HTTP, so that what all share will do."""
+    return (
+        kwargs.get("verify", True) is True
+        and not kwargs.get("cert")
+        and kwargs.get("trust_env", True)
+        and kwargs.get("http1", True)
+        and not kwargs.get("http2")  # httpcore would offer it in the shared context itself
+    )
+
+
 def _transport_arguments(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     arguments = {name: kwargs[name] for name in _TRANSPORT_ARGUMENTS if name in kwargs}
-    plain = arguments.get("verify", True) is True and not arguments.get("cert")
-    # httpcore sets the ALPN protocols on the context itself, so HTTP/2 must not share it.
-    if plain and arguments.get("trust_env", True) and not arguments.get("http2"):
+    if _is_plain(kwargs):
         arguments["verify"] = shared_tls_context()
     return {**arguments, "socket_options": keepalive_options()}
+
+
+def _own_transport(limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+    """Return this package's transport, which runs on trio and speaks HTTP/1.1."""
+    from .transport import ConnectionPool, PoolLimits  # they import trio
+    from .transport._httpx_door import HttpxTransport
+
+    settings: dict[str, Any] = {"max_connections": limits.max_connections}
+    if limits.keepalive_expiry is not None:
+        settings["idle_expiry"] = limits.keepalive_expiry
+    return HttpxTransport(ConnectionPool(limits=PoolLimits(**settings)))
 
 
 def _mounts(
@@ -118,7 +138,14 @@ class DefaultAsyncHttpxClient(httpx.AsyncClient):
             return
         arguments = _transport_arguments(kwargs)
         mounts = _mounts(kwargs, proxy, lambda url: httpx.AsyncHTTPTransport(proxy=url, **arguments))
-        transport = LibraryTransport(lambda: httpx.AsyncHTTPTransport(proxy=proxy, **arguments))
+        limits = kwargs["limits"]
+
+        def make(library: str) -> httpx.AsyncBaseTransport:
+            if library == "trio" and proxy is None and _is_plain(kwargs):
+                return _own_transport(limits)
+            return httpx.AsyncHTTPTransport(proxy=proxy, **arguments)
+
+        transport = LibraryTransport(make)
         kwargs["mounts"] = mounts
         super().__init__(transport=transport, **kwargs)
 
@@ -151,13 +178,13 @@ class DefaultAioHttpClient(httpx.AsyncClient):
 
 
 class LibraryTransport(httpx.AsyncBaseTransport):
-    """A transport made at the first request, when it is known whether trio or asyncio runs.
+    """A transport made at the first request, when it is known whether ``"trio"`` or ``"asyncio"`` runs.
 
     Connections belong to the event loop that opened them, so requests under the other
     library are refused with a `RuntimeError`.
     """
 
-    def __init__(self, make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+    def __init__(self, make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
         self._make = make
         self._library: str | None = None
         self._transport: httpx.AsyncBaseTransport | None = None
@@ -174,7 +201,7 @@ class LibraryTransport(httpx.AsyncBaseTransport):
     def _picked(self) -> httpx.AsyncBaseTransport:
         library = current_async_library()
         if self._transport is None:
-            self._library, self._transport = library, self._make()
+            self._library, self._transport = library, self._make(library)
         if library != self._library:
             raise RuntimeError(
                 f"This client has made requests under {self._library}, so it cannot be used under {library}; "

@@ -5,12 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import attrs
+import pytest
 
 from headrace_client._client import Anthropic, AsyncAnthropic
 from headrace_client.testing import ScriptedAPI, Step
+
+ASYNC_ONLY = pytest.mark.parametrize("face", ["trio", "asyncio"], indirect=True)
+"""Marks a test that makes sense on the asynchronous face only."""
 
 AnyClient: TypeAlias = "Any"
 """`Anthropic` or `AsyncAnthropic`; what its methods return goes through `settle`, `each` or `entered`."""
@@ -59,6 +63,10 @@ class Face:
     @property
     def client_class(self) -> Callable[..., AnyClient]:
         return Anthropic if self.name == "sync" else AsyncAnthropic
+
+    def subclass(self, **members: Any) -> Callable[..., AnyClient]:
+        """Return a subclass of the client's class."""
+        return type("Mine", (cast("type", self.client_class),), members)
 
     @property
     def is_async(self) -> bool:

@@ -105,11 +105,15 @@ async def test_the_hook_is_told_of_each_retry(face: Face) -> None:
 async def test_failed_answers_are_read_before_the_wait(face: Face) -> None:
     """Item 73: their connections are free while the client sleeps."""
     open_while_waiting: list[int] = []
+
+    def note(_: RetryEvent) -> None:
+        open_while_waiting.append(api.open_responses)
+
     client, api = face.scripted(
         reply(500, body="one"),
         reply(500, body="two"),
         reply(json={}),
-        on_retry=lambda _: open_while_waiting.append(api.open_responses),
+        on_retry=note,
     )
 
     response = await settle(client.get("/foo", cast_to=httpx.Response))
@@ -123,21 +127,21 @@ async def test_hooks_run_for_each_attempt(face: Face) -> None:
     """Item 73."""
     prepared: list[str] = []
 
-    class Mine(face.client_class):  # type: ignore[misc,name-defined]
-        def _prepare_options(self, options: Any) -> Any:
-            prepared.append("options")
-            options = options.replace(headers={"x-attempt": str(len(prepared))})
-            return anyio_value(options) if face.is_async else options
+    def prepare_options(_: Any, options: Any) -> Any:
+        prepared.append("options")
+        options = options.replace(headers={"x-attempt": str(len(prepared))})
+        return later(options) if face.is_async else options
 
-        def _prepare_request(self, request: httpx.Request) -> Any:
-            prepared.append(request.headers["x-attempt"])
-            return anyio_value(None) if face.is_async else None
+    def prepare_request(_: Any, request: httpx.Request) -> Any:
+        prepared.append(request.headers["x-attempt"])
+        return later(None) if face.is_async else None
 
-    async def anyio_value(value: Any) -> Any:
+    async def later(value: Any) -> Any:
         return value
 
+    make = face.subclass(_prepare_options=prepare_options, _prepare_request=prepare_request)
     api = ScriptedAPI([reply(500), reply(json={})])
-    client = Mine(http_client=api.async_http_client() if face.is_async else api.http_client())
+    client = make(http_client=api.async_http_client() if face.is_async else api.http_client())
 
     await settle(client.get("/foo", cast_to=httpx.Response))
 
@@ -163,12 +167,9 @@ async def test_the_count_can_be_overridden_or_omitted(face: Face) -> None:
 
 async def test_a_generated_idempotency_key_is_kept_over_retries(face: Face) -> None:
     """Item 30: for subclasses that name the header."""
-
-    class Mine(face.client_class):  # type: ignore[misc,name-defined]
-        _idempotency_header = "X-Idempotency"
-
+    make = face.subclass(_idempotency_header="X-Idempotency")
     api = ScriptedAPI([reply(500), reply(json={}), reply(json={})])
-    client = Mine(http_client=api.async_http_client() if face.is_async else api.http_client())
+    client = make(http_client=api.async_http_client() if face.is_async else api.http_client())
 
     await settle(client.post("/foo", cast_to=httpx.Response))
     await settle(client.get("/foo", cast_to=httpx.Response))

@@ -1,0 +1,100 @@
+"""Closing, and what happens to clients that are dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Any
+
+import httpx
+import pytest
+
+from headrace_client import Anthropic, AsyncAnthropic
+from headrace_client.testing import reply
+from tests.client.faces import Face, entered, settle
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_context_manager_gives_the_client_and_closes_it(face: Face) -> None:
+    """Item 59."""
+    client, _ = face.scripted(reply(json={}))
+
+    async with entered(client) as same:
+        assert same is client
+        assert not client.is_closed()
+        await settle(client.get("/foo", cast_to=httpx.Response))
+
+    assert client.is_closed()
+    assert client._client.is_closed
+
+
+async def test_closing_a_copy_closes_the_original(face: Face) -> None:
+    """Item 58."""
+    client, _ = face.scripted()
+
+    await settle(client.copy().close())
+
+    assert client.is_closed()
+
+
+async def test_a_closed_client_says_so_at_once(face: Face) -> None:
+    """Item 58 (B)."""
+    client, _ = face.scripted()
+    await settle(client.close())
+
+    with pytest.raises(RuntimeError, match="closed"):
+        await settle(client.get("/foo", cast_to=httpx.Response))
+
+    assert face.sleeps == []
+
+
+async def test_a_client_closed_before_its_first_request(face: Face) -> None:
+    client = face.client_class()
+    await settle(client.close())
+    await settle(client.close())
+
+    assert client.is_closed()
+    with pytest.raises(RuntimeError, match="closed"):
+        await settle(client.get("/foo", cast_to=httpx.Response))
+
+
+def test_dropping_a_client_closes_its_own_http_client() -> None:
+    """Item 60."""
+    client: Any = Anthropic()
+    http_client = client._client
+    closed: list[bool] = []
+    http_client.close = lambda: closed.append(True)
+
+    del client, http_client
+    gc.collect()
+
+    assert closed == [True]
+
+
+def test_dropping_a_copy_closes_nothing() -> None:
+    """Item 60."""
+    client: Any = Anthropic()
+    copy = client.copy()
+
+    del copy
+    gc.collect()
+
+    assert not client._client.is_closed
+
+
+@pytest.mark.parametrize("face", ["asyncio"], indirect=True)
+async def test_dropping_an_asynchronous_client(face: Face) -> None:
+    """Item 60: under asyncio a task closes it."""
+    client: Any = AsyncAnthropic()
+    closed: list[bool] = []
+
+    async def aclose() -> None:
+        closed.append(True)
+
+    client._client.aclose = aclose
+    del client
+    gc.collect()
+    await asyncio.sleep(0)
+
+    assert closed == [True]

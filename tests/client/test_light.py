@@ -1,0 +1,65 @@
+"""Importing costs little, and httpx is imported when it is first needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import headrace_client
+
+BASE = """
+import sys, trio
+from headrace_client import AsyncAPIClient, omit
+client = AsyncAPIClient(version="1", base_url="http://h", custom_headers={"Authorization": "k"})
+"""
+
+
+def modules_after(code: str) -> set[str]:
+    """The top-level packages that a fresh interpreter has after running ``code``."""
+    report = "\nprint(*{name.partition('.')[0] for name in __import__('sys').modules})"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code + report], capture_output=True, text=True, check=True, env=environment
+    )
+    return set(run.stdout.split())
+
+
+def test_the_package_imports_next_to_nothing() -> None:
+    """Better: import under 100 ms; names are served when asked for."""
+    assert not modules_after("import headrace_client") & {
+        "httpx",
+        "trio",
+        "anyio",
+        "msgspec",
+        "attrs",
+        "asyncio",
+    }
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from headrace_client import Anthropic, AsyncAnthropic; Anthropic(api_key='k', timeout=3).api_key",
+        "from headrace_client import APIError, RetryPolicy, rate_limits, not_given",
+        BASE
+        + "async def main():\n    async with client, client.open_lane('POST', '/v1/x'): pass\ntrio.run(main)",
+    ],
+    ids=["client", "values", "lane"],
+)
+def test_httpx_waits_until_it_is_needed(code: str) -> None:
+    assert "httpx" not in modules_after(code)
+
+
+def test_all_names_are_served_and_listed() -> None:
+    for name in headrace_client.__all__:
+        assert getattr(headrace_client, name) is not None
+
+    assert set(headrace_client.__all__) <= set(dir(headrace_client))
+    package: Any = headrace_client
+    assert set(package.__all__) == {*package._MODULES, *package._ALIASES, "__version__", "types"}
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        headrace_client.nothing  # noqa: B018  # it is the look-up that fails

@@ -1,0 +1,182 @@
+"""``messages.create`` and ``count_tokens``."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+import httpx
+import pytest
+
+from headrace_client import APIResponseValidationError, omit
+from headrace_client.testing import reply
+from headrace_client.types import Message, MessageTokensCount
+from tests.client.faces import Face, settle
+
+pytestmark = pytest.mark.anyio
+
+MESSAGE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-4-5",
+    "content": [{"type": "text", "text": "Hello"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 3, "output_tokens": 1},
+}
+PROMPT: dict[str, Any] = {
+    "model": "claude-sonnet-4-5",
+    "max_tokens": 16,
+    "messages": [{"role": "user", "content": "Hi"}],
+}
+
+
+async def test_create(face: Face) -> None:
+    """Item 113."""
+    client, api = face.scripted(reply(json=MESSAGE, headers={"request-id": "req_1"}))
+
+    message = await settle(
+        client.messages.create(
+            **PROMPT, temperature=0.5, system=omit, stop_sequences=["x"], metadata={"user_id": "u"}
+        )
+    )
+
+    assert isinstance(message, Message)
+    assert message.content[0].text == "Hello"
+    assert message._request_id == "req_1"
+    assert (api.requests[0].method, api.requests[0].url.path) == ("POST", "/v1/messages")
+    assert json.loads(api.requests[0].content) == {
+        **PROMPT,
+        "temperature": 0.5,
+        "stop_sequences": ["x"],
+        "metadata": {"user_id": "u"},
+    }
+
+
+async def test_extras(face: Face) -> None:
+    """Item 67."""
+    client, api = face.scripted(reply(json=MESSAGE))
+
+    await settle(
+        client.messages.create(
+            **PROMPT,
+            stream=False,
+            extra_headers={"X-A": "1"},
+            extra_query={"q": "2"},
+            extra_body={"max_tokens": 7, "new": True},
+            timeout=9,
+        )
+    )
+
+    request = api.requests[0]
+    assert request.headers["x-a"] == "1"
+    assert request.url.query == b"q=2"
+    assert json.loads(request.content) == {**PROMPT, "stream": False, "max_tokens": 7, "new": True}
+    assert request.extensions["timeout"]["read"] == 9
+
+
+@pytest.mark.parametrize("missing", ["model", "max_tokens", "messages"])
+async def test_what_is_required(face: Face, missing: str) -> None:
+    """Item 113."""
+    client, _ = face.scripted()
+    params = {name: value for name, value in PROMPT.items() if name != missing}
+
+    with pytest.raises(TypeError, match="Missing required arguments; Expected either"):
+        await settle(client.messages.create(**params))
+
+
+async def test_what_does_not_exist(face: Face) -> None:
+    client, _ = face.scripted()
+
+    with pytest.raises(TypeError, match=r"create\(\) got an unexpected keyword argument 'max_token'"):
+        await settle(client.messages.create(**PROMPT, max_token=1))
+    with pytest.raises(TypeError, match=r"count_tokens\(\) got an unexpected keyword argument 'max_tokens'"):
+        await settle(client.messages.count_tokens(**PROMPT))
+    with pytest.raises(TypeError, match="Missing required argument: 'messages'"):
+        await settle(client.messages.count_tokens(model="m"))
+
+
+@pytest.mark.parametrize(
+    ("params", "settings", "refused"),
+    [
+        ({"max_tokens": 21_333}, {}, False),
+        ({"max_tokens": 21_334}, {}, True),
+        ({"max_tokens": 21_334, "timeout": 600.0}, {}, False),
+        ({"max_tokens": 21_334, "timeout": None}, {}, False),
+        ({"max_tokens": 21_334}, {"timeout": 600.0}, False),
+        ({"max_tokens": 21_334}, {"timeout": httpx.Timeout(600, connect=5.0)}, True),
+        ({"max_tokens": 8192, "model": "claude-opus-4-1-20250805"}, {}, False),
+        ({"max_tokens": 8193, "model": "claude-opus-4-1-20250805"}, {}, True),
+        ({"max_tokens": 8193, "model": "claude-opus-4-20250514"}, {}, True),
+        ({"max_tokens": 8193, "model": "anthropic.claude-opus-4-20250514-v1:0"}, {}, True),
+    ],
+)
+async def test_answers_that_take_too_long_to_be_waited_for(
+    face: Face, params: Any, settings: Any, refused: bool
+) -> None:
+    """Items 49 and 50."""
+    client, api = face.scripted(reply(json=MESSAGE), **settings)
+
+    if refused:
+        with pytest.raises(
+            ValueError, match="Streaming is required for operations that may take longer than 10 minutes"
+        ):
+            await settle(client.messages.create(**{**PROMPT, **params}))
+    else:
+        await settle(client.messages.create(**{**PROMPT, **params}))
+
+    assert len(api.requests) == (not refused)
+
+
+async def test_models_that_will_go_away(face: Face) -> None:
+    """Item 114: the warning points to the line that calls."""
+    client, _ = face.scripted(reply(json=MESSAGE), reply(json=MESSAGE))
+
+    with pytest.warns(
+        DeprecationWarning,
+        match=r"^The model 'claude-2\.1' is deprecated and will reach end-of-life on July 21st, 2025",
+    ) as caught:
+        await settle(client.messages.create(**{**PROMPT, "model": "claude-2.1"}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        await settle(client.messages.create(**PROMPT))
+
+    if not face.is_async:  # a coroutine's caller is the one who awaits it
+        assert caught[0].filename == __file__
+
+
+async def test_a_model_that_thinks_otherwise(face: Face) -> None:
+    """Item 114."""
+    client, _ = face.scripted(reply(json=MESSAGE))
+
+    with pytest.warns(UserWarning, match="claude-opus-4-6"):
+        await settle(
+            client.messages.create(
+                **{**PROMPT, "model": "claude-opus-4-6"}, thinking={"type": "enabled", "budget_tokens": 1024}
+            )
+        )
+
+
+async def test_count_tokens(face: Face) -> None:
+    """Item 116."""
+    client, api = face.scripted(reply(json={"input_tokens": 42}))
+
+    count = await settle(client.messages.count_tokens(model="m", messages=[], system="s"))
+
+    assert isinstance(count, MessageTokensCount)
+    assert count.input_tokens == 42
+    assert api.requests[0].url.path == "/v1/messages/count_tokens"
+    assert json.loads(api.requests[0].content) == {"model": "m", "messages": [], "system": "s"}
+
+
+@pytest.mark.parametrize("body", ["", "{", "nonsense"])
+async def test_answers_that_are_no_json(face: Face, body: str) -> None:
+    """Item 85 (B): wrapped, the cause kept, not retried."""
+    client, api = face.scripted(reply(body=body, headers={"content-type": "application/json"}))
+
+    with pytest.raises(APIResponseValidationError) as caught:
+        await settle(client.messages.create(**PROMPT))
+
+    assert caught.value.__cause__ is not None
+    assert len(api.requests) == 1
