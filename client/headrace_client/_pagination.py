@@ -7,7 +7,7 @@ members of the body; how that becomes the next request is the same for all pages
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, get_origin
 
 import attrs
 
@@ -58,7 +58,7 @@ class BasePage(BaseModel, Generic[T]):
 
     def _next_options(self) -> FinalRequestOptions:
         info = self.next_page_info()
-        if info is None:
+        if info is None or not self.has_next_page():
             raise RuntimeError("No next page expected; ask `.has_next_page()` before `.get_next_page()`.")
         return _following(self._options, info)
 
@@ -155,8 +155,7 @@ class AsyncPaginator(Generic[T, PageT]):
     ) -> None:
         self._client = client
         self._options = options
-        pages: Any = page_cls
-        self._cast_to = pages[model]
+        self._cast_to = page_type(page_cls, model)
 
     async def _first_page(self) -> PageT:
         return await self._client.request(self._cast_to, self._options)
@@ -166,6 +165,12 @@ class AsyncPaginator(Generic[T, PageT]):
 
     def __aiter__(self) -> AsyncIterator[T]:
         return _Items(_FirstPages(self))
+
+
+def page_type(page_cls: Any, model: Any) -> Any:
+    """Return the type of pages whose items are of type ``model``, where the class leaves that open."""
+    page_cls = get_origin(page_cls) or page_cls
+    return page_cls[model] if getattr(page_cls, "__parameters__", ()) else page_cls
 
 
 class _FirstPages(AsyncIterator[Any]):

@@ -8,8 +8,9 @@ go on, and so that one that is left early is no unfinished generator for the eve
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 
 import anyio
@@ -107,7 +108,7 @@ class SyncReading(_Reading[T]):
         self.close()
 
     def _now(self) -> float:
-        return time.monotonic()
+        return monotonic()
 
     def pull(self, take: Callable[[], Any]) -> Any:
         """Return what ``take`` gives, reading while it `NEEDS_BYTES`; stop iterating when it has `ENDED`."""
@@ -161,9 +162,8 @@ class AsyncReading(_Reading[T]):
     async def close(self) -> None:
         """Close the response and, unless all of it has arrived, its connection."""
         self._reader.stop()
-        aclose: Any = getattr(self._chunks, "aclose", None)
-        if aclose is not None:  # a generator left in the middle would be the event loop's to finish
-            await aclose()
+        if self._chunks is not None:
+            await unwind(self._chunks)
         await self.response.aclose()
 
     async def __aenter__(self) -> Self:
@@ -197,6 +197,18 @@ class AsyncReading(_Reading[T]):
         left = self._time_left()
         with anyio.fail_after(None if left == math.inf else left):
             return await anext(self._chunks, None)
+
+
+async def unwind(pieces: AsyncIterator[Any]) -> None:
+    """End an iterator that was left in the middle.
+
+    httpx's iterators are generators over generators: closing the outer one leaves the inner ones to the
+    garbage collector, of which trio warns. Cancelled in the innermost wait, they end all, from inside out.
+    """
+    with anyio.CancelScope() as scope, suppress(Exception):
+        scope.cancel()
+        async for _ in pieces:
+            pass
 
 
 class SyncValues(Iterator[T]):

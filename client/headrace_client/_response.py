@@ -6,7 +6,8 @@ Every request goes through `APIResponse` or `AsyncAPIResponse`; ``with_raw_respo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, get_args, get_origin
 
 from ._binary import HttpxBinaryResponseContent
@@ -16,6 +17,7 @@ from ._exceptions import AnthropicError
 from ._http_errors import connection_error
 from ._jsonl import AsyncJSONLDecoder, JSONLDecoder
 from ._pagination import BasePage
+from ._reading import unwind
 from ._streaming import AsyncStream, Stream, chunk_type, is_stream_class
 
 if TYPE_CHECKING:
@@ -239,6 +241,10 @@ class AsyncAPIResponse(BaseAPIResponse[R]):
 
     _default_stream_cls = AsyncStream
 
+    @cached_property
+    def _pieces(self) -> list[AsyncIterator[Any]]:
+        return []
+
     async def parse(self, *, to: Any = None) -> Any:
         """Return the answer as its type, or as ``to``; reads the body unless that is for the answer to do."""
         cast_to = unwrapped(self._cast_to if to is None else to)
@@ -269,6 +275,9 @@ class AsyncAPIResponse(BaseAPIResponse[R]):
 
     async def close(self) -> None:
         """Close the body, and its connection unless all of it has arrived."""
+        for pieces in self._pieces:
+            await unwind(pieces)
+        self._pieces.clear()
         await self.http_response.aclose()
 
     def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
@@ -283,12 +292,9 @@ class AsyncAPIResponse(BaseAPIResponse[R]):
         """Go over the lines of the body as it arrives."""
         return self._guarded(self.http_response.aiter_lines())
 
-    async def _guarded(self, pieces: AsyncIterator[T]) -> AsyncIterator[T]:
-        try:
-            async for piece in pieces:
-                yield piece
-        except Exception as error:
-            raise self._failure(error) from error
+    def _guarded(self, pieces: AsyncIterator[T]) -> AsyncIterator[T]:
+        self._pieces.append(pieces)
+        return _Guarded(pieces, self._failure)
 
     async def __aenter__(self) -> Self:
         return self
@@ -299,6 +305,22 @@ class AsyncAPIResponse(BaseAPIResponse[R]):
 
 def _is_kind(cls: Any, base: type[Any]) -> bool:
     return isinstance(cls, type) and issubclass(cls, base)
+
+
+class _Guarded(AsyncIterator[T]):
+    """Pieces of a body, with the client's own errors."""
+
+    def __init__(self, pieces: AsyncIterator[T], failure: Callable[[Exception], Exception]) -> None:
+        self._pieces = pieces
+        self._failure = failure
+
+    async def __anext__(self) -> T:
+        try:
+            return await anext(self._pieces)
+        except StopAsyncIteration:
+            raise
+        except Exception as error:
+            raise self._failure(error) from error
 
 
 def extract_response_type(cls: Any) -> Any:

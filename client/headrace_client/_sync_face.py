@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, get_origin
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 from ._configuration import BaseClient, Settings
 from ._flow import Flow, RetryEvent, Send, Success
@@ -153,5 +153,6 @@ class SyncAPIClient(BaseClient):
         self, path: str, *, model: type[Any], page: type[T], method: str = "get", **call: Unpack[Call]
     ) -> T:
         """Return the first page of a list; iterating it goes over the items of all pages."""
-        pages: Any = get_origin(page) or page
-        return self.request(pages[model], final_options(method, path, call))
+        from ._pagination import page_type  # imports the types of answers
+
+        return self.request(page_type(page, model), final_options(method, path, call))
