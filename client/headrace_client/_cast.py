@@ -94,12 +94,13 @@ def _the_response_itself(response: httpx.Response, cast_to: Any) -> httpx.Respon
 def _check_type(cast_to: Any) -> None:
     """Refuse classes that this client knows no way to build."""
     origin = get_origin(cast_to) or cast_to
-    if not isinstance(origin, type) or issubclass(origin, msgspec.Struct | Enum):
+    if not isinstance(origin, type) or issubclass(origin, msgspec.Struct | Enum | UnionType):
         return
     if any(cls.__module__.partition(".")[0] == "pydantic" for cls in origin.__mro__):
         raise TypeError("Pydantic models cannot be built; subclass `headrace_client.BaseModel` instead")
-    if isinstance(msgspec.inspect.type_info(origin), msgspec.inspect.CustomType):
-        raise RuntimeError(f"Answers cannot be cast to {origin!r}")  # noqa: TRY004  # the reference's class
+    foreign = isinstance(msgspec.inspect.type_info(origin), msgspec.inspect.CustomType)
+    if foreign and origin is not object:
+        raise RuntimeError(f"Answers cannot be cast to {origin!r}")  # the reference's class
 
 
 def _is_json(response: httpx.Response) -> bool:

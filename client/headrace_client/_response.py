@@ -328,6 +328,7 @@ def extract_response_type(cls: Any) -> Any:
     if arguments := get_args(cls):
         return arguments[0]
     for base in getattr(cls, "__orig_bases__", ()):
-        if arguments := get_args(base):
+        arguments = get_args(base)
+        if arguments and not isinstance(arguments[0], TypeVar):
             return arguments[0]
     raise RuntimeError(f"Expected type {cls} to have a type argument at index 0 but it did not")
