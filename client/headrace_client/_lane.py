@@ -25,7 +25,7 @@ from headrace_client.transport import (
 )
 from headrace_client.transport._deadline import MovingDeadline
 from headrace_client.transport._exchange import Exchange
-from headrace_client.transport._http1 import RequestTemplate
+from headrace_client.transport._http1_request import RequestTemplate
 
 
 @attrs.define(kw_only=True)

@@ -6,7 +6,7 @@ import attrs
 import trio
 
 from ._connect import Connector, connect_tcp
-from ._errors import ConnectFailed
+from ._errors import ConnectFailed, ConnectionLost
 from ._http1 import KeepAliveTerms, ResponseReader
 from ._origin import Origin
 from ._pool import PoolLimits, PoolStatistics, Slots, Waiter
@@ -54,7 +54,7 @@ class ConnectionPool:
         """Return a connection for one exchange: an idle one, else a new one, waiting in line if need be.
 
         ``connect_timeout``: seconds, in place of the limits' own.
-        Raises `ConnectFailed`, and `trio.ClosedResourceError` once the pool is closed.
+        Raises `ConnectFailed` or `ConnectionLost`, and `trio.ClosedResourceError` once the pool is closed.
         """
         while (connection := self.take_nowait(origin, trio.current_time())) is None:
             if self._closed:
@@ -95,6 +95,8 @@ class ConnectionPool:
         self._closed = True
         for connection in self._slots.drop_all():
             connection.stream.close()
+        for event in self._events.values():
+            event.set()
 
     async def aclose(self) -> None:
         """Close as `close` does; a checkpoint."""
@@ -129,7 +131,11 @@ class ConnectionPool:
         finally:
             self._slots.end_opening(success=success)
             self._let_open()
-        return Connection(origin, stream)
+        connection = Connection(origin, stream)
+        if not stream.probe():
+            self.discard(connection)
+            raise ConnectionLost("the server closed the connection, or spoke on it, before it was asked")
+        return connection
 
     async def _wait(self, waiter: Waiter[Connection]) -> Connection | None:
         """Wait in line; return the connection that was granted, None for the right to open one."""
@@ -141,6 +147,9 @@ class ConnectionPool:
             raise
         finally:
             del self._events[waiter]
+        if not waiter.granted:
+            self._slots.withdraw(waiter)
+            raise trio.ClosedResourceError("this connection pool was closed")
         return waiter.connection
 
     def _give_up(self, waiter: Waiter[Connection]) -> None:

@@ -87,7 +87,7 @@ def inflater_for(content_encoding: str) -> Inflater | None:
 
     Raises `ProtocolViolation` for codings that were not asked for and are not known here.
     """
-    coding = content_encoding.strip().lower()
+    coding = content_encoding.strip(" \t").lower()
     if coding in {"", "identity"}:
         return None
     if coding in {"gzip", "x-gzip"}:

@@ -1,4 +1,4 @@
-"""HTTP/1.1, the pure half: what to send as bytes, and bytes that arrived to decisions (RFC 9112).
+"""HTTP/1.1 responses, pure: bytes in, decisions out (RFC 9112).
 
 The rules of this file:
 
@@ -15,15 +15,12 @@ LF after a message, and cannot be told that a response answers HEAD: see `_ends_
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 import attrs
 import httptools
 
 from ._content import Inflater, inflater_for
 from ._errors import ProtocolViolation, ResponseTooLarge
-from ._headers import encode_field
-from ._origin import Origin
 
 _HEAD_END = b"\r\n\r\n"
 _CONTENT_LENGTH = b"\r\ncontent-length:"
@@ -34,10 +31,6 @@ _KEEP_ALIVE = b"\r\nkeep-alive:"
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 _LAST_CHUNK = re.compile(rb"\r\n0+(?:;[^\r\n]*)?\r\n\r\n\Z")
 _KEEP_ALIVE_PARAMETER = re.compile(rb"(timeout|max)\s*=\s*(\d{1,9})")
-_TARGET = re.compile(r"[!-~]+")
-_METHOD = re.compile(r"[A-Z]+")
-_FRAMING = frozenset({"content-length", "transfer-encoding"})
-_METHODS_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 _CONTINUE = 100
 _SWITCHING_PROTOCOLS = 101
 _FINAL = 200
@@ -55,51 +48,6 @@ class ReadLimits:
     """The decoded body; None: unbounded, for bodies that are handed on as they arrive."""
     interim: int = 16
     """How many 1xx responses may precede the final one."""
-
-
-def request_head(method: str, target: str, origin: Origin, headers: Iterable[tuple[str, str]]) -> bytes:
-    """Return the start line and header lines of a request, without the empty line that ends them.
-
-    ``host`` is added unless it is among the headers. Raises `ValueError` for what cannot be sent safely.
-    """
-    if not _METHOD.fullmatch(method):
-        raise ValueError(f"{method!r} is not a valid method")
-    if not _TARGET.fullmatch(target):
-        raise ValueError("the request target is empty or has spaces, control or non-ASCII characters")
-    fields = list(headers)
-    names = {name.lower() for name, _ in fields}
-    if "host" not in names:
-        fields.insert(0, ("host", origin.authority))
-    start = f"{method} {target} HTTP/1.1\r\n".encode("ascii")
-    return start + b"".join(encode_field(name, value) for name, value in fields)
-
-
-class RequestTemplate:
-    """A request of which only the body and the count of earlier attempts vary; the rest is encoded once.
-
-    ``accept-encoding: identity`` is added unless the headers say otherwise, and ``x-stainless-retry-count``
-    (how the reference client tells the server of earlier attempts) unless it is among them.
-    Raises `ValueError` for what cannot be sent safely, framing headers included: they are the transport's.
-    """
-
-    def __init__(self, method: str, target: str, origin: Origin, headers: Iterable[tuple[str, str]]) -> None:
-        fields = list(headers)
-        names = {name.lower() for name, _ in fields}
-        if names & _FRAMING:
-            raise ValueError(f"the transport sets {' and '.join(sorted(names & _FRAMING))} by itself")
-        if "accept-encoding" not in names:
-            fields.append(("accept-encoding", "identity"))
-        self._counts = "x-stainless-retry-count" not in names
-        self._head = request_head(method, target, origin, fields)
-        self._sends_empty_length = method not in _METHODS_WITHOUT_BODY
-        self.bodiless = method == "HEAD"
-
-    def render(self, body: bytes, taken: int) -> bytes:
-        """Return the whole request as bytes; ``taken``: attempts already made."""
-        count = b"x-stainless-retry-count: %d\r\n" % taken if self._counts else b""
-        if not body and not self._sends_empty_length:
-            return b"%b%b\r\n" % (self._head, count)
-        return b"%b%bcontent-length: %d\r\n\r\n%b" % (self._head, count, len(body), body)
 
 
 @attrs.frozen
@@ -313,7 +261,7 @@ class ResponseReader:
 def _field(head: bytes, prefix: bytes) -> bytes:
     """Return the values of a field in a lower-cased head, joined with commas."""
     pieces = head.split(prefix)[1:]
-    return b",".join(piece[: piece.index(b"\r\n")].strip(b" \t") for piece in pieces)
+    return b",".join(piece.partition(b"\r\n")[0].strip(b" \t") for piece in pieces)
 
 
 def _keep_alive_terms(value: bytes) -> KeepAliveTerms:

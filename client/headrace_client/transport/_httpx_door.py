@@ -27,7 +27,8 @@ from ._connection_pool import ConnectionPool
 from ._content import ExpansionGuard
 from ._errors import AttemptTimedOut, ConnectFailed, ConnectionLost, TransportError
 from ._headers import Headers
-from ._http1 import ReadLimits, request_head
+from ._http1 import ReadLimits
+from ._http1_request import request_head
 from ._origin import Origin
 from ._streamed_exchange import StreamedExchange
 

@@ -1,0 +1,472 @@
+"""The lane over memory streams in virtual time: one attempt, and what becomes of its connection."""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import suppress
+from math import inf
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from headrace_client._lane import open_pooled_lane
+from headrace_client.transport import (
+    AttemptTimedOut,
+    ByteStream,
+    ConnectFailed,
+    ConnectionLost,
+    ConnectionPool,
+    Origin,
+    PoolLimits,
+    ProtocolViolation,
+    ReadLimits,
+    ResponseTooLarge,
+)
+
+from .scripted import ORIGIN, Peer, always, response, story
+
+pytestmark = pytest.mark.trio
+
+
+async def test_a_lane_sends_its_request_and_returns_the_answer(autojump_clock: MockClock) -> None:
+    requests: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        requests.append(await peer.request())
+        await trio.sleep(2)
+        await peer.send(response(b"he", b"Request-Id: req_1", framing=b"content-length: 5"))
+        await trio.sleep(3)
+        await peer.send(b"llo")
+
+    async with story(script) as it:
+        start = trio.current_time()
+        answer = await it.lane.send(b"{}", taken=2)
+
+    assert b"x-stainless-retry-count: 2\r\ncontent-length: 2\r\n\r\n{}" in requests[0]
+    assert (answer.status, answer.body, answer.sent, answer.request_id) == (200, b"hello", True, "req_1")
+    assert answer.headers["REQUEST-ID"] == "req_1"
+    times = answer.started_at, answer.first_byte_at, answer.finished_at
+    assert times == (start, start + 2, start + 5)
+
+
+async def test_a_connection_serves_one_exchange_after_another(autojump_clock: MockClock) -> None:
+    async with story(always(response(b"hi"))) as it:
+        for _ in range(3):
+            assert (await it.lane.send(b"{}")).body == b"hi"
+
+        statistics = it.pool.statistics()
+
+    assert (statistics.opened, statistics.reused, statistics.idle, statistics.in_use) == (1, 2, 1, 0)
+
+
+async def test_an_answer_of_any_status_is_an_answer(autojump_clock: MockClock) -> None:
+    async with story(always(response(b"slow down", status=b"429 Too Many Requests"))) as it:
+        answers = [await it.lane.send(b"{}") for _ in range(20)]
+
+        assert {answer.status for answer in answers} == {429}
+        assert it.pool.statistics().opened == 1
+
+
+async def test_on_data_sees_the_decoded_pieces_of_a_success_as_they_arrive(autojump_clock: MockClock) -> None:
+    seen: list[tuple[float, bytes]] = []
+    body = gzip.compress(b"hello")
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(
+            response(body[:12], b"content-encoding: gzip", framing=b"content-length: %d" % len(body))
+        )
+        await trio.sleep(7)
+        await peer.send(body[12:])
+
+    async with story(script) as it:
+        start = trio.current_time()
+        answer = await it.lane.send(
+            b"{}", on_data=lambda data: seen.append((trio.current_time() - start, data))
+        )
+
+    assert b"".join(data for _, data in seen) == answer.body == b"hello"
+    assert seen[-1][0] == 7
+
+
+async def test_on_data_sees_nothing_of_a_failure(autojump_clock: MockClock) -> None:
+    seen: list[bytes] = []
+
+    async with story(always(response(b"oops", status=b"500 Oops"))) as it:
+        answer = await it.lane.send(b"{}", on_data=seen.append)
+
+    assert (answer.body, seen) == (b"oops", [])
+
+
+async def test_an_error_in_on_data_comes_out_and_closes_the_connection(autojump_clock: MockClock) -> None:
+    def fail(data: bytes) -> None:
+        raise KeyError(data)
+
+    async with story(always(response(b"hi"))) as it:
+        with pytest.raises(KeyError):
+            await it.lane.send(b"{}", on_data=fail)
+
+        assert (await it.lane.send(b"{}")).body == b"hi"
+        assert it.pool.statistics().opened == 2
+
+
+async def test_an_unsolicited_response_is_never_given_to_the_next_request(autojump_clock: MockClock) -> None:
+    """httpx 0.28 returns it as the answer to the next request."""
+
+    async def hostile(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(response(b"yours"))
+        await trio.sleep(1)
+        await peer.send(response(b"somebody else's"))
+        await peer.wait_closed()
+
+    async with story(hostile, always(response(b"second"))) as it:
+        first = await it.lane.send(b"{}")
+        await trio.sleep(2)
+        second = await it.lane.send(b"{}")
+
+    assert (first.body, second.body) == (b"yours", b"second")
+
+
+@pytest.mark.parametrize("extra", [b"\r\n", b"x", response(b"another")])
+async def test_a_response_with_more_behind_it_is_delivered_and_its_connection_closed(
+    extra: bytes, autojump_clock: MockClock
+) -> None:
+    async with story(always(response(b"mine") + extra)) as it:
+        assert [(await it.lane.send(b"{}")).body for _ in range(2)] == [b"mine", b"mine"]
+        assert it.pool.statistics().opened == 2
+
+
+async def test_a_server_that_speaks_first_is_not_listened_to(autojump_clock: MockClock) -> None:
+    async def hasty(peer: Peer) -> None:
+        await peer.send(response(b"before you asked"))
+        await peer.wait_closed()
+
+    async with story(hasty) as it:
+        with pytest.raises(ConnectionLost) as lost:
+            await it.lane.send(b"{}")
+
+        assert (lost.value.sent, lost.value.received, lost.value.reused) == (False, 0, False)
+        assert it.pool.statistics().in_use == 0
+
+
+async def test_a_connection_that_the_server_closed_is_not_used_again(autojump_clock: MockClock) -> None:
+    async def once(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(response(b"bye"))
+        peer.stream.close()
+
+    async with story(once) as it:
+        for _ in range(2):
+            assert (await it.lane.send(b"{}")).body == b"bye"
+            await trio.sleep(1)
+
+        assert it.pool.statistics().opened == 2
+
+
+async def test_a_reused_connection_that_closes_as_we_send_says_so(autojump_clock: MockClock) -> None:
+    async def closes_on_the_second(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(response(b"hi"))
+        await peer.request()
+        peer.stream.close()
+
+    async with story(closes_on_the_second) as it:
+        await it.lane.send(b"{}")
+        with pytest.raises(ConnectionLost) as lost:
+            await it.lane.send(b"{}")
+
+        assert (lost.value.sent, lost.value.received, lost.value.reused) == (True, 0, True)
+        assert it.pool.statistics().opened == 1, "an exchange never tries again by itself"
+
+
+@pytest.mark.parametrize("cut", [b"HTTP/1.1 200 O", response(b"hello")[:-1]])
+async def test_a_cut_response_is_lost_and_says_how_much_had_come(
+    cut: bytes, autojump_clock: MockClock
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(cut)
+        peer.stream.close()
+
+    async with story(script) as it:
+        with pytest.raises(ConnectionLost) as lost:
+            await it.lane.send(b"{}")
+
+    assert (lost.value.sent, lost.value.received, lost.value.reused) == (True, len(cut), False)
+
+
+async def test_a_body_without_length_ends_with_the_connection(autojump_clock: MockClock) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(response(b"all", framing=b""))
+        peer.stream.close()
+
+    async with story(script) as it:
+        assert (await it.lane.send(b"{}")).body == b"all"
+        assert it.pool.statistics().idle == 0
+
+
+async def test_head_is_answered_without_a_body(autojump_clock: MockClock) -> None:
+    async with story(always(response(framing=b"content-length: 99")), method="HEAD") as it:
+        assert [(await it.lane.send(b"")).body for _ in range(2)] == [b"", b""]
+        assert it.pool.statistics().opened == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"garbage\r\n", ProtocolViolation),
+        (response(b"hi", framing=b"content-length: 2\r\ncontent-length: 2"), ProtocolViolation),
+        (response(b"x" * 11), ResponseTooLarge),
+        (response(gzip.compress(b"x" * 11), b"content-encoding: gzip"), ResponseTooLarge),
+    ],
+)
+async def test_a_failed_exchange_closes_its_connection_and_tells_how_far_it_came(
+    answer: bytes, error: type[Exception], autojump_clock: MockClock
+) -> None:
+    async with story(always(answer), limits=ReadLimits(body=10)) as it:
+        with pytest.raises(error) as failed:
+            await it.lane.send(b"{}")
+
+        assert failed.value.__dict__ == {"sent": True, "received": len(answer), "reused": False}
+        assert (it.pool.statistics().idle, it.pool.statistics().in_use) == (0, 0)
+
+
+async def test_an_attempt_ends_at_its_deadline_whatever_drips(autojump_clock: MockClock) -> None:
+    async def drips(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+        while True:
+            await trio.sleep(1)
+            await peer.send(b"x")
+
+    async with story(drips, idle_timeout=5) as it:
+        start = trio.current_time()
+        with pytest.raises(AttemptTimedOut, match="deadline") as late:
+            await it.lane.send(b"{}", deadline=start + 60)
+
+        assert trio.current_time() == start + 60
+        assert (late.value.sent, late.value.received > 0) == (True, True)
+        assert it.pool.statistics().in_use == 0
+
+
+async def test_an_attempt_ends_after_silence(autojump_clock: MockClock) -> None:
+    async def falls_silent(peer: Peer) -> None:
+        await peer.request()
+        for piece in (b"HTTP/1.1 200 OK\r\n", b"content-length: 9\r\n\r\n", b"half"):
+            await trio.sleep(4)
+            await peer.send(piece)
+        await peer.wait_closed()
+
+    async with story(falls_silent, idle_timeout=5) as it:
+        start = trio.current_time()
+        with pytest.raises(AttemptTimedOut, match="silent for 5 s"):
+            await it.lane.send(b"{}", deadline=start + 60)
+
+        assert trio.current_time() == start + 4 * 3 + 5
+
+
+async def test_a_lane_goes_on_after_a_timeout_and_between_attempts_no_clock_runs(
+    autojump_clock: MockClock,
+) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.wait_closed()
+
+    async with story(silent, silent, always(response(b"hi")), idle_timeout=5) as it:
+        for _ in range(2):
+            with pytest.raises(AttemptTimedOut):
+                await it.lane.send(b"{}")
+        await trio.sleep(100)
+        assert (await it.lane.send(b"{}")).body == b"hi"
+        await trio.sleep(100)
+
+
+async def test_a_deadline_that_passed_sends_nothing(autojump_clock: MockClock) -> None:
+    async with story(always(response(b"hi"))) as it:
+        with pytest.raises(AttemptTimedOut) as late:
+            await it.lane.send(b"{}", deadline=trio.current_time())
+
+        assert (late.value.sent, it.pool.statistics().opened) == (False, 0)
+
+
+async def test_connecting_counts_against_the_deadline(autojump_clock: MockClock) -> None:
+    async def never(origin: Origin) -> ByteStream:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    pool = ConnectionPool(connect=never, limits=PoolLimits(connect_timeout=100))
+    async with open_pooled_lane(pool, ORIGIN, "POST", "/", {}) as lane:
+        with pytest.raises(AttemptTimedOut) as late:
+            await lane.send(b"{}", deadline=trio.current_time() + 7)
+
+    assert late.value.sent is False
+    assert pool.statistics().opening == 0
+
+
+async def test_a_connection_that_does_not_come_about_has_a_deadline_of_its_own(
+    autojump_clock: MockClock,
+) -> None:
+    async def never(origin: Origin) -> ByteStream:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    pool = ConnectionPool(connect=never, limits=PoolLimits(connect_timeout=10))
+    async with open_pooled_lane(pool, ORIGIN, "POST", "/", {}) as lane:
+        start = trio.current_time()
+        with pytest.raises(ConnectFailed, match="within 10 s"):
+            await lane.send(b"{}", deadline=inf)
+
+    assert trio.current_time() == start + 10
+
+
+async def test_a_refused_connection_is_a_typed_error(autojump_clock: MockClock) -> None:
+    async def refuse(origin: Origin) -> ByteStream:
+        raise ConnectionRefusedError("nobody there")
+
+    pool = ConnectionPool(connect=refuse)
+    async with open_pooled_lane(pool, ORIGIN, "POST", "/", {}) as lane:
+        with pytest.raises(ConnectFailed, match="nobody there"):
+            await lane.send(b"{}")
+
+
+async def test_a_cancelled_exchange_closes_its_connection(autojump_clock: MockClock) -> None:
+    closed = trio.Event()
+
+    async def slow(peer: Peer) -> None:
+        await peer.request()
+        await peer.wait_closed()
+        closed.set()
+
+    async with story(slow, always(response(b"hi")), idle_timeout=50) as it:
+        with trio.move_on_after(3) as scope:
+            await it.lane.send(b"{}")
+        await closed.wait()
+
+        assert scope.cancelled_caught
+        assert (await it.lane.send(b"{}")).body == b"hi"
+
+
+async def test_a_deadline_inside_a_scope_opened_since_is_the_lanes_own(autojump_clock: MockClock) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.wait_closed()
+
+    async with story(silent) as it:
+        with trio.CancelScope(), pytest.raises(AttemptTimedOut):
+            await it.lane.send(b"{}", deadline=trio.current_time() + 5)
+
+
+async def test_a_lane_may_be_used_from_a_task_that_did_not_open_it(autojump_clock: MockClock) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.wait_closed()
+
+    async with story(silent) as it:
+
+        async def attempt() -> None:
+            with pytest.raises(AttemptTimedOut):
+                await it.lane.send(b"{}", deadline=trio.current_time() + 5)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(attempt)
+
+
+async def test_an_answer_that_comes_with_the_deadline_is_an_answer(autojump_clock: MockClock) -> None:
+    async def just_in_time(peer: Peer) -> None:
+        with suppress(AssertionError, BrokenPipeError):
+            while True:
+                await peer.request()
+                await trio.sleep(5)
+                await peer.send(response(b"hi"))
+
+    async with story(just_in_time) as it:
+        for _ in range(10):
+            try:
+                answer = await it.lane.send(b"{}", deadline=trio.current_time() + 5)
+            except AttemptTimedOut:
+                continue  # the scheduler put the deadline first
+            assert answer.body == b"hi"
+        await trio.sleep(100)
+
+
+async def test_a_cancelled_task_sends_nothing(autojump_clock: MockClock) -> None:
+    async with story(always(response(b"hi"))) as it:
+        await it.lane.send(b"{}")
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await it.lane.send(b"{}")
+
+        assert it.pool.statistics().idle == 1, "the connection was not even taken"
+
+
+async def test_an_early_answer_to_a_large_body_is_read(autojump_clock: MockClock) -> None:
+    async def too_large(peer: Peer) -> None:
+        await peer.stream.receive_some()
+        await peer.send(response(b"no", status=b"413 Content Too Large"))
+        peer.stream.close()
+
+    async with story(too_large) as it:
+        answer = await it.lane.send(b"x" * 1_000_000)
+
+        assert (answer.status, answer.body, answer.sent) == (413, b"no", False)
+        assert it.pool.statistics().idle == 0
+
+
+async def test_an_early_answer_of_a_server_that_stops_reading_is_read(autojump_clock: MockClock) -> None:
+    async def stops(peer: Peer) -> None:
+        await peer.stream.receive_some()
+        await peer.send(response(b"no", status=b"400 Bad Request"))
+        await trio.sleep_forever()
+
+    async with story(stops) as it:
+        answer = await it.lane.send(b"x" * 1_000_000, deadline=trio.current_time() + 10)
+
+        assert (answer.status, answer.sent) == (400, False)
+        assert it.pool.statistics().idle == 0, "half a request was sent on it"
+
+
+async def test_a_large_body_that_is_read_slowly_arrives_whole(autojump_clock: MockClock) -> None:
+    sizes: list[int] = []
+
+    async def slow(peer: Peer) -> None:
+        for _ in range(2):
+            sizes.append(len(await peer.request()))
+            await peer.send(response(b"ok"))
+
+    async with story(slow) as it:
+        answers = [await it.lane.send(b"x" * 1_000_000) for _ in range(2)]
+
+        assert [answer.sent for answer in answers] == [True, True]
+        assert it.pool.statistics().opened == 1
+    assert all(size > 1_000_000 for size in sizes)
+
+
+async def test_a_broken_pipe_without_an_answer_was_not_sent(autojump_clock: MockClock) -> None:
+    async def hangs_up(peer: Peer) -> None:
+        await peer.stream.receive_some()
+        peer.stream.close()
+
+    async with story(hangs_up) as it:
+        with pytest.raises(ConnectionLost) as lost:
+            await it.lane.send(b"x" * 1_000_000)
+
+    assert (lost.value.sent, lost.value.received) == (False, 0)
+
+
+async def test_the_servers_keep_alive_terms_are_kept(autojump_clock: MockClock) -> None:
+    async with story(always(response(b"hi", b"keep-alive: timeout=5"))) as it:
+        await it.lane.send(b"{}")
+        await trio.sleep(3.5)
+        await it.lane.send(b"{}")
+        assert it.pool.statistics().opened == 1
+        await trio.sleep(4.5)
+        await it.lane.send(b"{}")
+
+        assert it.pool.statistics().opened == 2, "one second is left unused"
+
+
+async def test_the_last_request_that_a_server_allows_closes(autojump_clock: MockClock) -> None:
+    async with story(always(response(b"hi", b"keep-alive: timeout=5, max=0"))) as it:
+        await it.lane.send(b"{}")
+
+        assert it.pool.statistics().idle == 0
