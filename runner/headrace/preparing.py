@@ -56,7 +56,7 @@ async def prepare(options: RunOptions, inputs: Inputs) -> Prepared:
         inputs=inputs,
         source=Source(deque(seen), rest),
         dialect=dialect,
-        endpoint=_endpoint(options, dialect),
+        endpoint=endpoint_of(options, dialect),
         recipe=recipe,
     )
 
@@ -91,7 +91,8 @@ def _check_first(dialect: Dialect, lines: list[InputLine]) -> None:
             break
 
 
-def _endpoint(options: RunOptions, dialect: Dialect) -> Endpoint:
+def endpoint_of(options: RunOptions, dialect: Dialect) -> Endpoint:
+    """Return the server and the headers that the options name. Raises `RunRefused`."""
     if options.simulate:
         return SIMULATOR
     environ = options.environ
