@@ -77,6 +77,10 @@ class Index:
         """The state of an entry."""
         return self._states[entry & 0xFF][entry >> 8]
 
+    def digest(self, entry: int) -> int:
+        """The digest of an entry."""
+        return self._digests[entry & 0xFF][entry >> 8]
+
     def mark(self, entry: int, state: State) -> None:
         """Set the state of an entry."""
         self._states[entry & 0xFF][entry >> 8] = state
