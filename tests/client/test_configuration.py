@@ -63,7 +63,7 @@ async def test_empty_environment_is_unset(face: Face, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("given", [{"api_key": "mine"}, {"auth_token": "mine"}])
-async def test_an_explicit_credential_switches_the_environment_off(
+async def test_an_explicit_credential_switches_off_the_environment(
     face: Face, given: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Item 18 (B): for copies too."""
@@ -110,8 +110,8 @@ async def test_no_credentials_fail_at_first_request(face: Face, monkeypatch: pyt
         await settle(client.get("/foo", cast_to=httpx.Response))
 
     assert (
-        "Could not resolve authentication method. Expected either api_key or auth_token to be set. Or for one "
-        "of the `X-Api-Key` or `Authorization` headers to be explicitly omitted"
+        "Could not resolve authentication method. Expected either api_key or auth_token to be set. Or for "
+        "one of the `X-Api-Key` or `Authorization` headers to be explicitly omitted"
     ) in str(caught.value)
     assert api.requests == []
 

@@ -199,10 +199,9 @@ async def test_the_transport_is_picked_at_the_first_request(face: Face) -> None:
     "settings", [{"verify": False}, {"http2": True}, {"proxy": "http://p.test"}, {"trust_env": False}]
 )
 async def test_special_wishes_are_httpx_s_own_under_trio_too(face: Face, settings: Any) -> None:
-    async with DefaultAsyncHttpxClient(**settings) as client:
-        inner: Any = client
-
-        assert isinstance(inner._transport._picked(), httpx.AsyncHTTPTransport)
+    client: Any = DefaultAsyncHttpxClient(**settings)
+    async with client:
+        assert isinstance(client._transport._picked(), httpx.AsyncHTTPTransport)
 
 
 @ASYNC_ONLY

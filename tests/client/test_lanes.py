@@ -1,0 +1,159 @@
+"""The client over our own transport: lanes for the runner, and whole requests, in memory and in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from headrace_client import AsyncAnthropic, AsyncAPIClient, omit
+from headrace_client.testing import ScriptedAPI, reply
+from headrace_client.transport import AttemptTimedOut, ConnectionPool
+from tests.transport.scripted import Peer, Server, always, response, serving
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.usefixtures("face"),
+    pytest.mark.parametrize("face", ["trio"], indirect=True),
+]
+
+Script = Callable[[Peer], Awaitable[None]]
+
+
+@asynccontextmanager
+async def client_of(*scripts: Script, **settings: Any) -> AsyncGenerator[tuple[AsyncAPIClient, Server], None]:
+    """A plain client of some API, whose pool reaches the scripts."""
+    async with serving(*scripts) as server:
+        pool = ConnectionPool(connect=server.connect)
+        settings = {"version": "7", "base_url": "http://api.test/v1?key=1", **settings}
+        async with AsyncAPIClient(pool=pool, **settings) as client:
+            yield client, server
+
+
+def recording(requests: list[bytes], *answers: bytes) -> Script:
+    async def script(peer: Peer) -> None:
+        for answer in answers:
+            requests.append(await peer.request())
+            await peer.send(answer)
+
+    return script
+
+
+async def test_a_lane_carries_the_client_s_url_and_headers() -> None:
+    requests: list[bytes] = []
+    script = recording(requests, response(b"hi"))
+    settings: Any = {"custom_headers": {"Authorization": "Bearer k", "X-A": "1"}, "custom_query": {"q": 2}}
+
+    async with client_of(script, **settings) as (client, _):
+        headers = {"x-a": "mine", "X-Stainless-Lang": omit}
+        async with client.open_lane("POST", "/chat?b=c d", headers) as lane:
+            answer = await lane.send(b"{}", taken=1)
+
+    assert answer.body == b"hi"
+    head = requests[0].decode().lower()
+    assert head.startswith("post /v1/chat?key=1&b=c%20d&q=2 http/1.1\r\nhost: api.test\r\n")
+    for line in ("authorization: bearer k", "x-a: mine", "user-agent: asyncapiclient/python 7"):
+        assert f"\r\n{line}\r\n" in head
+    for line in ("x-stainless-retry-count: 1", "content-length: 2", "content-type: application/json"):
+        assert head.count(f"\r\n{line}\r\n") == 1
+    assert "anthropic" not in head
+    assert "x-stainless-lang" not in head
+
+
+async def test_a_lane_elsewhere_gets_no_credentials() -> None:
+    """Item 21."""
+    requests: list[bytes] = []
+    script = recording(requests, response(b"hi"))
+
+    async with client_of(script, custom_headers={"Authorization": "Bearer k"}) as (client, _):
+        async with client.open_lane("POST", "http://other.test/x") as lane:
+            await lane.send(b"")
+
+    assert b"host: other.test" in requests[0].lower()
+    assert b"authorization" not in requests[0].lower()
+
+
+async def test_the_idle_timeout_reaches_the_lane() -> None:
+    async with client_of(always(b"")) as (client, _):
+        async with client.open_lane("POST", "/x", idle_timeout=3) as lane:
+            start = trio.current_time()
+            with pytest.raises(AttemptTimedOut):
+                await lane.send(b"")
+
+            assert trio.current_time() == start + 3
+
+
+async def test_a_lane_of_a_client_with_credentials_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    async with AsyncAnthropic() as client:
+        with pytest.raises(TypeError, match="Could not resolve authentication method"):
+            client.open_lane("POST", "/v1/messages")
+
+
+async def test_a_lane_through_the_caller_s_http_client() -> None:
+    api = ScriptedAPI([reply(json={"a": 1})])
+    async with AsyncAnthropic(api_key="k", http_client=api.async_http_client()) as client:
+        async with client.open_lane("POST", "/v1/messages") as lane:
+            answer = await lane.send(b"{}")
+
+    assert answer.body == b'{"a":1}'
+    assert api.requests[0].url == "https://api.anthropic.com/v1/messages"
+    assert api.requests[0].headers["x-api-key"] == "k"
+
+
+async def test_requests_go_over_the_pool_too() -> None:
+    requests: list[bytes] = []
+    script = recording(
+        requests, response(b"", status=b"503 Busy"), response(b'{"a":1}', b"content-type: application/json")
+    )
+
+    async with client_of(script) as (client, server):
+        answer = await client.post("/chat", cast_to=httpx.Response, body={})
+
+    assert answer.json() == {"a": 1}
+    assert len(requests) == 2
+    assert len(server.connections) == 1, (
+        "the failed answer was read, so its connection was free for the retry"
+    )
+
+
+async def test_a_connection_gone_stale_is_replaced_without_a_word() -> None:
+    """A server may close while our request travels: no retry is used up for that."""
+    answer = response(b"{}", b"content-type: application/json")
+
+    async def closes_on_the_second(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(answer)
+        await peer.request()
+        peer.stream.close()
+
+    async with client_of(closes_on_the_second, always(answer), max_retries=0) as (client, server):
+        start = trio.current_time()
+        for _ in range(2):
+            await client.post("/chat", cast_to=httpx.Response, body={})
+
+    assert len(server.connections) == 2
+    assert trio.current_time() == start
+
+
+async def test_closing_the_client_closes_the_pool() -> None:
+    async with client_of(always(response(b"hi"))) as (client, server):
+        async with client.open_lane("POST", "/x") as lane:
+            await lane.send(b"")
+        await client.close()
+        await server.connections[0].wait_closed()
+
+        assert client.is_closed()
+
+
+async def test_cancelling_a_request_leaves_no_connection_behind() -> None:
+    async with client_of(always(b"")) as (client, server):
+        with trio.move_on_after(1) as scope:
+            await client.post("/chat", cast_to=httpx.Response, body={})
+        await server.connections[0].wait_closed()
+
+    assert scope.cancelled_caught
