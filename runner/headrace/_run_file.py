@@ -24,7 +24,7 @@ from headrace.intake import Intake
 from headrace.journal import recipe_digest
 from headrace.options import RunOptions, default_output, max_failures
 from headrace.output import OpenedOutput, OutputPaths, output_paths
-from headrace.pacing import FixedPacing
+from headrace.pacing import Pacing
 from headrace.preparing import Prepared, prepare
 from headrace.resume import open_output
 from headrace.retrying import RunRetryPolicy
@@ -117,7 +117,6 @@ async def run_file(
                     output=opened,
                     stops=stops(),
                     show=show,
-                    workers=min(options.concurrency, to_send or options.concurrency),
                 )
             )
     rescued = _rescue(outcome.unsaved, world, paths)
@@ -196,7 +195,7 @@ def exchange_of(
 def rules_of(options: RunOptions, to_send: int | None, world: World) -> Rules:
     """Return the pure rules of a run. ``to_send``: its number of jobs, None if unknown."""
     return Rules(
-        pacing=FixedPacing(concurrency=options.concurrency),
+        pacing=Pacing.fixed(options.concurrency),
         retry=RunRetryPolicy(max_attempts=options.max_attempts),
         stop=StopRules(max_failures=max_failures(options.max_failures, to_send)),
         dice=world.dice,

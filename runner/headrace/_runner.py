@@ -48,7 +48,6 @@ class Setup(Generic[T]):
     """Sees each event when it has been counted: records that are on disk, failed attempts, the load."""
     tally: Tally | None = None
     """Counts that go on from an earlier run; None: from zero."""
-    workers: int
 
 
 @attrs.frozen(kw_only=True)
@@ -83,7 +82,7 @@ async def supervise(setup: Setup[Any]) -> Outcome:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(counting.keep, monitor, events, tally, setup.watch, setup.show)
         nursery.start_soon(writing.keep, writer, results, inbox_send.clone(), events_send, setup.output)
-        nursery.start_soon(_work, worker_ends, setup, in_flight)
+        hire = await nursery.start(_work, worker_ends, setup, in_flight)
         async with trio.open_nursery() as feeding:
             feeding.start_soon(reader, setup.source, demand, inbox_send.clone(), setup.item_of)
             feeding.start_soon(_forward, setup.stops, inbox_send)
@@ -93,18 +92,32 @@ async def supervise(setup: Setup[Any]) -> Outcome:
                 setup.exchange.dialect,
                 setup.exchange.recipe,
                 in_flight.cancel,
+                hire,
             )
             feeding.cancel_scope.cancel()
     return Outcome(snapshot=counting.value, reasons=reasons, unsaved=writing.value)
 
 
-async def _work(ends: working.Channels, setup: Setup[Any], in_flight: trio.CancelScope) -> None:
-    """Run the workers until there are no more jobs, or ``in_flight`` is cancelled."""
+async def _work(
+    ends: working.Channels,
+    setup: Setup[Any],
+    in_flight: trio.CancelScope,
+    *,
+    task_status: trio.TaskStatus[Callable[[], None]],
+) -> None:
+    """Run the workers until there are no more jobs, or ``in_flight`` is cancelled.
+
+    There is one at first; what `nursery.start` returns hires another.
+    """
     with ends.jobs, ends.results, ends.inbox:
         with in_flight:
             async with trio.open_nursery() as nursery:
-                for _ in range(setup.workers):
+
+                def hire() -> None:
                     nursery.start_soon(working.worker, ends.clone(), setup.exchange)
+
+                hire()
+                task_status.started(hire)
         for pending in queued(ends.jobs):
             ends.inbox.send_nowait(Interrupted(pending, sent=False))
 

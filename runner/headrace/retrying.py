@@ -1,12 +1,15 @@
 """What to do about a failed attempt: a frozen policy that answers, and never sleeps.
 
 A 429 or 529 says "not now" about the server and nothing about the job: it uses up no attempt and is
-bounded by `--max-wait` of standstill. Every other failure that may pass counts towards ``max_attempts``.
+bounded by `--max-wait` of standstill. A 429 that names no time goes back to the queue at once, since pacing
+holds the queue. Every other failure that may pass counts towards ``max_attempts``.
 Waits without a Retry-After are exponential with full jitter, as in "Exponential Backoff And Jitter" (AWS
 Architecture Blog, 2015).
 """
 
 from __future__ import annotations
+
+import math
 
 import attrs
 
@@ -65,7 +68,9 @@ class RunRetryPolicy:
         counts = failure.kind not in NOT_NOW
         if counts and failures + 1 >= self.max_attempts:
             return GiveUp()
-        return Retry(retry_after if retry_after is not None else self._backoff(attempts, dice), counts)
+        if retry_after is not None:
+            return Retry(retry_after, counts)
+        return Retry(0.0 if failure.kind == "rate_limit" else self._backoff(attempts, dice), counts)
 
     @staticmethod
     def _may_pass(kind: FailureKind, should_retry: bool | None) -> bool:
@@ -75,6 +80,35 @@ class RunRetryPolicy:
 
     def _backoff(self, attempts: int, dice: float) -> float:
         return dice * min(self.max_delay, self.initial_delay * 2.0 ** min(attempts, 30))
+
+
+@attrs.define(kw_only=True)
+class RetryQuota:
+    """A bucket of retries that successes refill, as in the AWS SDKs' standard retry mode.
+
+    A server that answers half of the attempts or more is never held back. One that answers less gets the
+    ``capacity``, and then retries as successes and time allow: so attempts <= jobs + successes + capacity
+    + time x ``trickle``. Refusals by rate (429, 529) are bounded by pacing and not counted.
+    """
+
+    capacity: float = 50.0
+    trickle: float = 0.2
+    """Retries a second that are allowed in any case."""
+    longest: float = 60.0
+    """Seconds that one retry is delayed at most."""
+    _level: float = 50.0
+    _at: float = -math.inf
+
+    def delay(self, now: float) -> float:
+        """Take one retry, and return how many seconds it has to wait at least."""
+        self._level = min(self.capacity, self._level + max(0.0, now - self._at) * self.trickle)
+        self._at = now
+        self._level -= 1
+        return 0.0 if self._level >= 0 else min(self.longest, -self._level / self.trickle)
+
+    def succeeded(self) -> None:
+        """Note a result: it pays for one retry."""
+        self._level = min(self.capacity, self._level + 1)
 
 
 def _ends_the_run(failure: Failure) -> bool:

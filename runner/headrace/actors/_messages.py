@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import msgspec
 
-from headrace.job import Failure, FailureKind, Job, Note, Success, Usage
+from headrace.job import Failure, FailureKind, Job, JobRequest, Note, Success, Usage
+from headrace.pacing import Binding
 from headrace.stopping import StopReason
 from headrace.tickets import Ticket
+from headrace_client._ratelimit import RateLimits
 
 
 class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -42,6 +44,10 @@ class Finished(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     stop_reason: str | None = None
     latency: float | None = None
     ttft: float | None = None
+    request: JobRequest | None = None
+    """What was answered; None for a failure."""
+    limits: RateLimits | None = None
+    """What its headers say of the limits, if they were looked at."""
     ticket: Ticket | None = None
     """This and the next two are for whoever waits for the result."""
     success: Success | None = None
@@ -66,6 +72,8 @@ class Failed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     started_at: float
     retry_after: float | None = None
     should_retry: bool | None = None
+    limits: RateLimits | None = None
+    """What its headers say of the limits, if they were looked at."""
 
 
 class Interrupted(msgspec.Struct, frozen=True, gc=False):
@@ -119,6 +127,11 @@ class Load(msgspec.Struct, frozen=True, gc=False):
 
     in_flight: int
     waiting: int
+    cap: int = 0
+    """The most that may be in flight now."""
+    binds: Binding = "source"
+    bound_s: dict[Binding, float] = {}
+    """For how many seconds each has been what binds."""
 
 
 Event = list[Finished] | AttemptFailed | Load

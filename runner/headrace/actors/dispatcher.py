@@ -10,21 +10,21 @@
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections import deque
 from collections.abc import Callable
 
 import attrs
 import trio
 from msgspec import structs
 
+from headrace.breaker import Breaker
 from headrace.dialects import Dialect
-from headrace.job import Failure, Note
-from headrace.pacing import FixedPacing
-from headrace.retrying import GiveUp, Retry, RunRetryPolicy, StopRun
+from headrace.job import Failure, Usage
+from headrace.pacing import Binding, Pacing, Pool
+from headrace.retrying import MAY_PASS, NOT_NOW, GiveUp, Retry, RetryQuota, RunRetryPolicy, StopRun
 from headrace.stopping import ExitCode, StopReason, StopRules, stop_for
 
+from ._binding import BindingWatch
 from ._channels import queued
 from ._messages import (
     AttemptFailed,
@@ -41,18 +41,21 @@ from ._messages import (
     Unsaved,
     Written,
 )
+from ._notes import note_of
+from ._waiting import Waiting
 
 LOAD_INTERVAL = 0.25
 """Seconds between two reports of the load to the monitor."""
 MOST_WAITING = 10_000
-"""Jobs that may wait for a retry before no new ones are taken from the input."""
+"""Jobs that may wait here before no new ones are taken from the input."""
+_NO_USAGE = Usage()
 
 
 @attrs.frozen(kw_only=True)
 class Rules:
     """The pure rules that the dispatcher asks, and the run's dice. Times in seconds."""
 
-    pacing: FixedPacing
+    pacing: Pacing
     retry: RunRetryPolicy
     stop: StopRules
     dice: Callable[[], float]
@@ -60,6 +63,8 @@ class Rules:
     """Standstill (no result although jobs wait for the server) after which the run stops."""
     grace: float = 60.0
     """How long what is in flight may go on after a stop."""
+    breaker: Breaker = attrs.field(factory=Breaker)
+    quota: RetryQuota = attrs.field(factory=RetryQuota)
 
 
 @attrs.frozen(kw_only=True)
@@ -74,21 +79,28 @@ class Channels:
 
 
 async def dispatcher(
-    channels: Channels, rules: Rules, dialect: Dialect, recipe: str, abort: Callable[[], None]
+    channels: Channels,
+    rules: Rules,
+    dialect: Dialect,
+    recipe: str,
+    abort: Callable[[], None],
+    hire: Callable[[], None],
 ) -> list[StopReason]:
     """Run until the input is done or the run is stopped, and nothing is outstanding.
 
     Returns why it was stopped: nothing if it was not. ``recipe``: the digest for error records.
-    ``abort``: cuts off what the workers have in flight.
+    ``abort``: cuts off what the workers have in flight. ``hire``: starts one more worker; there is one.
     """
     with channels.inbox, channels.demand, channels.jobs, channels.results, channels.events:
-        state = _Dispatcher(channels=channels, rules=rules, dialect=dialect, recipe=recipe, abort=abort)
+        state = _Dispatcher(
+            channels=channels, rules=rules, dialect=dialect, recipe=recipe, abort=abort, hire=hire
+        )
         while not state.is_done():
             now = trio.current_time()
             state.admit(now)
             state.check_time(now)
             if not state.is_done():
-                await state.receive(now)
+                await state.receive()
         return state.reasons
 
 
@@ -99,58 +111,96 @@ class _Dispatcher:
     dialect: Dialect
     recipe: str
     abort: Callable[[], None]
+    hire: Callable[[], None]
 
-    ready: deque[Pending] = attrs.field(factory=deque[Pending])
-    delayed: list[tuple[float, int, Pending]] = attrs.field(factory=list[tuple[float, int, Pending]])
-    """A heap by due time; the number keeps equal times in order."""
-    delays: int = 0
+    waiting: Waiting = attrs.field(factory=Waiting)
     outstanding: int = 0
+    workers: int = 1
     asked_for: int = 0
     input_ended: bool = False
     reasons: list[StopReason] = attrs.field(factory=list[StopReason])
     grace_ends: float = math.inf
     refused_since: float | None = None
-    """Since when the server has said only "not now"."""
+    """Since when the server has said only "not now", or nothing that makes sense."""
+    ready_at: float = math.inf
+    """When the next admission may be possible, as far as time decides."""
+    watch: BindingWatch = attrs.field(factory=BindingWatch)
     load_reported_at: float = -math.inf
 
     def is_done(self) -> bool:
-        nothing_left = self.input_ended and not self.ready and not self.delayed
+        nothing_left = self.input_ended and not len(self.waiting)
         return self.outstanding == 0 and (bool(self.reasons) or nothing_left)
 
     # -- admission
 
     def admit(self, now: float) -> None:
-        pacing, jobs = self.rules.pacing, self.channels.jobs
-        while not self.reasons and self._has_due(now) and pacing.ready_at(now, self.outstanding) <= now:
-            pending = self._next_due(now)
-            if pending.job.is_withdrawn:
-                continue
-            pacing.admitted(now)
-            self.outstanding += 1
-            jobs.send_nowait(pending)
+        self.watch.woke(now)
+        self.waiting.release(now)
+        while not self.reasons and (pool := self._next_pool(now)) is not None:
+            self._admit_one(pool, now)
+        if self.outstanding < self.rules.pacing.concurrency.cap:
+            self.rules.pacing.concurrency.left_room()
         self._ask_for_more()
         self._report_load(now)
 
-    def _has_due(self, now: float) -> bool:
-        return bool(self.ready) or (bool(self.delayed) and self.delayed[0][0] <= now)
+    def _next_pool(self, now: float) -> tuple[str, Pool] | None:
+        """Find a model whose next job may be sent now; else note what that waits for, and until when."""
+        rules = self.rules
+        self.ready_at = math.inf
+        if not self.waiting.ready:
+            self.watch.binds = "server" if self.waiting.delayed else "source"
+            return None
+        gates: tuple[tuple[float, Binding], ...] = (
+            (rules.pacing.slot_at(self.outstanding, now), "concurrency"),
+            (rules.breaker.ready_at(now), "server"),
+        )
+        for at, binding in gates:
+            if at > now:
+                self.ready_at, self.watch.binds = at, binding
+                return None
+        for model, pending in self.waiting.first():
+            pool = rules.pacing.pool(model, now)
+            at = pool.ready_at(pending.job.request, now)
+            if at <= now:
+                return model, pool
+            if at <= self.ready_at:
+                self.ready_at, self.watch.binds = at, pool.binds
+        return None
 
-    def _next_due(self, now: float) -> Pending:
-        if self.delayed and self.delayed[0][0] <= now:
-            return heapq.heappop(self.delayed)[2]
-        return self.ready.popleft()
+    def _admit_one(self, chosen: tuple[str, Pool], now: float) -> None:
+        model, pool = chosen
+        pending = self.waiting.take(model)
+        if pending.job.is_withdrawn:
+            return
+        pool.admitted(pending.job.request, now)
+        self.rules.breaker.admitted(now)
+        self.outstanding += 1
+        if self.outstanding > self.workers:
+            self.workers += 1
+            self.hire()
+        self.channels.jobs.send_nowait(pending)
 
     def _ask_for_more(self) -> None:
-        wanted = self.rules.pacing.concurrency
-        if self.input_ended or self.asked_for or self.reasons or len(self.ready) >= wanted:
+        waiting, wanted = self.waiting, self.rules.pacing.concurrency.cap
+        if self.input_ended or self.asked_for or self.reasons or len(waiting) >= MOST_WAITING + wanted:
             return
-        if len(self.delayed) < MOST_WAITING:
+        # With several models the next lines may be of one that has room, while the others' limits bind.
+        if waiting.ready < wanted or (waiting.models > 1 and self.outstanding < wanted):
             self.asked_for = 2 * wanted
             self.channels.demand.send_nowait(self.asked_for)
 
     def _report_load(self, now: float) -> None:
-        if now >= self.load_reported_at + LOAD_INTERVAL:
+        if now >= self.load_reported_at + LOAD_INTERVAL or self.is_done():
             self.load_reported_at = now
-            self.channels.events.send_nowait(Load(self.outstanding, len(self.ready) + len(self.delayed)))
+            self.channels.events.send_nowait(
+                Load(
+                    self.outstanding,
+                    len(self.waiting),
+                    self.rules.pacing.concurrency.cap,
+                    self.watch.binds,
+                    dict(self.watch.seconds),
+                )
+            )
 
     # -- time
 
@@ -167,25 +217,23 @@ class _Dispatcher:
         if self.refused_since is None or self.reasons:
             return math.inf
         ends = self.refused_since + self.rules.max_wait
-        nothing_before = self.outstanding == 0 and self.rules.pacing.held_until > ends
+        nothing_before = self.outstanding == 0 and self.rules.pacing.held_until() > ends
         return -math.inf if nothing_before else ends
 
-    def _wake_at(self, now: float) -> float:
-        due = math.inf
-        if not self.reasons:
-            due = now if self.ready else self.delayed[0][0] if self.delayed else math.inf
-            due = max(due, self.rules.pacing.ready_at(now, self.outstanding))
+    def _wake_at(self) -> float:
+        due = math.inf if self.reasons else min(self.ready_at, self.waiting.due_at)
         return min(due, self.grace_ends, self._standstill_ends())
 
     # -- the inbox
 
-    async def receive(self, now: float) -> None:
+    async def receive(self) -> None:
         """Handle all that has come in, waiting for the first message until something else falls due."""
         inbox = self.channels.inbox
         try:
             self.handle(inbox.receive_nowait())
         except trio.WouldBlock:
-            with trio.move_on_at(self._wake_at(now)):
+            self.watch.sleeps_until = self._wake_at()
+            with trio.move_on_at(self.watch.sleeps_until):
                 self.handle(await inbox.receive())
         for message in queued(inbox):
             self.handle(message)
@@ -193,7 +241,7 @@ class _Dispatcher:
     def handle(self, message: Inbox) -> None:
         match message:
             case Written(batch):
-                self._written(batch)
+                self._written(batch, trio.current_time())
             case Unsaved(batch):
                 self.outstanding -= len(batch)
             case Failed():
@@ -202,8 +250,8 @@ class _Dispatcher:
                 self._take(items)
             case EndOfInput():
                 self.input_ended = True
-            case Interrupted(sent=sent):
-                self._interrupted(sent=sent)
+            case Interrupted(pending, sent):
+                self._interrupted(pending, sent=sent)
             case Stop(reason, at_once):
                 self.stop(reason, trio.current_time(), at_once=at_once)
 
@@ -211,20 +259,35 @@ class _Dispatcher:
         self.asked_for = max(0, self.asked_for - len(items))
         for item in items:
             if isinstance(item, Pending):
-                self.ready.append(item)
+                self.waiting.add(item)
             elif item.failure is not None:
                 self._record_failure(item, item.failure)
 
-    def _written(self, batch: list[Finished]) -> None:
+    def _written(self, batch: list[Finished], now: float) -> None:
         self.outstanding -= len(batch)
         for finished in batch:
             if finished.failure is None:
-                self.refused_since = None
-                self.rules.stop.succeeded(1)
-                self.rules.pacing.succeeded(finished.started_at)
+                self._succeeded(finished, now)
 
-    def _interrupted(self, *, sent: bool) -> None:
+    def _succeeded(self, finished: Finished, now: float) -> None:
+        self.refused_since = None
+        self.rules.stop.succeeded(1)
+        self.rules.quota.succeeded()
+        self.rules.breaker.answered()
+        if finished.request is not None:
+            self.rules.pacing.answered(
+                finished.request,
+                finished.usage or _NO_USAGE,
+                finished.limits,
+                started_at=finished.started_at,
+                latency=finished.latency or 0.0,
+                now=now,
+            )
+
+    def _interrupted(self, pending: Pending, *, sent: bool) -> None:
         self.outstanding -= 1
+        self.rules.breaker.interrupted()
+        self.rules.pacing.interrupted(pending.job.request)
         if sent:
             self.channels.events.send_nowait(AttemptFailed(kind=None, again=False, maybe_billed=True))
 
@@ -232,19 +295,12 @@ class _Dispatcher:
         failure = message.failure
         self.outstanding -= 1
         pending = _counted(message.pending, failure)
-        verdict = self.rules.retry.verdict(
-            failure,
-            failures=pending.failures,
-            attempts=pending.attempts,
-            retry_after=message.retry_after,
-            should_retry=message.should_retry,
-            dice=self.rules.dice(),
-        )
-        again = isinstance(verdict, Retry)
+        self._heed(message, now)
+        verdict = self._verdict(message, pending, now)
         self.channels.events.send_nowait(
             AttemptFailed(
                 kind=failure.kind,
-                again=again,
+                again=isinstance(verdict, Retry),
                 maybe_billed=failure.sent,
                 job_id=pending.job.id,
                 attempt=pending.attempts,
@@ -256,26 +312,52 @@ class _Dispatcher:
         )
         match verdict:
             case Retry(after, counts):
-                self._delay(pending, now + after, counts=counts)
-                self._heed(message, now)
+                pending = structs.replace(pending, failures=pending.failures + counts)
+                self.waiting.delay(pending, now + after)
             case GiveUp():
                 self._record_failure(self._finished(pending, message), failure)
             case StopRun():
                 self.stop(stop_for(failure), now)
 
+    def _verdict(self, message: Failed, pending: Pending, now: float) -> Retry | GiveUp | StopRun:
+        verdict = self.rules.retry.verdict(
+            message.failure,
+            failures=pending.failures,
+            attempts=pending.attempts,
+            retry_after=message.retry_after,
+            should_retry=message.should_retry,
+            dice=self.rules.dice(),
+        )
+        if message.failure.kind not in MAY_PASS or isinstance(verdict, StopRun):
+            return verdict
+        if self.rules.breaker.is_open:
+            return Retry(after=0.0, counts=False)  # the probes' rhythm, and nothing against the job
+        if isinstance(verdict, Retry):
+            return Retry(max(verdict.after, self.rules.quota.delay(now)), verdict.counts)
+        return verdict
+
     def _heed(self, message: Failed, now: float) -> None:
         """Let a failure slow down everything, where it is about everything."""
-        kind = message.failure.kind
-        if kind in ("rate_limit", "overloaded") and self.refused_since is None:
+        failure, rules, request = message.failure, self.rules, message.pending.job.request
+        if failure.kind in MAY_PASS or failure.kind == "overloaded":
+            rules.breaker.failed(message.pending.job.id, message.started_at, now)
+        else:
+            rules.breaker.answered()
+        if self.refused_since is None and (failure.kind in NOT_NOW or rules.breaker.is_open):
             self.refused_since = now
-        if kind == "rate_limit":
-            self.rules.pacing.refused(now, message.retry_after, self.rules.dice())
-
-    def _delay(self, pending: Pending, due: float, *, counts: bool) -> None:
-        if counts:
-            pending = structs.replace(pending, failures=pending.failures + 1)
-        self.delays += 1
-        heapq.heappush(self.delayed, (due, self.delays, pending))
+        if failure.kind != "rate_limit":
+            rules.pacing.failed(request, failure.kind, message.limits, started_at=message.started_at, now=now)
+            return
+        rules.pacing.refused(
+            request,
+            failure.code,
+            message.limits,
+            started_at=message.started_at,
+            retry_after=message.retry_after,
+            others=self.outstanding,
+            now=now,
+            dice=rules.dice(),
+        )
 
     def _record_failure(self, finished: Finished, failure: Failure) -> None:
         self.outstanding += 1
@@ -286,16 +368,7 @@ class _Dispatcher:
 
     def _finished(self, pending: Pending, message: Failed) -> Finished:
         job = pending.job
-        note = Note(
-            line=job.line,
-            source=job.source,
-            digest=job.digest,
-            recipe=self.recipe,
-            attempts=pending.attempts,
-            maybe_billed=pending.maybe_billed,
-            queued_s=round(message.started_at - pending.read_at, 6),
-            request_id=message.failure.request_id,
-        )
+        note = note_of(pending, self.recipe, message.started_at, message.failure.request_id)
         record = self.dialect.failure_record(job.id, message.failure, note)
         return Finished(
             record=record,

@@ -11,15 +11,18 @@ from typing import Protocol
 
 import attrs
 import trio
+from msgspec import structs
 
 from headrace.dialects import Assembler, Dialect, failure_from_transport, redact
-from headrace.job import Failure, Job, Note, Success
+from headrace.job import Failure, Success
 from headrace.tickets import Group
 from headrace_client._lane import Answer, Lane
 from headrace_client._retry import retry_after_seconds, should_retry
 from headrace_client.transport import TransportError
 
 from ._messages import Failed, Finished, Inbox, Interrupted, Pending
+from ._notes import note_of
+from ._sampling import HeaderSampler
 
 
 class OpensLanes(Protocol):
@@ -46,6 +49,9 @@ class Exchange:
     idle_timeout: float = 120.0
     wall_clock: Callable[[], float]
     """Seconds since the epoch: a Retry-After may be a date."""
+    sampler: HeaderSampler = attrs.field(
+        default=attrs.Factory(lambda self: HeaderSampler(self.wall_clock), takes_self=True)
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -146,7 +152,8 @@ class _Desk:
             )
         except TransportError as error:
             return self._failed(pending, failure_from_transport(error), started_at)
-        if watch is None or not 200 <= answer.status < 300:
+        # A server that knows no streaming answers with the whole message as JSON.
+        if watch is None or not 200 <= answer.status < 300 or _is_json(answer):
             outcome = self.exchange.dialect.judge(answer)
         else:
             outcome = watch.assembler.finish()
@@ -159,10 +166,11 @@ class _Desk:
     ) -> Failed:
         return Failed(
             pending=pending,
-            failure=redact(failure, self.exchange.secrets),
+            failure=redact(_identified(failure, answer), self.exchange.secrets),
             started_at=started_at,
             retry_after=answer and retry_after_seconds(answer.headers, self.exchange.wall_clock()),
             should_retry=answer and should_retry(answer.headers),
+            limits=answer and self.exchange.sampler.read(pending.job.request.model, answer),
         )
 
     def _finished(
@@ -173,21 +181,11 @@ class _Desk:
         answer: Answer,
         first_token_at: float | None,
     ) -> Finished:
-        job: Job = pending.job
+        job = pending.job
         latency = answer.finished_at - started_at
         ttft = None if first_token_at is None else first_token_at - started_at
-        note = Note(
-            line=job.line,
-            source=job.source,
-            digest=job.digest,
-            recipe=self.exchange.recipe,
-            attempts=pending.attempts + 1,
-            maybe_billed=pending.maybe_billed,
-            queued_s=round(started_at - pending.read_at, 6),
-            latency_s=round(latency, 6),
-            ttft_s=ttft and round(ttft, 6),
-            request_id=answer.request_id,
-        )
+        sent = structs.replace(pending, attempts=pending.attempts + 1)
+        note = note_of(sent, self.exchange.recipe, started_at, answer.request_id, latency=latency, ttft=ttft)
         return Finished(
             record=self.exchange.dialect.success_record(job, success, note),
             started_at=started_at,
@@ -197,10 +195,23 @@ class _Desk:
             stop_reason=success.stop_reason,
             latency=latency,
             ttft=ttft,
+            request=job.request,
+            limits=self.exchange.sampler.read(job.request.model, answer),
             ticket=job.ticket,
             success=success,
             note=note,
         )
+
+
+def _identified(failure: Failure, answer: Answer | None) -> Failure:
+    """Name the attempt in failures that were found inside a stream, away from its head."""
+    if answer is None or failure.request_id is not None:
+        return failure
+    return structs.replace(failure, request_id=answer.request_id)
+
+
+def _is_json(answer: Answer) -> bool:
+    return answer.headers.get("content-type", "").startswith("application/json")
 
 
 @attrs.define

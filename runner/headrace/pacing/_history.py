@@ -1,0 +1,38 @@
+"""What has been taken from the limits, at the times at which jobs were sent. Pure."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+
+import attrs
+
+from ._values import Cost
+
+_LONGEST = 8_192
+
+
+@attrs.define
+class History:
+    """A running total with its past: an answer's headers are of the moment at which its job was sent."""
+
+    _times: list[float] = attrs.field(factory=lambda: [-math.inf])
+    _totals: list[Cost] = attrs.field(factory=lambda: [(0.0, 0.0, 0.0)])
+
+    def add(self, cost: Cost, now: float, times: int = 1) -> None:
+        """Note that a job was sent; ``times`` -1: that it was refused, and has taken nothing."""
+        last = self._totals[-1]
+        total = last[0] + times * cost[0], last[1] + times * cost[1], last[2] + times * cost[2]
+        if self._times[-1] == now:
+            self._totals[-1] = total
+            return
+        self._times.append(now)
+        self._totals.append(total)
+        if len(self._times) > _LONGEST:
+            del self._times[: _LONGEST // 2], self._totals[: _LONGEST // 2]
+
+    def since(self, time: float) -> Cost:
+        """What has been taken for jobs that were sent after ``time``."""
+        then = self._totals[max(0, bisect_right(self._times, time) - 1)]
+        last = self._totals[-1]
+        return last[0] - then[0], last[1] - then[1], last[2] - then[2]

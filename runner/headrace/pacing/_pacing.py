@@ -1,0 +1,141 @@
+"""The pacing of a run: the cap on what is in flight, and a pool of limits for each model. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import attrs
+
+from headrace.job import FailureKind, JobRequest, Usage
+from headrace_client._ratelimit import RateLimits
+
+from ._concurrency import Concurrency
+from ._estimates import Estimates
+from ._pool import Pool
+from ._search import RateSearch
+from ._values import RESOURCES, Refusal, StatedLimits, refusal_of
+
+
+@attrs.define(kw_only=True)
+class Pacing:
+    """All that is known of the limits. ``reserves_output``: see `Estimates`; ``leader_first``: see `Pool`."""
+
+    concurrency: Concurrency
+    stated: StatedLimits = attrs.field(factory=StatedLimits)
+    reserves_output: bool = False
+    leader_first: bool = False
+    pools: dict[str, Pool] = attrs.field(factory=dict[str, Pool])
+
+    @classmethod
+    def fixed(cls, concurrency: int) -> Pacing:
+        """Pace by what the server says, with a fixed number of jobs in flight."""
+        return cls(concurrency=Concurrency.fixed(concurrency))
+
+    def pool(self, model: str, now: float) -> Pool:
+        """Return the limits of a model."""
+        pool = self.pools.get(model)
+        if pool is None:
+            pool = self.pools[model] = self._new_pool(now)
+        return pool
+
+    def slot_at(self, in_flight: int, now: float) -> float:
+        """Return the time from which one more may be in flight; infinity: not before one has come back."""
+        concurrency = self.concurrency
+        if in_flight < concurrency.cap:
+            return now
+        return concurrency.ready_at(in_flight, self._rate(), now)
+
+    def answered(
+        self,
+        request: JobRequest,
+        usage: Usage,
+        limits: RateLimits | None,
+        *,
+        started_at: float,
+        latency: float,
+        now: float,
+    ) -> None:
+        """Note the answer to a job. ``limits``: what its headers say, if they were looked at."""
+        self.concurrency.answered(latency)
+        self.pools[request.model].answered(request, usage, limits, started_at, now)
+
+    def failed(
+        self,
+        request: JobRequest,
+        kind: FailureKind,
+        limits: RateLimits | None,
+        *,
+        started_at: float,
+        now: float,
+    ) -> None:
+        """Note a failure that is no 429."""
+        self.pools[request.model].failed(request, kind, limits, started_at, now)
+
+    def refused(
+        self,
+        request: JobRequest,
+        code: str | None,
+        limits: RateLimits | None,
+        *,
+        started_at: float,
+        retry_after: float | None,
+        others: int,
+        now: float,
+        dice: float,
+    ) -> None:
+        """Note a 429.
+
+        ``code``: the failure's; ``retry_after``: seconds, None if the server does not say; ``others``: jobs
+        in flight beside this one; ``dice``: in [0, 1).
+        """
+        refusal: Refusal = refusal_of(code)
+        if refusal == "concurrency":
+            self.concurrency.refused(others, now)
+        self.pools[request.model].refused(
+            request,
+            refusal,
+            limits,
+            started_at=started_at,
+            retry_after=retry_after,
+            now=now,
+            dice=dice,
+        )
+
+    def interrupted(self, request: JobRequest) -> None:
+        """Note that a job was cut off by us."""
+        self.pools[request.model].interrupted()
+
+    def held_until(self) -> float:
+        """Return the time before which no model's jobs are sent; minus infinity if nothing is held."""
+        return min((pool.hold.until for pool in self.pools.values()), default=float("-inf"))
+
+    def levels(self, now: float, wall: float) -> dict[str, object]:
+        """What a later run should know: the server's buckets by model. ``wall``: seconds since the epoch."""
+        return {"at": wall, "models": {model: pool.levels(now) for model, pool in self.pools.items()}}
+
+    def restore(self, levels: Mapping[str, object], now: float, wall: float) -> None:
+        """Go on where an earlier run ended, so as not to start with full buckets."""
+        at, models = levels.get("at"), levels.get("models")
+        if not isinstance(at, int | float) or not isinstance(models, Mapping):
+            return
+        for model, kept in cast("Mapping[str, object]", models).items():
+            if isinstance(kept, Mapping):
+                self.pool(model, now).restore(cast("Mapping[str, object]", kept), wall - at, now)
+
+    def _new_pool(self, now: float) -> Pool:
+        estimates = Estimates(reserves_output=self.reserves_output)
+        stated = any(self.stated.per_minute(resource) is not None for resource in RESOURCES)
+        pool = Pool(
+            stated=self.stated,
+            estimates=estimates,
+            leader_first=self.leader_first,
+            search=None if stated else RateSearch(),
+        )
+        pool.arrange(now)
+        return pool
+
+    def _rate(self) -> float | None:
+        rates = [pool.rate() for pool in self.pools.values()]
+        known = [rate for rate in rates if rate is not None]
+        return sum(known) if known and len(known) == len(rates) else None

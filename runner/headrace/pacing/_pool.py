@@ -1,0 +1,255 @@
+"""One model's limits, and everything that decides when its next job may be sent. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import attrs
+
+from headrace.job import FailureKind, JobRequest, Usage
+from headrace_client._ratelimit import Limit, RateLimits
+
+from ._bucket import Bucket
+from ._estimates import Estimates
+from ._history import History
+from ._hold import Hold
+from ._search import RateSearch
+from ._server import ServerBucket
+from ._values import RESOURCES, Binding, Cost, Refusal, Resource, StatedLimits, readings
+
+_LATE = 0.05
+"""Seconds: so much of a late wake-up is caught up with."""
+_ROUNDING: Mapping[Resource, float] = {"requests": 0.0, "input": 1_000.0, "output": 1_000.0}
+"""How coarse Anthropic tells what remains."""
+_STATED_SECONDS = 1.0
+"""Seconds of a stated token limit that may be used at once. Requests are spaced evenly."""
+
+
+@attrs.define(kw_only=True)
+class Pool:
+    """The limits of one model, as far as they are known.
+
+    A job is admitted when every bucket holds what it is expected to cost: the server's, reconciled with
+    its headers, and the user's allowances. While no limit is known the rate is found by trial.
+    """
+
+    stated: StatedLimits
+    estimates: Estimates
+    leader_first: bool = False
+    """The first job goes alone until it is answered: it writes the prompt cache for the others."""
+    binds: Binding = "source"
+    hold: Hold = attrs.field(factory=Hold)
+    search: RateSearch | None = attrs.field(factory=RateSearch)
+    server: dict[Resource, ServerBucket] = attrs.field(factory=dict[Resource, ServerBucket])
+    _allowances: dict[Resource, Bucket] = attrs.field(factory=dict[Resource, Bucket])
+    _gates: list[tuple[int, ServerBucket | Bucket]] = attrs.field(
+        factory=list[tuple[int, ServerBucket | Bucket]]
+    )
+    _history: History = attrs.field(factory=History)
+    _in_flight: int = 0
+    _costed: tuple[JobRequest, Cost] | None = None
+
+    def ready_at(self, request: JobRequest, now: float) -> float:
+        """Return the time from which a job may be sent, as far as limits go; `binds` says what decides."""
+        if self.leader_first and self._in_flight:
+            self.binds = "server"
+            return math.inf
+        ready, self.binds = self.hold.ready_at(now), "server"
+        if self.search is not None and (at := self.search.ready_at(now)) > ready:
+            ready = at
+        cost = self._cost(request)
+        for index, gate in self._gates:
+            if (at := gate.ready_at(cost[index], now)) > ready:
+                ready, self.binds = at, RESOURCES[index]
+        return ready
+
+    def admitted(self, request: JobRequest, now: float) -> None:
+        """Note that a job is sent at ``now``."""
+        cost = self._cost(request)
+        for index, gate in self._gates:
+            gate.take(cost[index])
+        self._history.add(cost, now)
+        self._in_flight += 1
+        self.hold.admitted(now)
+        if self.search is not None:
+            self.search.admitted(now)
+
+    def answered(
+        self, request: JobRequest, usage: Usage, limits: RateLimits | None, started_at: float, now: float
+    ) -> None:
+        """Note the answer to a job that was sent at ``started_at``. ``limits``: its headers, if looked at."""
+        self._in_flight -= 1
+        self.leader_first = False
+        self.hold.passed(started_at)
+        if not self.estimates.reserves_output:
+            expected = self.estimates.cost(request)
+            self._correct(0.0, usage.input + usage.cache_creation - expected[1], usage.output - expected[2])
+        self.estimates.learn(request, usage)
+        self._observe(limits, started_at, now)
+
+    def failed(
+        self,
+        request: JobRequest,
+        kind: FailureKind,
+        limits: RateLimits | None,
+        started_at: float,
+        now: float,
+    ) -> None:
+        """Note a failure that is no 429. A server without capacity has not touched the quota."""
+        self._in_flight -= 1
+        expected = self.estimates.cost(request)
+        if kind == "overloaded" and not self.estimates.reserves_output:
+            self._correct(*(-amount for amount in expected))
+        else:
+            self._correct(0.0, 0.0, -expected[2])
+        self._observe(limits, started_at, now)
+
+    def refused(
+        self,
+        request: JobRequest,
+        refusal: Refusal,
+        limits: RateLimits | None,
+        *,
+        started_at: float,
+        retry_after: float | None,
+        now: float,
+        dice: float,
+    ) -> None:
+        """Note a 429. ``retry_after``: seconds, None if the server does not say; ``dice``: in [0, 1)."""
+        self._in_flight -= 1
+        cost = self.estimates.cost(request)
+        self._history.add(cost, now, times=-1)
+        if not self.estimates.reserves_output:
+            self._correct(*(-amount for amount in cost))
+        self._observe(limits, started_at, now)
+        if refusal == "concurrency":
+            return
+        if refusal == "ramp":
+            self._searching().too_steep(max(1.0, self._history.since(now - 1.0)[0]), now)
+            self.hold.refused(now + (self.hold.backoff(dice) if retry_after is None else retry_after))
+            return
+        short = self._short(cost, limits)
+        for resource, reading in short.items():
+            self.server[resource].refused(reading, now)
+        if not short:
+            self._searching().refused(now)
+        if retry_after is not None:
+            self.hold.refused(now + retry_after)
+        elif short:
+            self.hold.refused(self._filled_at(short, cost, now))
+        else:
+            self.hold.refused(now + self.hold.backoff(dice))
+
+    def interrupted(self) -> None:
+        """Note that a job was cut off by us. What it cost is not known: the headers will tell."""
+        self._in_flight -= 1
+
+    def rate(self) -> float | None:
+        """Jobs a second that the known limits allow; None if none is known."""
+        mean = (1.0, self.estimates.input, self.estimates.output)
+        rates = [self._inflow(gate) / mean[index] for index, gate in self._gates if mean[index]]
+        return min(rates, default=None)
+
+    def levels(self, now: float) -> dict[str, object]:
+        """The server's buckets, for a later run."""
+        return {
+            resource: [own.limit, own.bucket.depth, own.bucket.refill(now)]
+            for resource, own in self.server.items()
+        }
+
+    def restore(self, levels: Mapping[str, object], elapsed: float, now: float) -> None:
+        """Go on with the buckets that a run left ``elapsed`` seconds ago; what makes no sense is left out."""
+        for resource in RESOURCES:
+            match levels.get(resource):
+                case [int() | float() as limit, int() | float() as depth, int() | float() as level]:
+                    filled = min(depth, level + max(0.0, elapsed) * limit / 60)
+                    self._first_seen(resource, Limit(round(limit), round(max(0.0, filled))), now)
+                    self.server[resource].bucket.retune(limit / 60, depth, now)
+                case _:
+                    pass
+
+    def _cost(self, request: JobRequest) -> Cost:
+        if self._costed is None or self._costed[0] is not request:
+            self._costed = request, self.estimates.cost(request)
+        return self._costed[1]
+
+    def _correct(self, *amounts: float) -> None:
+        for index, gate in self._gates:
+            gate.take(amounts[index])
+
+    def _inflow(self, gate: ServerBucket | Bucket) -> float:
+        return gate.inflow if isinstance(gate, ServerBucket) else gate.rate
+
+    def _searching(self) -> RateSearch:
+        if self.search is None:
+            self.search = RateSearch()
+        return self.search
+
+    def _observe(self, limits: RateLimits | None, started_at: float, now: float) -> None:
+        if limits is None:
+            return
+        since = self._history.since(started_at)
+        for resource, reading in readings(limits).items():
+            own = self.server.get(resource)
+            if own is None:
+                self._first_seen(resource, reading, now)
+            else:
+                pending = self._in_flight * self.estimates.output if resource == "output" else 0.0
+                limit = own.limit
+                own.observe(
+                    reading,
+                    sent_since=since[RESOURCES.index(resource)],
+                    waited=now - started_at,
+                    pending=pending,
+                    now=now,
+                )
+                if own.limit != limit:
+                    self.arrange(now)
+
+    def _first_seen(self, resource: Resource, reading: Limit, now: float) -> None:
+        rounding = 0.0 if self.estimates.reserves_output else _ROUNDING[resource]
+        self.server[resource] = ServerBucket.first_seen(reading, rounding=rounding, now=now)
+        if self.search is not None and self.search.plateau is None:
+            self.search = None
+        self.arrange(now)
+
+    def arrange(self, now: float) -> None:
+        """Line up all that a job has to pass: the server's buckets and what the user allows."""
+        for resource in RESOURCES:
+            rate = self._allowed(resource)
+            if rate is not None:
+                depth = max(1.0, rate * (_LATE if resource == "requests" else _STATED_SECONDS))
+                own = self._allowances.get(resource)
+                if own is None:
+                    self._allowances[resource] = Bucket(rate, depth, depth, now)
+                else:
+                    own.retune(rate, depth, now)
+        self._gates = [
+            (index, gates[resource])
+            for gates in (self.server, self._allowances)
+            for index, resource in enumerate(RESOURCES)
+            if resource in gates
+        ]
+
+    def _allowed(self, resource: Resource) -> float | None:
+        """The rate a second that the user allows; None for all that there is."""
+        stated, own = self.stated.per_minute(resource), self.server.get(resource)
+        rates = [stated] if stated is not None else []
+        if own is not None and self.stated.share < 1:
+            rates.append(own.limit * self.stated.share)
+        return min(rates) / 60 if rates else None
+
+    def _short(self, cost: Cost, limits: RateLimits | None) -> dict[Resource, Limit]:
+        """The limits of which too little was left for a job that was refused."""
+        if limits is None:
+            return {}
+        return {
+            resource: reading
+            for resource, reading in readings(limits).items()
+            if resource in self.server
+            and (reading.remaining or 0) - _ROUNDING[resource] / 2 < cost[RESOURCES.index(resource)]
+        }
+
+    def _filled_at(self, short: Mapping[Resource, Limit], cost: Cost, now: float) -> float:
+        return max(self.server[resource].ready_at(cost[RESOURCES.index(resource)], now) for resource in short)

@@ -1,0 +1,106 @@
+"""Finding a rate by trial, where no header tells it: slow start, then CUBIC around what was refused. Pure.
+
+1. The rate rises only while it is what binds: an idle minute proves nothing.
+2. Until the first refusal it doubles each second: a refusal comes at once, so silence is consent.
+3. A refusal sets the plateau; the rate goes on a little below it, comes back, stays near it for long, and
+   then rises faster and faster (CUBIC's curve, RFC 9438, scaled to the plateau and not to packets).
+4. Between two refusals the server's bucket went from empty to empty: what it accepted in between is what
+   flowed in, if the bucket did not run over while we held back.
+"""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+
+FIRST_RATE = 2.0
+"""Requests a second at the beginning."""
+_BACK = 0.05
+"""So far below the plateau the rate goes on after a refusal."""
+_RETURN = 12.0
+"""Seconds until it is back at the plateau."""
+_LATE = 0.05
+"""Seconds: so much of a late wake-up is caught up with."""
+_BATCH = 0.25
+"""Seconds: refusals of jobs that were sent before the first one came back say nothing new."""
+_SLOWEST = 0.02
+
+
+@attrs.define(kw_only=True)
+class RateSearch:
+    """A rate in jobs a second. ``plateau``: None until the first refusal."""
+
+    plateau: float | None = None
+    _age: float = 0.0
+    """Seconds for which the rate has been what binds, since the start or the last refusal."""
+    _tokens: float = 1.0
+    _at: float = -math.inf
+    _admitted_at: float | None = None
+    _binding: bool = False
+    _accepted: int = 0
+    """Jobs let through since the last refusal."""
+    _refused_at: float | None = None
+    _resumed_at: float | None = None
+    """When admissions went on after it."""
+
+    @property
+    def rate(self) -> float:
+        """The rate that holds now."""
+        if self.plateau is None:
+            return FIRST_RATE * 2.0 ** min(self._age, 40.0)
+        return self.plateau * (1 + _BACK * ((self._age - _RETURN) / _RETURN) ** 3)
+
+    def ready_at(self, now: float) -> float:
+        """Return the time from which one more job may be sent."""
+        rate = self.rate
+        if now > self._at:
+            self._tokens = min(max(1.0, rate * _LATE), self._tokens + (now - self._at) * rate)
+            self._at = now
+        if self._tokens >= 1 - 1e-9:
+            return now
+        self._binding = True
+        return now + (1 - self._tokens) / rate
+
+    def admitted(self, now: float) -> None:
+        """Note that a job is sent at ``now``."""
+        if self._resumed_at is None:
+            self._resumed_at = now
+        if self._binding and self._admitted_at is not None:
+            self._age += min(1.0, now - self._admitted_at)
+        self._binding = False
+        self._admitted_at = now
+        self._tokens -= 1
+        self._accepted += 1
+
+    def refused(self, now: float) -> None:
+        """Note that the rate was refused."""
+        self._accepted -= 1
+        if self._is_news(now):
+            self._restart(min(self.rate, self._inflow(now)), now)
+
+    def too_steep(self, rate: float, now: float) -> None:
+        """Note that a rise to more than ``rate`` was refused."""
+        self._accepted -= 1
+        if self._is_news(now):
+            self._restart(rate if self.plateau is None else min(rate, self.rate), now)
+
+    def _is_news(self, now: float) -> bool:
+        return self._refused_at is None or now >= self._refused_at + _BATCH
+
+    def _restart(self, plateau: float, now: float) -> None:
+        self.plateau = max(_SLOWEST, plateau)
+        self._age = 0.0
+        self._tokens = 0.0
+        self._at = now
+        self._accepted = 0
+        self._refused_at = now
+        self._resumed_at = self._admitted_at = None
+
+    def _inflow(self, now: float) -> float:
+        """What has flowed in since the last refusal: between two bounds that the hold after it sets apart."""
+        if self._refused_at is None or self._resumed_at is None:
+            return math.inf
+        at_least = self._accepted / (now - self._refused_at)
+        at_most = self._accepted / max(now - self._resumed_at, _LATE)
+        return (at_least + at_most) / 2
