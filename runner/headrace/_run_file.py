@@ -32,7 +32,7 @@ from headrace.scanning import InputScan, scan_inputs
 from headrace.simulator import Simulator, in_memory_connector
 from headrace.statistics import Snapshot
 from headrace.stopping import StopRules
-from headrace.storage import DiskStorage, Storage, append_all
+from headrace.storage import Storage, append_all
 from headrace.summary import Summary, summarize
 from headrace_client import AsyncAPIClient
 from headrace_client._version import __version__
@@ -54,10 +54,10 @@ class World:
     """Uniform in [0, 1)."""
 
 
-def real_world() -> World:
-    """Return the files, the network and the clock of this machine."""
+def real_world(storage: Storage) -> World:
+    """Return the network and the clock of this machine. ``storage``: its disk, which the caller closes."""
     return World(
-        storage=DiskStorage(),
+        storage=storage,
         spool=Path(tempfile.gettempdir()) / f"headrace-{os.getpid()}.jsonl",
         open_inputs=lambda options: open_inputs(options.inputs, first=options.first),
         connect=connect_tcp,
@@ -99,8 +99,10 @@ async def run_file(
     _announce(opened, notify)
     intake = Intake(dialect=prepared.dialect, recipe=recipe_digest(prepared.recipe), output=opened)
     to_send = opened.counts.to_send
+    rules = rules_of(options, to_send, world)
     with sparing_collector(), display(to_send) as show:
-        async with open_client(options, prepared.endpoint, world) as client:
+        simulator = Simulator() if options.simulate else None
+        async with open_client(prepared.endpoint, world, simulator) as client:
             outcome = await supervise(
                 Setup(
                     source=prepared.source,
@@ -113,13 +115,13 @@ async def run_file(
                         client=client,
                         wall_clock=world.wall_clock,
                     ),
-                    rules=rules_of(options, to_send, world),
+                    rules=rules,
                     output=opened,
                     stops=stops(),
                     show=show,
                 )
             )
-    rescued = _rescue(outcome.unsaved, world, paths)
+    rescued = rescue(outcome.unsaved, world, paths)
     return _summary(outcome, opened, intake, scan, paths, rescued)
 
 
@@ -152,11 +154,11 @@ def _announce(opened: OpenedOutput, notify: Callable[[str], None]) -> None:
 
 @asynccontextmanager
 async def open_client(
-    options: RunOptions, endpoint: Endpoint, world: World
+    endpoint: Endpoint, world: World, simulator: Simulator | None
 ) -> AsyncGenerator[AsyncAPIClient, None]:
     """Give the client that all workers share, on the network or on a simulator in this process."""
     async with trio.open_nursery() as nursery:
-        connect = in_memory_connector(Simulator(), nursery) if options.simulate else world.connect
+        connect = world.connect if simulator is None else in_memory_connector(simulator, nursery)
         pool = ConnectionPool(connect=connect)
         try:
             yield AsyncAPIClient(
@@ -204,7 +206,7 @@ def rules_of(options: RunOptions, to_send: int | None, world: World) -> Rules:
     )
 
 
-def _rescue(unsaved: list[Finished], world: World, paths: OutputPaths) -> tuple[str, ...]:
+def rescue(unsaved: list[Finished], world: World, paths: OutputPaths) -> tuple[str, ...]:
     """Put answers that the output could not take where there may be room; say where."""
     answers = [finished.record for finished in unsaved if finished.failure is None]
     if not answers:

@@ -66,6 +66,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Tokens of one answer, as the server counted them."""
 
     input: int = 0
+    """Without what was read from the cache."""
     output: int = 0
     cache_read: int = 0
     cache_creation: int = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 import msgspec
 
-from headrace._exceptions import BadLine
+from headrace._exceptions import BadLine, RunRefused
 from headrace.inputs import InputLine
 from headrace.journal import Identities, KnownJobs, digest
 from headrace.scanning import ReadsJobs, require_job
@@ -25,7 +25,9 @@ class OutputPaths:
 
 
 def output_paths(output: Path) -> OutputPaths:
-    """``out.jsonl`` has ``out.errors.jsonl`` and ``out.jsonl.headrace`` beside it."""
+    """``out.jsonl`` has ``out.errors.jsonl`` and ``out.jsonl.headrace`` beside it. Raises `RunRefused`."""
+    if output.name in ("", ".."):
+        raise RunRefused(f"the output {output} is a directory: name a file in it")
     return OutputPaths(
         results=output,
         errors=output.with_name(f"{output.stem}.errors{output.suffix}"),

@@ -439,3 +439,40 @@ async def test_no_secret_reaches_anything_that_is_written_or_shown(autojump_cloc
     assert KEY.encode() not in everything
     assert KEY not in as_text(summary) + repr(summary) + repr(told)
     assert "bad key" in as_text(summary)
+
+
+async def test_fields_of_the_input_are_kept_in_both_files(autojump_clock: MockClock) -> None:
+    rows = b'{"q": "why?", "gold": "42", "n": {"m": [1]}}\n{"gold": "43"}\n'
+    disk = new_disk(rows)
+    request = RequestOptions(prompt="{q}", model="m", keep=("gold", "n.m"))
+
+    await run(disk, simulator(), request=request)
+
+    [record] = records(disk)
+    assert record["headrace"]["input"] == {"gold": "42", "n.m": [1]}
+
+
+async def test_a_server_that_knows_no_streaming_answers_all_the_same(autojump_clock: MockClock) -> None:
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "content": [{"type": "text", "text": "whole"}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    }
+
+    async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+        head = {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"content-type", b"application/json")],
+        }
+        await send(head)
+        await send({"type": "http.response.body", "body": json.dumps(message).encode()})
+
+    disk = new_disk(jobs(1))
+    summary = await run(disk, plain, request=RequestOptions(stream=True))
+
+    assert summary.exit_code == 0
+    assert records(disk)[0]["result"]["message"]["content"] == message["content"]

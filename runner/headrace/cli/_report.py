@@ -29,18 +29,20 @@ def run_and_report(
     import trio
 
     from headrace._run_file import real_world, run_file
+    from headrace.storage import DiskStorage
 
     notify = _say_nothing if quiet else _say
-    summary = trio.run(
-        partial(
-            run_file,
-            options,
-            world=real_world(),
-            stops=stops_by_signal,
-            display=partial(display, progress),
-            notify=notify,
+    with DiskStorage() as storage:
+        summary = trio.run(
+            partial(
+                run_file,
+                options,
+                world=real_world(storage),
+                stops=stops_by_signal,
+                display=partial(display, progress),
+                notify=notify,
+            )
         )
-    )
     if summary_json is not None:
         summary_json.write_bytes(msgspec.json.format(msgspec.json.encode(as_builtins(summary))) + b"\n")
     if not quiet:

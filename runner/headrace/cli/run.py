@@ -14,7 +14,7 @@ import msgspec
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions
-from headrace.options import DEFAULT_CONCURRENCY, RunOptions
+from headrace.options import DEFAULT_CONCURRENCY, RunOptions, max_failures
 
 from ._display import Style
 from ._report import clear_errors, report_dry_run, run_and_report, set_up_logging
@@ -217,6 +217,7 @@ def options_from(given: Mapping[str, Any], environ: Mapping[str, str]) -> RunOpt
         stream=given["stream"],
         keep=_fields(given["keep"]),
     )
+    max_failures(given["max_failures"], jobs=1)  # refused before any file is touched
     named = {field.name for field in attrs.fields(RunOptions)}
     plain = {name: value for name, value in given.items() if name in named}
     return RunOptions(**plain, request=request, environ=environ)
