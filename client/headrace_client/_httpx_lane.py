@@ -8,9 +8,9 @@ connection stood: the careful answer to "may it have been billed?".
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 
@@ -104,13 +104,13 @@ class HttpxLane:
             follow_redirects=False,
         ) as response:
             first_byte_at = anyio.current_time()
-            async for piece in response.aiter_bytes():
-                size += len(piece)
-                if self._limits.body is not None and size > self._limits.body:
-                    raise ResponseTooLarge(f"the response's body passed {self._limits.body} bytes", sent=True)
-                parts.append(piece)
-                if on_data is not None and response.is_success:
-                    on_data(piece)
+            async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes())) as pieces:
+                async for piece in pieces:
+                    size += len(piece)
+                    self._hold_to_limit(size)
+                    parts.append(piece)
+                    if on_data is not None and response.is_success:
+                        on_data(piece)
         return Answer(
             status=response.status_code,
             head=_raw_head(response),
@@ -119,6 +119,11 @@ class HttpxLane:
             first_byte_at=first_byte_at,
             finished_at=anyio.current_time(),
         )
+
+    def _hold_to_limit(self, size: int) -> None:
+        limit = self._limits.body
+        if limit is not None and size > limit:
+            raise ResponseTooLarge(f"the response's body passed {limit} bytes", sent=True)
 
 
 @asynccontextmanager
