@@ -11,10 +11,11 @@ from anyio import Path, sleep
 from sniffio import current_async_library
 
 from ._configuration import BaseClient, Settings
+from ._exceptions import APIConnectionError, APIError
 from ._flow import Flow, RetryEvent, Send, Success
 from ._http_client_argument import check_http_client, lent_timeout
 from ._http_errors import connection_error
-from ._logging import log_response, log_send
+from ._logging import log_failure, log_response, log_send
 from ._multipart import file_pairs, paths_in, with_contents
 from ._options import FinalRequestOptions, Headers
 from ._platform import loop_name
@@ -24,7 +25,6 @@ from ._verbs import Call, final_options
 if TYPE_CHECKING:
     import httpx
 
-    from ._exceptions import APIConnectionError
     from ._lane import Lane
     from ._pagination import AsyncPaginator, BaseAsyncPage
     from .transport import ConnectionPool
@@ -137,6 +137,9 @@ class AsyncAPIClient(BaseClient):
                 step = flow.send(outcome)
             except StopIteration as end:
                 return end.value
+            except APIError as error:
+                log_failure(error)
+                raise
 
     async def _attempt(self, send: Send, *, stream: bool) -> httpx.Response | APIConnectionError:
         request = self._build_request(await self._prepare_options(send.options), retries_taken=send.taken)

@@ -8,10 +8,11 @@ from time import sleep
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 from ._configuration import BaseClient, Settings
+from ._exceptions import APIConnectionError, APIError
 from ._flow import Flow, RetryEvent, Send, Success
 from ._http_client_argument import check_http_client, lent_timeout
 from ._http_errors import connection_error
-from ._logging import log_response, log_send
+from ._logging import log_failure, log_response, log_send
 from ._multipart import file_pairs, paths_in, with_contents
 from ._options import FinalRequestOptions
 from ._verbs import Call, final_options
@@ -19,7 +20,6 @@ from ._verbs import Call, final_options
 if TYPE_CHECKING:
     import httpx
 
-    from ._exceptions import APIConnectionError
 
 T = TypeVar("T")
 
@@ -103,6 +103,9 @@ class SyncAPIClient(BaseClient):
                 step = flow.send(outcome)
             except StopIteration as end:
                 return end.value
+            except APIError as error:
+                log_failure(error)
+                raise
 
     def _attempt(self, send: Send, *, stream: bool) -> httpx.Response | APIConnectionError:
         request = self._build_request(self._prepare_options(send.options), retries_taken=send.taken)

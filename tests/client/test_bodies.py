@@ -8,10 +8,12 @@ import json
 import math
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
 import httpx
+import msgspec
 import pytest
 
 from headrace_client import BaseModel, InternalServerError
@@ -43,6 +45,10 @@ class Point(BaseModel):
     y: int | None = None
 
 
+class Plain(msgspec.Struct):
+    x: int
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -51,6 +57,8 @@ class Point(BaseModel):
         (dt.date(2026, 2, 15), '"2026-02-15"'),
         ((1, {2}, (n for n in [3])), "[1,[2],[3]]"),
         (Point(x=1), '{"x":1}'),
+        (Plain(x=1), '{"x":1}'),
+        (MappingProxyType({"a": 1}), '{"a":1}'),
         ({"nested": [Point(x=1, y=2)]}, '{"nested":[{"x":1,"y":2}]}'),
     ],
 )

@@ -1,4 +1,4 @@
-"""The client over our own transport: lanes for the runner, and whole requests, in memory and in virtual time."""
+"""The client over our own transport, in memory and in virtual time: lanes, and whole requests."""
 
 from __future__ import annotations
 
@@ -69,22 +69,26 @@ async def test_a_lane_elsewhere_gets_no_credentials() -> None:
     requests: list[bytes] = []
     script = recording(requests, response(b"hi"))
 
-    async with client_of(script, custom_headers={"Authorization": "Bearer k"}) as (client, _):
-        async with client.open_lane("POST", "http://other.test/x") as lane:
-            await lane.send(b"")
+    async with (
+        client_of(script, custom_headers={"Authorization": "Bearer k"}) as (client, _),
+        client.open_lane("POST", "http://other.test/x") as lane,
+    ):
+        await lane.send(b"")
 
     assert b"host: other.test" in requests[0].lower()
     assert b"authorization" not in requests[0].lower()
 
 
 async def test_the_idle_timeout_reaches_the_lane() -> None:
-    async with client_of(always(b"")) as (client, _):
-        async with client.open_lane("POST", "/x", idle_timeout=3) as lane:
-            start = trio.current_time()
-            with pytest.raises(AttemptTimedOut):
-                await lane.send(b"")
+    async with (
+        client_of(always(b"")) as (client, _),
+        client.open_lane("POST", "/x", idle_timeout=3) as lane,
+    ):
+        start = trio.current_time()
+        with pytest.raises(AttemptTimedOut):
+            await lane.send(b"")
 
-            assert trio.current_time() == start + 3
+        assert trio.current_time() == start + 3
 
 
 async def test_a_lane_of_a_client_with_credentials_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,9 +100,11 @@ async def test_a_lane_of_a_client_with_credentials_needs_them(monkeypatch: pytes
 
 async def test_a_lane_through_the_caller_s_http_client() -> None:
     api = ScriptedAPI([reply(json={"a": 1})])
-    async with AsyncAnthropic(api_key="k", http_client=api.async_http_client()) as client:
-        async with client.open_lane("POST", "/v1/messages") as lane:
-            answer = await lane.send(b"{}")
+    async with (
+        AsyncAnthropic(api_key="k", http_client=api.async_http_client()) as client,
+        client.open_lane("POST", "/v1/messages") as lane,
+    ):
+        answer = await lane.send(b"{}")
 
     assert answer.body == b'{"a":1}'
     assert api.requests[0].url == "https://api.anthropic.com/v1/messages"

@@ -58,6 +58,16 @@ async def test_info_tells_only_of_retries(face: Face, caplog: pytest.LogCaptureF
     assert messages[0].startswith("Retrying request to /foo in ")
 
 
+async def test_debug_tells_why_nothing_is_retried(face: Face, caplog: pytest.LogCaptureFixture) -> None:
+    """Item 78."""
+    client, _ = face.scripted(reply(404))
+
+    with pytest.raises(AnthropicError):
+        await settle(client.get("/foo", cast_to=httpx.Response))
+
+    assert "Not retrying: NotFoundError" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("value", "level"),
     [("debug", logging.DEBUG), ("info", logging.INFO), ("DEBUG", logging.NOTSET), ("", logging.NOTSET)],
