@@ -1,0 +1,59 @@
+"""HTTP/1.1 requests, pure: what is sent, as bytes (RFC 9112 section 3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ._headers import encode_field
+from ._origin import Origin
+
+_TARGET = re.compile(r"[!-~]+")
+_METHOD = re.compile(r"[A-Z]+")
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
+_METHODS_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+
+
+def request_head(method: str, target: str, origin: Origin, headers: Iterable[tuple[str, str]]) -> bytes:
+    """Return the start line and header lines of a request, without the empty line that ends them.
+
+    ``host`` is added unless it is among the headers. Raises `ValueError` for what cannot be sent safely.
+    """
+    if not _METHOD.fullmatch(method):
+        raise ValueError(f"{method!r} is not a valid method")
+    if not _TARGET.fullmatch(target):
+        raise ValueError("the request target is empty or has spaces, control or non-ASCII characters")
+    fields = list(headers)
+    names = {name.lower() for name, _ in fields}
+    if "host" not in names:
+        fields.insert(0, ("host", origin.authority))
+    start = f"{method} {target} HTTP/1.1\r\n".encode("ascii")
+    return start + b"".join(encode_field(name, value) for name, value in fields)
+
+
+class RequestTemplate:
+    """A request of which only the body and the count of earlier attempts vary; the rest is encoded once.
+
+    ``accept-encoding: identity`` is added unless the headers say otherwise, and ``x-stainless-retry-count``
+    (how the reference client tells the server of earlier attempts) unless it is among them.
+    Raises `ValueError` for what cannot be sent safely, framing headers included: they are the transport's.
+    """
+
+    def __init__(self, method: str, target: str, origin: Origin, headers: Iterable[tuple[str, str]]) -> None:
+        fields = list(headers)
+        names = {name.lower() for name, _ in fields}
+        if names & _FRAMING:
+            raise ValueError(f"the transport sets {' and '.join(sorted(names & _FRAMING))} by itself")
+        if "accept-encoding" not in names:
+            fields.append(("accept-encoding", "identity"))
+        self._counts = "x-stainless-retry-count" not in names
+        self._head = request_head(method, target, origin, fields)
+        self._sends_empty_length = method not in _METHODS_WITHOUT_BODY
+        self.bodiless = method == "HEAD"
+
+    def render(self, body: bytes, taken: int) -> bytes:
+        """Return the whole request as bytes; ``taken``: attempts already made."""
+        count = b"x-stainless-retry-count: %d\r\n" % taken if self._counts else b""
+        if not body and not self._sends_empty_length:
+            return b"%b%b\r\n" % (self._head, count)
+        return b"%b%bcontent-length: %d\r\n\r\n%b" % (self._head, count, len(body), body)
