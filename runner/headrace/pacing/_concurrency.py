@@ -14,6 +14,10 @@ import math
 import attrs
 
 FIRST_CAP = 64
+_OPENING_CAP = 2
+"""With so many it begins; it doubles up to `FIRST_CAP` with each `_OPENING`, or each round of answers."""
+_OPENING = 0.15
+"""Seconds."""
 _STEP = 1.0
 """Seconds: before the first answer the cap rises by `FIRST_CAP` in each, since a refusal comes at once."""
 _SPARE = 1.25
@@ -52,7 +56,7 @@ class Concurrency:
     @classmethod
     def found(cls, ceiling: int) -> Concurrency:
         """A cap that is found, up to ``ceiling``."""
-        return cls(cap=min(FIRST_CAP, ceiling), ceiling=ceiling, auto=True)
+        return cls(cap=min(_OPENING_CAP, ceiling), ceiling=ceiling, auto=True)
 
     def ready_at(self, in_flight: int, rate: float | None, now: float) -> float:
         """Return the time from which one more may be in flight; infinity: not before one has come back.
@@ -92,14 +96,20 @@ class Concurrency:
         if self._mark is None:
             self._mark = (now, self._answers)
         began, answers = self._mark
+        if self.cap < FIRST_CAP:
+            due = now if self._answers - answers >= self.cap else began + _OPENING
+            return self._due(due, min(FIRST_CAP, 2 * self.cap), now)
         if not self._answers:
             return self._due(began + _STEP, self.cap + FIRST_CAP, now)
         wanted = 2 * self.cap if rate is None else math.ceil(_SPARE * rate * self.latency)
         if wanted <= self.cap:
             return math.inf
-        if now < (measured := began + max(_STEP, self.latency)):
+        if self._before is None and rate is not None:
+            throughput = self.cap / self.latency
+        elif now < (measured := began + max(_STEP, self.latency)):
             return measured
-        throughput = (self._answers - answers) / (now - began)
+        else:
+            throughput = (self._answers - answers) / (now - began)
         if self._before is not None and throughput < _GAIN * self._before[1]:
             self.cap = self._before[0]
             self._not_before = now + _SETTLED

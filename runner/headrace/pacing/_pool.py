@@ -82,6 +82,8 @@ class Pool:
         self._in_flight -= 1
         self.leader_first = False
         self.hold.passed(started_at)
+        if self.search is not None:
+            self.search.answered()
         if not self.estimates.reserves_output:
             expected = self.estimates.cost(request)
             self._correct(0.0, usage.input + usage.cache_creation - expected[1], usage.output - expected[2])

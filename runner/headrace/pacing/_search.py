@@ -1,7 +1,8 @@
 """Finding a rate by trial, where no header tells it: slow start, then CUBIC around what was refused. Pure.
 
 1. The rate rises only while it is what binds: an idle minute proves nothing.
-2. Until the first refusal it doubles each second: a refusal comes at once, so silence is consent.
+2. Until the first refusal it doubles every half second, since a refusal comes at once and silence is
+   consent; and faster if answers come faster.
 3. A refusal sets the plateau; the rate goes on a little below it, comes back, stays near it for long, and
    then rises faster and faster (CUBIC's curve, RFC 9438, scaled to the plateau and not to packets).
 4. Between two refusals the server's bucket went from empty to empty: what it accepted in between is what
@@ -14,8 +15,12 @@ import math
 
 import attrs
 
-FIRST_RATE = 2.0
+FIRST_RATE = 8.0
 """Requests a second at the beginning."""
+_DOUBLING = 0.5
+"""Seconds; or the time in which there were so many answers as the rate lets through in `_ROUND`."""
+_ROUND = 0.05
+_LEAST_ROUND = 8
 _BACK = 0.05
 """So far below the plateau the rate goes on after a refusal."""
 _RETURN = 12.0
@@ -38,6 +43,7 @@ class RateSearch:
     _at: float = -math.inf
     _admitted_at: float | None = None
     _binding: bool = False
+    _answers: int = 0
     _accepted: int = 0
     """Jobs let through since the last refusal."""
     _refused_at: float | None = None
@@ -48,7 +54,7 @@ class RateSearch:
     def rate(self) -> float:
         """The rate that holds now."""
         if self.plateau is None:
-            return FIRST_RATE * 2.0 ** min(self._age, 40.0)
+            return FIRST_RATE * 2.0 ** min(self._age / _DOUBLING, 40.0)
         return self.plateau * (1 + _BACK * ((self._age - _RETURN) / _RETURN) ** 3)
 
     def ready_at(self, now: float) -> float:
@@ -72,6 +78,14 @@ class RateSearch:
         self._admitted_at = now
         self._tokens -= 1
         self._accepted += 1
+
+    def answered(self) -> None:
+        """Note an answer."""
+        if self.plateau is None:
+            self._answers += 1
+            if self._answers >= max(_LEAST_ROUND, self.rate * _ROUND):
+                self._answers = 0
+                self._age += _DOUBLING
 
     def refused(self, now: float) -> None:
         """Note that the rate was refused."""
