@@ -144,7 +144,16 @@ class PooledLane:
             self._pool.release(connection, exchange.finished_at)
         else:
             self._pool.discard(connection)
-        return _answer(exchange, started_at)
+        reader, parts = connection.reader, exchange.parts
+        return Answer(
+            status=reader.status,
+            head=reader.head or b"",
+            body=parts[0] if len(parts) == 1 else b"".join(parts),
+            sent=exchange.sent,
+            started_at=started_at,
+            first_byte_at=exchange.first_byte_at,
+            finished_at=exchange.finished_at,
+        )
 
     def _fail(
         self, error: BaseException, timer: MovingDeadline, exchange: Exchange | None, deadline: float
@@ -161,19 +170,6 @@ class PooledLane:
             exchange.explain(failure)
         if failure is not None and failure is not error:
             raise failure from None
-
-
-def _answer(exchange: Exchange, started_at: float) -> Answer:
-    reader, parts = exchange.connection.reader, exchange.parts
-    return Answer(
-        status=reader.status,
-        head=reader.head or b"",
-        body=parts[0] if len(parts) == 1 else b"".join(parts),
-        sent=exchange.sent,
-        started_at=started_at,
-        first_byte_at=exchange.first_byte_at,
-        finished_at=exchange.finished_at,
-    )
 
 
 @asynccontextmanager

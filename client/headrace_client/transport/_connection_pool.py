@@ -165,10 +165,10 @@ class ConnectionPool:
     def _put_back(self, connection: Connection, until: float) -> None:
         """Give the connection to the first in line; if none wants it, it is room for another origin's."""
         waiter = self._slots.put_back(connection, connection.origin, until)
-        if waiter is None:
-            self._let_open()
-        else:
+        if waiter is not None:
             self._events[waiter].set()
+        elif self._events:
+            self._let_open()
 
     def _let_open(self) -> None:
         """Grant the right to open connections to as many in line as there is room for."""

@@ -9,7 +9,7 @@ The rules of this file:
 3. Everything that a server can make long is bounded: the head, the count of interim responses, the body.
 
 llhttp (through httptools) frames the messages. It gives no count of the bytes that it took, swallows CR and
-LF after a message, and cannot be told that a response answers HEAD: see `_ends_exactly`, `_read_framing`.
+LF after a message, and cannot be told that a response answers HEAD: see `_finish` and `_read_framing`.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class KeepAliveTerms:
 class ResponseReader:
     """Reads the responses of one connection, one after another.
 
-    `begin`, then `feed` what arrives (or `end`) until `complete`. After an error the reader, and with it the
-    connection, is of no more use.
+    `begin`, then `feed` what arrives (or `end`) until `complete`; then `reusable` tells whether the
+    connection is in step and may serve another exchange. After an error both are of no more use.
     """
 
     __slots__ = (
@@ -75,6 +75,7 @@ class ResponseReader:
         "_inflater",
         "_keep_alive",
         "_limits",
+        "_most",
         "_parser",
         "_parts",
         "_size",
@@ -83,6 +84,7 @@ class ResponseReader:
         "complete",
         "head",
         "received",
+        "reusable",
         "status",
         "terms",
     )
@@ -97,12 +99,14 @@ class ResponseReader:
         ``bodiless``: it answers HEAD. ``decode``: undo its content coding.
         """
         self._limits = limits
+        self._most = _NO_LIMIT if limits.body is None else limits.body
         self._bodiless = bodiless
         self._decode = decode
         self.received = 0
         self.status = 0
         self.head: bytes | None = None
         self.complete = False
+        self.reusable = False
         self.terms: KeepAliveTerms | None = None
         self._in_step = True
         self._keep_alive = False
@@ -134,8 +138,12 @@ class ResponseReader:
             self._read_head()
         elif self._expected is None:
             self._tail = (self._tail + data if len(data) < _TAIL_KEPT else data)[-_TAIL_KEPT:]
-        if self._parts:
-            self._hold_body_to_limit()
+        if self._inflater is not None:
+            self._inflate(self._inflater)
+        for part in self._parts:
+            self._size += len(part)
+        if self._size > self._most:
+            raise ResponseTooLarge(f"the response's body passed {self._most} bytes")
         if self.complete:
             self._finish()
         return self._parts
@@ -148,22 +156,14 @@ class ResponseReader:
             self._finish()
         return self.complete
 
-    @property
-    def reusable(self) -> bool:
-        """Whether the connection is in step after the complete response and may serve another exchange."""
-        return self.complete and self._in_step and self._keep_alive
-
-    # llhttp calls the next four. It goes on with a next message in the same bytes: what comes after the end
+    # llhttp calls the next three. It goes on with a next message in the same bytes: what comes after the end
     # of ours is not ours.
 
-    def on_message_begin(self) -> None:
-        """Note that another message begins."""
+    def on_headers_complete(self) -> None:
+        """Note a head, interim or final; one after the end shows that the server is out of step."""
         if self.complete:
             self._in_step = False
-
-    def on_headers_complete(self) -> None:
-        """Note a head, interim or final."""
-        if not self.complete:
+        else:
             self._heads += 1
             self.status = self._parser.get_status_code()
             self._keep_alive = self._parser.should_keep_alive()
@@ -186,7 +186,8 @@ class ResponseReader:
         if 0 < self.status < _CONTINUE or self.status == _SWITCHING_PROTOCOLS:
             raise ProtocolViolation(f"the server answered with status {self.status}, which was not asked for")
         if not final:
-            self._hold_head_to_limit(self.received)
+            if self.received > self._limits.head:
+                raise ResponseTooLarge(f"the response's head passed {self._limits.head} bytes")
             return
         arrived = self._head_parts[0] if len(self._head_parts) == 1 else b"".join(self._head_parts)
         start, end = 0, 0
@@ -194,7 +195,8 @@ class ResponseReader:
             start, end = end, arrived.find(_HEAD_END, end) + len(_HEAD_END)
             if end <= start or not arrived.startswith(_VERSIONS, start):
                 raise ProtocolViolation("the response does not begin with HTTP/1.1 or HTTP/1.0")
-        self._hold_head_to_limit(end)
+        if end > self._limits.head:
+            raise ResponseTooLarge(f"the response's head passed {self._limits.head} bytes")
         self._head_parts = []
         self.head = arrived[start:end]
         self._read_framing(self.head.lower(), end)
@@ -219,43 +221,28 @@ class ResponseReader:
         if start >= 0:
             length = int(head[start + len(_CONTENT_LENGTH) : head.index(b"\r\n", start + 2)])
             self._expected = end + length
-            self._hold_body_size(length)
+            if length > self._most:
+                raise ResponseTooLarge(f"the response announces a body of {length} bytes")
         self._until_close = not chunked and start < 0
         if coded and self._decode and _CONTENT_ENCODING in head:
             self._inflater = inflater_for(_field(head, _CONTENT_ENCODING).decode("latin-1"))
 
-    def _hold_head_to_limit(self, size: int) -> None:
-        if size > self._limits.head:
-            raise ResponseTooLarge(f"the response's head passed {self._limits.head} bytes")
-
-    def _hold_body_to_limit(self) -> None:
-        """Decode what has just arrived, and hold the body to its limit."""
-        if self._inflater is not None:
-            limit = self._limits.body
-            room = _NO_LIMIT if limit is None else limit - self._size
-            decoded = self._inflater.feed(b"".join(self._parts), room)
-            self._parts = [decoded] if decoded else []
-        self._size += sum(map(len, self._parts))
-        self._hold_body_size(self._size)
-
-    def _hold_body_size(self, size: int) -> None:
-        limit = self._limits.body
-        if limit is not None and size > limit:
-            raise ResponseTooLarge(f"the response's body passed {limit} bytes")
+    def _inflate(self, inflater: Inflater) -> None:
+        """Undo the content coding of what has just arrived."""
+        decoded = inflater.feed(b"".join(self._parts), self._most - self._size)
+        self._parts = [decoded] if decoded else []
 
     def _finish(self) -> None:
+        """Decide whether the connection is in step after the response.
+
+        llhttp swallows CR and LF after a message without a word, so the bytes are counted; after chunks the
+        last ones are looked at. Trailers are not looked into: closing their connection is always right.
+        """
         if self._inflater is not None:
             self._inflater.finish()
-        self._in_step = self._in_step and self._ends_exactly()
-
-    def _ends_exactly(self) -> bool:
-        """Tell whether not one byte came after the message, which llhttp does not tell for CR and LF.
-
-        A chunked message that ends with trailers is not looked into: closing its connection is always right.
-        """
-        if self._expected is not None:
-            return self.received == self._expected
-        return _LAST_CHUNK.search(self._tail) is not None
+        if self._in_step and self._keep_alive:
+            exact = self.received == self._expected
+            self.reusable = exact or (self._expected is None and _LAST_CHUNK.search(self._tail) is not None)
 
 
 def _field(head: bytes, prefix: bytes) -> bytes:
