@@ -71,6 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
         match urlsplit(self.path).path:
             case "/v1/messages" if body.get("stream"):
                 self._send(b"".join(piece for piece in EVENTS.pieces if isinstance(piece, bytes)))
+            case "/v1/messages" if "output_config" in body:
+                text = json.dumps({"name": "Ada", "age": 36})
+                self._answer({**MESSAGE, "content": [{"type": "text", "text": text}]})
             case "/v1/messages":
                 self._answer(MESSAGE)
             case "/v1/messages/count_tokens":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal, Unpack, overload
+from typing import Any, Literal, TypeVar, Unpack, overload
 
 from headrace_client._configuration import BaseClient
 from headrace_client._message_stream import (
@@ -27,7 +27,10 @@ from ._message_params import (
     warn_of_model,
 )
 from ._resource import AsyncAPIResource, SyncAPIResource, call_with_body, check_names
+from ._structured import ParsedMessage, parse_params, parsed
 from .batches import AsyncBatches, Batches
+
+T = TypeVar("T")
 
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
@@ -76,6 +79,11 @@ class Messages(SyncAPIResource):
             lambda: self._client.post(MESSAGES, cast_to=MessageStream, **call), **limits
         )
 
+    def parse(self, *, output_format: type[T], **params: Unpack[MessageParams]) -> ParsedMessage[T]:
+        """Send a prompt whose answer shall be of a form; ``parsed_output`` of the message is of that type."""
+        message: Message = self.create(**parse_params(params, output_format))
+        return parsed(message, output_format)
+
     def count_tokens(self, **params: Unpack[CountTokensParams]) -> MessageTokensCount:
         """Return how many input tokens a prompt takes."""
         return self._client.post(COUNT_TOKENS, cast_to=MessageTokensCount, **count_call(params))
@@ -120,6 +128,11 @@ class AsyncMessages(AsyncAPIResource):
         return AsyncMessageStreamManager(
             lambda: self._client.post(MESSAGES, cast_to=AsyncMessageStream, **call), **limits
         )
+
+    async def parse(self, *, output_format: type[T], **params: Unpack[MessageParams]) -> ParsedMessage[T]:
+        """Send a prompt whose answer shall be of a form; ``parsed_output`` of the message is of that type."""
+        message: Message = await self.create(**parse_params(params, output_format))
+        return parsed(message, output_format)
 
     async def count_tokens(self, **params: Unpack[CountTokensParams]) -> MessageTokensCount:
         """Return how many input tokens a prompt takes."""
