@@ -91,7 +91,7 @@ class SimulatedDisk:
     def rename(self, old: Path, new: Path) -> None:
         self._change()
         file = self.platters.files.pop(old)
-        file.synced = file.cached if file.synced is None else file.synced
+        file.synced = file.synced or b""  # the name is durable; what was not synced before is not
         self.platters.files[new] = file
 
     def close(self) -> None:

@@ -150,7 +150,9 @@ def test_records_of_another_input_are_refused() -> None:
         run.open()
 
 
-@pytest.mark.parametrize("content", [b"# Notes\n", b"hello", b'{"not":"a record"}\n', b"[1]\n"])
+@pytest.mark.parametrize(
+    "content", [b"# Notes\n", b"hello", b'{"not":"a record"}\n', b"[1]\n", b"\0ftyp\nmp4\0"]
+)
 def test_any_other_file_is_refused_untouched(content: bytes) -> None:
     run = story("a")
     run.disk.put(OUT, content)
@@ -204,6 +206,33 @@ def test_a_record_that_lacks_only_its_line_feed_can_be_superseded() -> None:
 
     assert run.send(run.open(on_change="rerun")) == ["b"]
     assert run.ids() == ["a", "b"]
+
+
+def test_a_write_that_fails_after_a_missing_line_feed_leaves_it_there() -> None:
+    run = story("a", "b")
+    run.send(run.open(), most=1)
+    whole = run.disk.content(OUT)
+    run.disk.put(OUT, whole[:-1])
+    run.next_run()
+    output = run.open()
+    run.disk.faults.update({run.disk.calls: 5, run.disk.calls + 1: disk_full()})
+    with pytest.raises(StorageFailed):
+        run.send(output)
+
+    assert run.disk.content(OUT) == whole
+
+
+def test_a_hole_is_taken_out_while_records_are_superseded() -> None:
+    run = story("a", "b", "c")
+    run.send(run.open())
+    first, second, third = run.disk.content(OUT).splitlines(keepends=True)
+    run.disk.put(OUT, first + second + bytes(3) + b"\n" + third)
+    run.next_run()
+    changed_line(run)
+    run.open(on_change="rerun")
+
+    assert run.disk.content(OUT) == first + third
+    assert run.disk.content(Path("out.jsonl.superseded")) == second
 
 
 def test_a_hole_is_taken_out_and_what_follows_it_kept() -> None:
@@ -274,6 +303,20 @@ def test_failed_jobs_are_tried_again_or_stay(retry: RetryFailed, again: str, pip
     assert output.counts == Counts(done=1, failed=5 - len(again), to_send=None if piped else len(again))
     assert run.send(output) == list(again)
     assert sorted(map(str, run.ids())) == sorted([*again, "f"])
+
+
+def test_a_failure_that_was_followed_by_a_result_is_over() -> None:
+    run = story("a", "b")
+    run.send(run.open(), failing={"a": "rejected"})
+    failures = run.disk.content(ERRORS)
+    run.next_run()
+    run.send(run.open(retry_failed="all"))
+    run.disk.put(ERRORS, failures)
+    run.next_run()
+    output = run.open(retry_failed="none")
+
+    assert output.counts == Counts(done=2, failed=0, to_send=0)
+    assert run.ids(ERRORS) == []
 
 
 def test_attempts_are_counted_over_all_runs() -> None:

@@ -115,8 +115,10 @@ def test_later_lines_of_an_id_have_no_record() -> None:
     run = story("a", "b")
     run.send(run.open())
     run.lines = [*run.lines, job_line("a", "again")]
-
     assert verdict_of(run) == Verdict(jobs=2, duplicates=1, results=2, recipes=1)
+    run.lines = [*run.lines, job_line("c")]
+
+    assert verdict_of(run).problems == ["line 4 of in.jsonl has no record"]
 
 
 def test_only_so_many_problems_are_named() -> None:
