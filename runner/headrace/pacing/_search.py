@@ -5,8 +5,10 @@
    consent; and faster if answers come faster.
 3. A refusal sets the plateau; the rate goes on a little below it, comes back, stays near it for long, and
    then rises faster and faster (CUBIC's curve, RFC 9438, scaled to the plateau and not to packets).
-4. Between two refusals the server's bucket went from empty to empty: what it accepted in between is what
-   flowed in, if the bucket did not run over while we held back.
+4. A refusal below the plateau means that it was found too high, because a deep bucket had been full: the
+   plateau comes down by steps, but never below what was accepted since the last refusal.
+5. A refusal for the slope is no plateau: the rate goes on below what was accepted and rises evenly, by so
+   many percent a second; each refusal lowers them, time without one brings them back.
 """
 
 from __future__ import annotations
@@ -21,10 +23,23 @@ _DOUBLING = 0.5
 """Seconds; or the time in which there were so many answers as the rate lets through in `_ROUND`."""
 _ROUND = 0.05
 _LEAST_ROUND = 8
-_BACK = 0.05
+_BACK = 0.04
 """So far below the plateau the rate goes on after a refusal."""
-_RETURN = 12.0
-"""Seconds until it is back at the plateau."""
+_RETURN = 15.0
+"""Seconds until it is back at the plateau..."""
+_RETURN_SOON = 4.0
+"""... and if the plateau is a guess so far."""
+_STEP_DOWN = 0.7
+"""The plateau over the rate that was refused, if that was found too high: refused `_SOON`."""
+_SOON = 4.0
+"""Seconds."""
+_NEAR = 0.98
+"""The same if it was refused later."""
+_STEEPEST = 0.02
+"""The share by which the rate rises in a second after a refusal for its slope."""
+_FLATTEST = 0.0025
+_FORGIVING = 15.0
+"""Seconds."""
 _LATE = 0.05
 """Seconds: so much of a late wake-up is caught up with."""
 _BATCH = 0.25
@@ -39,6 +54,8 @@ class RateSearch:
     plateau: float | None = None
     _age: float = 0.0
     """Seconds for which the rate has been what binds, since the start or the last refusal."""
+    _slope: float = 0.0
+    _span: float = _RETURN
     _tokens: float = 1.0
     _at: float = -math.inf
     _admitted_at: float | None = None
@@ -55,7 +72,9 @@ class RateSearch:
         """The rate that holds now."""
         if self.plateau is None:
             return FIRST_RATE * 2.0 ** min(self._age / _DOUBLING, 40.0)
-        return self.plateau * (1 + _BACK * ((self._age - _RETURN) / _RETURN) ** 3)
+        if self._slope:
+            return self.plateau * (1 - _BACK) * math.exp(min(40.0, self._slope * self._age * (1 + self._age / _FORGIVING)))
+        return self.plateau * (1 + _BACK * (self._age / self._span - 1) ** 3)
 
     def ready_at(self, now: float) -> float:
         """Return the time from which one more job may be sent."""
@@ -91,13 +110,23 @@ class RateSearch:
         """Note that the rate was refused."""
         self._accepted -= 1
         if self._is_news(now):
-            self._restart(min(self.rate, self._inflow(now)), now)
+            rate = self.rate
+            self._slope = 0.0
+            if self.plateau is None or self._age < _SOON:
+                self._restart(max(self._accepted_rate(now), _STEP_DOWN * rate), now)
+                self._span = _RETURN_SOON
+            else:
+                self._restart(rate * _NEAR, now)
+                self._span = _RETURN
 
-    def too_steep(self, rate: float, now: float) -> None:
-        """Note that a rise to more than ``rate`` was refused."""
-        self._accepted -= 1
+    def too_steep(self, accepted: float, now: float) -> None:
+        """Note that a rise was refused, and that ``accepted`` a second have been let through of late."""
         if self._is_news(now):
-            self._restart(rate if self.plateau is None else min(rate, self.rate), now)
+            steepness = self._slope * (1 + self._age / _FORGIVING) or 3 * _STEEPEST
+            self._slope = max(_FLATTEST, min(_STEEPEST, steepness / 3))
+            self._restart(accepted, now)
+        elif self.plateau is not None:
+            self.plateau = min(self.plateau, accepted)
 
     def _is_news(self, now: float) -> bool:
         return self._refused_at is None or now >= self._refused_at + _BATCH
@@ -111,10 +140,6 @@ class RateSearch:
         self._refused_at = now
         self._resumed_at = self._admitted_at = None
 
-    def _inflow(self, now: float) -> float:
-        """What has flowed in since the last refusal: between two bounds that the hold after it sets apart."""
-        if self._refused_at is None or self._resumed_at is None:
-            return math.inf
-        at_least = self._accepted / (now - self._refused_at)
-        at_most = self._accepted / max(now - self._resumed_at, _LATE)
-        return (at_least + at_most) / 2
+    def _accepted_rate(self, now: float) -> float:
+        """Jobs a second since the last refusal, the hold after it included."""
+        return 0.0 if self._refused_at is None else min(self.rate, self._accepted / (now - self._refused_at))
