@@ -81,8 +81,8 @@ class Messages(SyncAPIResource):
 
     def parse(self, *, output_format: type[T], **params: Unpack[MessageParams]) -> ParsedMessage[T]:
         """Send a prompt whose answer shall be of a form; ``parsed_output`` of the message is of that type."""
-        message: Message = self.create(**parse_params(params, output_format))
-        return parsed(message, output_format)
+        call = create_call(self._client, omit, Stream, parse_params(params, output_format))
+        return parsed(self._client.post(MESSAGES, cast_to=Message, **call), output_format)
 
     def count_tokens(self, **params: Unpack[CountTokensParams]) -> MessageTokensCount:
         """Return how many input tokens a prompt takes."""
@@ -131,8 +131,8 @@ class AsyncMessages(AsyncAPIResource):
 
     async def parse(self, *, output_format: type[T], **params: Unpack[MessageParams]) -> ParsedMessage[T]:
         """Send a prompt whose answer shall be of a form; ``parsed_output`` of the message is of that type."""
-        message: Message = await self.create(**parse_params(params, output_format))
-        return parsed(message, output_format)
+        call = create_call(self._client, omit, AsyncStream, parse_params(params, output_format))
+        return parsed(await self._client.post(MESSAGES, cast_to=Message, **call), output_format)
 
     async def count_tokens(self, **params: Unpack[CountTokensParams]) -> MessageTokensCount:
         """Return how many input tokens a prompt takes."""
