@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import attrs
 import pytest
 
 from headrace._exceptions import RunRefused, StorageFailed
 from headrace.dialects import RequestOptions, make_dialect
-from headrace.job import FailureKind
-from headrace.journal import RetryFailed
 from headrace.output import Counts, output_paths
 from tests.runner.disk import SimulatedDisk, disk_full
-from tests.runner.story import ERRORS, JSON, OUT, RECIPE, SIDECAR, Story, job_line, story
+from tests.runner.story import ERRORS, OUT, RECIPE, SIDECAR, Story, job_line, story
 
 
 def test_the_files_of_an_output_lie_beside_it() -> None:
@@ -276,81 +273,6 @@ def test_a_second_process_is_refused_and_writes_nothing() -> None:
 
     assert {path: file.cached for path, file in run.disk.platters.files.items()} == everything
     assert other.disk.calls == 0
-
-
-ALL_FAILURES: Mapping[str, FailureKind] = {
-    "a": "rejected",
-    "b": "timeout",
-    "c": "credentials",
-    "d": "too_large",
-    "e": "spend_limit",
-}
-
-
-@pytest.mark.parametrize("piped", [False, True])
-@pytest.mark.parametrize(
-    ("retry", "again"),
-    [("all", "abcde"), ("transient", "bce"), ("none", "")],
-    ids=["all", "transient", "none"],
-)
-def test_failed_jobs_are_tried_again_or_stay(retry: RetryFailed, again: str, piped: bool) -> None:
-    run = story(*"abcdef", piped=piped)
-    run.send(run.open(), failing=ALL_FAILURES)
-    run.next_run()
-    output = run.open(retry_failed=retry)
-
-    assert run.ids(ERRORS) == [job_id for job_id in "abcde" if job_id not in again]
-    assert output.counts == Counts(done=1, failed=5 - len(again), to_send=None if piped else len(again))
-    assert run.send(output) == list(again)
-    assert sorted(map(str, run.ids())) == sorted([*again, "f"])
-
-
-def test_a_failure_that_was_followed_by_a_result_is_over() -> None:
-    run = story("a", "b")
-    run.send(run.open(), failing={"a": "rejected"})
-    failures = run.disk.content(ERRORS)
-    run.next_run()
-    run.send(run.open(retry_failed="all"))
-    run.disk.put(ERRORS, failures)
-    run.next_run()
-    output = run.open(retry_failed="none")
-
-    assert output.counts == Counts(done=2, failed=0, to_send=0)
-    assert run.ids(ERRORS) == []
-
-
-def test_attempts_are_counted_over_all_runs() -> None:
-    """P3."""
-    run = story("a", "b")
-    failing: Mapping[str, FailureKind] = {"a": "timeout"}
-    for _ in range(3):
-        run.send(run.open(), failing=failing)
-        run.next_run()
-    run.send(run.open())
-    attempts = {
-        record["custom_id"]: cast("dict[str, object]", record["headrace"])["attempts"]
-        for record in map(JSON.decode, run.disk.content(OUT).splitlines())
-    }
-
-    assert attempts == {"a": 4, "b": 1}
-    assert run.ids(ERRORS) == []
-
-
-def test_lines_that_are_no_jobs_are_recorded_once_however_often_they_are_read() -> None:
-    run = story("a")
-    run.lines = [job_line("a"), b"{broken\n", b"\n", b'{"q":"no id"}\n']
-    for retry in ("all", "none", "transient"):
-        output = run.open(retry_failed=retry)
-        assert output.counts.bad_lines == 2
-        run.send(output)
-        run.next_run()
-
-    notes = [
-        cast("dict[str, object]", JSON.decode(line)["headrace"])
-        for line in run.disk.content(ERRORS).splitlines()
-    ]
-    assert [note["line"] for note in notes] == [2, 4]
-    assert run.ids(ERRORS) == [None, None]
 
 
 def test_a_duplicate_from_a_pipe_becomes_an_error_record() -> None:
