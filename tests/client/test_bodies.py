@@ -206,7 +206,7 @@ async def test_files_and_fields(face: Face, tmp_path: Path) -> None:
             ("opened", io.BytesIO(b"opened")),
             ("path", path),
             ("named", ("n.txt", b"named", "text/x-mine", {"X-Part": "1"})),
-            ("renamed", ("other.txt", path)),
+            ("renamed", ("other.txt", path, "text/y")),
         ],
     )
 
@@ -226,6 +226,7 @@ async def test_files_and_fields(face: Face, tmp_path: Path) -> None:
     assert "Content-Type: text/x-mine" in parts[7][0]
     assert "X-Part: 1" in parts[7][0]
     assert 'filename="other.txt"' in parts[8][0]
+    assert "Content-Type: text/y" in parts[8][0]
 
 
 async def test_files_are_sent_again_on_a_retry(face: Face) -> None:

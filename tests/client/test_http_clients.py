@@ -186,7 +186,7 @@ async def test_the_transport_is_picked_at_the_first_request(face: Face) -> None:
     """D9: ours under trio, httpx's own under asyncio."""
     async with AsyncAnthropic(base_url="http://127.0.0.1:1", max_retries=0) as client:
         transport = transport_of(client)
-        assert isinstance(transport, LibraryTransport)
+        assert transport.__class__ is LibraryTransport
         assert transport._transport is None
 
         picked = transport._picked()

@@ -130,6 +130,7 @@ async def test_requests_go_over_the_pool_too() -> None:
 async def test_a_connection_gone_stale_is_replaced_without_a_word() -> None:
     """A server may close while our request travels: no retry is used up for that."""
     answer = response(b"{}", b"content-type: application/json")
+    again: list[bytes] = []
 
     async def closes_on_the_second(peer: Peer) -> None:
         await peer.request()
@@ -137,12 +138,13 @@ async def test_a_connection_gone_stale_is_replaced_without_a_word() -> None:
         await peer.request()
         peer.stream.close()
 
-    async with client_of(closes_on_the_second, always(answer), max_retries=0) as (client, server):
+    async with client_of(closes_on_the_second, recording(again, answer), max_retries=0) as (client, server):
         start = trio.current_time()
         for _ in range(2):
             await client.post("/chat", cast_to=httpx.Response, body={})
 
     assert len(server.connections) == 2
+    assert b"x-stainless-retry-count: 0" in again[0].lower()
     assert trio.current_time() == start
 
 
