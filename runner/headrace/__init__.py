@@ -1,1 +1,73 @@
-"""headrace: bulk API jobs, as fast as the rate limits allow, never losing or paying twice for an answer."""
+"""headrace: bulk API jobs, as fast as the rate limits allow, never losing or paying twice for an answer.
+
+Every name is served when it is first asked for, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._exceptions import HeadraceError, JobFailed, RunRefused, StorageFailed
+    from ._fan_out import fan_out, fan_out_sync
+    from ._open_runner import Runner, open_runner
+    from ._results import Results
+    from ._values import Job, Result
+    from .job import Usage
+    from .library import run_file
+    from .observability import Attempt
+    from .pacing import StatedLimits as Limits
+    from .statistics import Latency, Snapshot
+    from .summary import Summary
+
+_MODULES = {
+    "_exceptions": "HeadraceError JobFailed RunRefused StorageFailed",
+    "_fan_out": "fan_out fan_out_sync",
+    "_open_runner": "Runner open_runner",
+    "_results": "Results",
+    "_values": "Job Result",
+    "job": "Usage",
+    "library": "run_file",
+    "observability": "Attempt",
+    "statistics": "Latency Snapshot",
+    "summary": "Summary",
+}
+_PLACES = {name: (module, name) for module, names in _MODULES.items() for name in names.split()} | {
+    "Limits": ("pacing", "StatedLimits")
+}
+
+__all__ = [
+    "Attempt",
+    "HeadraceError",
+    "Job",
+    "JobFailed",
+    "Latency",
+    "Limits",
+    "Result",
+    "Results",
+    "RunRefused",
+    "Runner",
+    "Snapshot",
+    "StorageFailed",
+    "Summary",
+    "Usage",
+    "fan_out",
+    "fan_out_sync",
+    "open_runner",
+    "run_file",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that has ``name`` (PEP 562)."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _PLACES[name]
+    value = getattr(import_module(f".{module}", __name__), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

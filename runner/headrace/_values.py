@@ -29,18 +29,6 @@ class Job(Generic[ContextT]):
 
 
 @attrs.frozen(kw_only=True)
-class Limits:
-    """What may be sent a minute at most, beside what the server's own headers say. None: no such limit."""
-
-    rpm: float | None = None
-    """Requests a minute."""
-    itpm: float | None = None
-    """Input tokens a minute."""
-    otpm: float | None = None
-    """Output tokens a minute."""
-
-
-@attrs.frozen(kw_only=True)
 class Result(Generic[ContextT]):
     """What one job came to: an answer or an error. Times are seconds."""
 

@@ -1,0 +1,43 @@
+"""Two sides: the caller's event loop, and the trio on which the runner works.
+
+Under trio they are one and nothing is crossed; under asyncio `headrace.asyncio_bridge` lies between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Crossing(Protocol):
+    """Carries calls from one side to the other, in order. What they raise ends the runner."""
+
+    def away(self, function: Callable[[T], object], argument: T) -> None:
+        """Call on the runner's side, soon. To be used on the caller's."""
+        ...
+
+    def home(self, function: Callable[[T], object], argument: T) -> None:
+        """Call on the caller's side, soon. To be used on the runner's."""
+        ...
+
+    def ask(self, function: Callable[[], T]) -> T:
+        """Call on the runner's side, and wait for the answer. To be used on the caller's."""
+        ...
+
+
+class NoCrossing:
+    """Both sides are one."""
+
+    def away(self, function: Callable[[T], object], argument: T) -> None:
+        """Call at once."""
+        function(argument)
+
+    def home(self, function: Callable[[T], object], argument: T) -> None:
+        """Call at once."""
+        function(argument)
+
+    def ask(self, function: Callable[[], T]) -> T:
+        """Call at once."""
+        return function()

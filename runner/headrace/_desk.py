@@ -1,0 +1,171 @@
+"""The runner's desk: tickets come in, results go out to whoever waits for them. On trio only.
+
+It stands where a job file stands in `headrace run`: `Desk.pieces` is the reader's source, `Desk.item_of`
+makes jobs of tickets, and `Desk.watch` sees what is finished.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from typing import Generic, TypeVar
+
+import attrs
+import trio
+
+from headrace._exceptions import BadLine
+from headrace._recorded import RecordedResults
+from headrace.actors._channels import queued
+from headrace.actors._messages import Event, Finished, Pending, Stop
+from headrace.actors.monitor import Tally
+from headrace.dialects import Dialect
+from headrace.inputs import InputLine
+from headrace.intake import Recognises
+from headrace.job import Failure, Job, Note
+from headrace.output import Recognised
+from headrace.statistics import Snapshot
+from headrace.stopping import ExitCode, StopReason
+from headrace.tickets import Group, Ticket
+
+T = TypeVar("T")
+
+CLOSED = StopReason(ExitCode.STOPPED, "the runner was closed before this job had a result")
+
+
+@attrs.define(eq=False, kw_only=True)
+class TicketIntake:
+    """Makes jobs of tickets, and knows those that earlier runs have done."""
+
+    dialect: Dialect
+    recipe: str
+    """The recipe's digest."""
+    output: Recognises | None
+    """None: nothing is recorded, so no job is known."""
+    recorded: RecordedResults | None
+    _number: int = 0
+
+    def item_of(self, ticket: Ticket, now: float) -> Pending | Finished | None:
+        """Return what a ticket becomes; None where nothing is to be sent or recorded."""
+        if ticket.group.withdrawn:
+            return None
+        self._number += 1
+        recognised = self._recognise(ticket)
+        if recognised.skip and recognised.id is not None and self.recorded is not None:
+            ticket.group.deliver(self.recorded.find(recognised.id, ticket))
+            return None
+        if recognised.id is None:
+            return self._bad_job(ticket, recognised, recognised.problem or "the line is no job")
+        try:
+            request = self.dialect.read(ticket.line)
+        except BadLine as error:
+            return self._bad_job(ticket, recognised, str(error))
+        job = Job(
+            id=recognised.id,
+            line=self._number,
+            source=None,
+            digest=recognised.digest,
+            request=request,
+            ticket=ticket,
+        )
+        return Pending(
+            job=job, read_at=now, attempts=recognised.attempts, maybe_billed=recognised.maybe_billed
+        )
+
+    def _recognise(self, ticket: Ticket) -> Recognised:
+        if self.output is None:
+            return Recognised(id=ticket.job.id or "", digest="")
+        return self.output.recognise(InputLine(self._number, None, ticket.line))
+
+    def _bad_job(self, ticket: Ticket, recognised: Recognised, problem: str) -> Finished:
+        note = Note(line=self._number, digest=recognised.digest, recipe=self.recipe)
+        failure = Failure(
+            kind="bad_line", message=f"job {ticket.position} is no request: {problem}", sent=False
+        )
+        record = self.dialect.failure_record(recognised.id, failure, note)
+        return Finished(record=record, failure=failure, ticket=ticket, note=note)
+
+
+@attrs.define(eq=False, init=False)
+class _Channel(Generic[T]):
+    """Both ends of a channel. Unbounded: each group sends no more than its window."""
+
+    send: trio.MemorySendChannel[T]
+    receive: trio.MemoryReceiveChannel[T]
+
+    def __init__(self) -> None:
+        self.send, self.receive = trio.open_memory_channel[T](math.inf)
+
+
+@attrs.define(eq=False, kw_only=True)
+class Desk(AsyncIterator[list[Ticket]]):
+    """The side of an open runner that works. Its methods are called on trio and do not wait."""
+
+    intake: TicketIntake
+    tally: Tally
+    on_event: Callable[[Event], None] | None = None
+    ended_at: float | None = None
+    """When it was closed for good."""
+    _groups: set[Group] = attrs.field(factory=set[Group])
+    _tickets: _Channel[Ticket] = attrs.field(factory=lambda: _Channel[Ticket]())
+    _stops: _Channel[Stop] = attrs.field(factory=lambda: _Channel[Stop]())
+
+    # -- for whoever waits
+
+    def enter(self, group: Group) -> None:
+        """Announce a group, before its first ticket."""
+        if self.ended_at is not None:
+            group.stopped(CLOSED)
+        else:
+            self._groups.add(group)
+
+    def submit(self, ticket: Ticket) -> None:
+        """Take a job in."""
+        if self.ended_at is None:
+            self._tickets.send.send_nowait(ticket)
+
+    def leave(self, group: Group) -> None:
+        """Withdraw what is left of a group; it is told when nothing of it is in flight any more."""
+        self._groups.discard(group)
+        group.withdraw()
+
+    def statistics(self) -> Snapshot:
+        """Return the counts at this moment."""
+        return self.tally.snapshot(trio.current_time() if self.ended_at is None else self.ended_at)
+
+    def close(self) -> None:
+        """Send nothing more and cut off what is in flight; finished answers are still written."""
+        self._stops.send.send_nowait(Stop(CLOSED, at_once=True))
+
+    # -- for the supervisor
+
+    def pieces(self) -> AsyncIterator[list[Ticket]]:
+        """Return the tickets as they come in."""
+        return self
+
+    async def __anext__(self) -> list[Ticket]:
+        first = await self._tickets.receive.receive()
+        return [first, *queued(self._tickets.receive)]
+
+    @property
+    def stops(self) -> AsyncIterable[Stop]:
+        """The wish to end, which `close` utters."""
+        return self._stops.receive
+
+    def watch(self, event: Event) -> None:
+        """Hand out the results of records that are where they belong."""
+        if self.on_event is not None:
+            self.on_event(event)
+        if isinstance(event, list):
+            for finished in event:
+                if finished.ticket is not None:
+                    finished.ticket.group.deliver(finished)
+
+    def stop(self, reason: StopReason) -> None:
+        """Tell all who wait that what has no result yet gets none. Later groups begin anew."""
+        for group in self._groups:
+            group.stopped(reason)
+        self._groups.clear()
+
+    def end(self) -> None:
+        """Take nothing more, for good."""
+        self.ended_at = trio.current_time()

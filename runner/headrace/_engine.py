@@ -1,0 +1,152 @@
+"""The runner at work on trio: one dispatcher with its actors, for as long as the desk is open."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from functools import partial
+
+import attrs
+import trio
+
+from headrace._crossing import Crossing
+from headrace._desk import CLOSED, Desk, TicketIntake
+from headrace._exception_groups import ungrouped
+from headrace._exceptions import StorageFailed
+from headrace._recorded import RecordedResults
+from headrace._run_file import World, exchange_of, open_client, real_world, rescue, rules_of
+from headrace._runner import Outcome, Setup, supervise
+from headrace._settings import Settings
+from headrace.actors.monitor import Tally
+from headrace.actors.worker import OpensLanes
+from headrace.actors.writer import TakesRecords
+from headrace.journal import recipe_digest
+from headrace.observability import watcher
+from headrace.output import OpenedOutput, OutputPaths, output_paths
+from headrace.resume import open_output
+from headrace.stopping import ExitCode, StopReason, weightiest
+from headrace.storage import DiskStorage
+from headrace.tickets import Ticket
+
+_log = logging.getLogger("headrace")
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, crossing: Crossing) -> AsyncGenerator[Desk]:
+    """Give the desk of a new runner. Leaving the block cuts off what is in flight.
+
+    Raises `RunRefused` or `StorageFailed` before anything is sent; later a `StorageFailed` or a bug cancels
+    the block.
+    """
+    with DiskStorage() as storage, ungrouped():
+        world = real_world(storage)
+        output = _open_output(settings, world)
+        desk = Desk(
+            intake=TicketIntake(
+                dialect=settings.dialect,
+                recipe=recipe_digest(settings.recipe),
+                output=output and output.files,
+                recorded=output and output.recorded,
+            ),
+            tally=Tally(started_at=trio.current_time()),
+            on_event=settings.on_attempt and watcher(partial(crossing.home, settings.on_attempt)),
+        )
+        async with _open_lanes(settings, world) as lanes, trio.open_nursery() as nursery:
+            nursery.start_soon(
+                _serve, desk, partial(_setup, settings, world, desk, lanes, output), world, output
+            )
+            try:
+                yield desk
+            finally:
+                desk.close()
+
+
+async def _serve(
+    desk: Desk, setup: Callable[[], Setup[Ticket]], world: World, output: _Output | None
+) -> None:
+    """Supervise until the desk is closed. A stop ends all that is open at the time; later jobs begin anew."""
+    with trio.CancelScope(shield=True), ungrouped(deep=True):
+        try:
+            while True:
+                outcome = await supervise(setup())
+                reason = weightiest(outcome.reasons) or CLOSED
+                if reason.exit_code is ExitCode.STORAGE:
+                    raise StorageFailed(_storage_failure(reason, outcome, world, output))
+                if CLOSED in outcome.reasons:
+                    return
+                _log.warning("stopped: %s", reason.message)
+                desk.stop(reason)
+        finally:
+            desk.end()
+
+
+def _setup(
+    settings: Settings, world: World, desk: Desk, lanes: OpensLanes, output: _Output | None
+) -> Setup[Ticket]:
+    return Setup(
+        source=desk,
+        item_of=desk.intake.item_of,
+        exchange=exchange_of(
+            settings.options,
+            dialect=settings.dialect,
+            endpoint=settings.endpoint,
+            recipe=desk.intake.recipe,
+            client=lanes,
+            wall_clock=world.wall_clock,
+        ),
+        rules=rules_of(settings.options, None, world, settings.dialect),
+        output=Unrecorded() if output is None else output.files,
+        stops=desk.stops,
+        watch=desk.watch,
+        tally=desk.tally,
+    )
+
+
+@asynccontextmanager
+async def _open_lanes(settings: Settings, world: World) -> AsyncGenerator[OpensLanes]:
+    own = open_client(settings.endpoint, world, settings.simulator)
+    async with own if settings.client is None else nullcontext(settings.client) as client:
+        yield client
+
+
+class Unrecorded(TakesRecords):
+    """Where there is no output: results go to whoever waits for them, and nowhere else."""
+
+    def append_results(self, data: bytes) -> None:
+        """Keep nothing."""
+
+    def append_errors(self, data: bytes) -> None:
+        """Keep nothing."""
+
+
+@attrs.frozen(kw_only=True)
+class _Output:
+    paths: OutputPaths
+    files: OpenedOutput
+    recorded: RecordedResults
+
+
+def _open_output(settings: Settings, world: World) -> _Output | None:
+    options = settings.options
+    if options.output is None:
+        return None
+    paths = output_paths(options.output)
+    files = open_output(
+        world.storage,
+        paths,
+        scan=None,
+        dialect=settings.dialect,
+        recipe=settings.recipe,
+        on_change=options.on_change,
+        retry_failed=options.retry_failed,
+    )
+    for notice in files.notices:
+        _log.warning("%s", notice)
+    recorded = RecordedResults.survey(world.storage, paths, settings.dialect)
+    return _Output(paths=paths, files=files, recorded=recorded)
+
+
+def _storage_failure(reason: StopReason, outcome: Outcome, world: World, output: _Output | None) -> str:
+    rescued = () if output is None else rescue(outcome.unsaved, world, output.paths)
+    return "; ".join((reason.message, *rescued))

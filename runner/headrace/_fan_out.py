@@ -1,0 +1,105 @@
+"""Many jobs in one call: for notebooks and scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterable, Iterable
+from functools import partial
+from typing import Any, TypeVar, Unpack, overload
+
+import trio
+
+from headrace._exception_groups import ungrouped
+from headrace._open_runner import open_runner
+from headrace._progress import progress_bar
+from headrace._results import Jobs, Params
+from headrace._settings import RunnerSettings
+from headrace._trio_thread import run_on_trio_thread
+from headrace._values import Job, Result
+from headrace.options import Concurrency
+
+ContextT = TypeVar("ContextT")
+
+
+@overload
+async def fan_out(
+    jobs: Iterable[Job[ContextT]] | AsyncIterable[Job[ContextT]],
+    *,
+    concurrency: Concurrency = 64,
+    progress: bool = False,
+    **settings: Unpack[RunnerSettings],
+) -> list[Result[ContextT]]: ...
+@overload
+async def fan_out(
+    jobs: Iterable[Params] | AsyncIterable[Params],
+    *,
+    concurrency: Concurrency = 64,
+    progress: bool = False,
+    **settings: Unpack[RunnerSettings],
+) -> list[Result[None]]: ...
+async def fan_out(
+    jobs: Jobs[Any],
+    *,
+    concurrency: Concurrency = 64,
+    progress: bool = False,
+    **settings: Unpack[RunnerSettings],
+) -> list[Result[Any]]:
+    """Return the results of all jobs, in the order of the jobs. Under trio or asyncio.
+
+    ``progress``: show a bar, in a notebook or on standard error. The settings are those of `open_runner`.
+    A job that failed has its result, too: see `Result.error`.
+    """
+    finished: list[Result[Any]] = []
+    async with open_runner(concurrency=concurrency, **settings) as runner, runner.map(jobs) as results:
+        with progress_bar(jobs, shown=progress) as advance:
+            async for result in results:
+                finished.append(result)
+                advance(result)
+    return sorted(finished, key=lambda result: result.position)
+
+
+@overload
+def fan_out_sync(
+    jobs: Iterable[Job[ContextT]],
+    *,
+    concurrency: Concurrency = 64,
+    progress: bool = False,
+    **settings: Unpack[RunnerSettings],
+) -> list[Result[ContextT]]: ...
+@overload
+def fan_out_sync(
+    jobs: Iterable[Params],
+    *,
+    concurrency: Concurrency = 64,
+    progress: bool = False,
+    **settings: Unpack[RunnerSettings],
+) -> list[Result[None]]: ...
+def fan_out_sync(
+    jobs: Iterable[Job[Any]] | Iterable[Params],
+    *,
+    concurrency: Concurrency = 64,
+    progress: bool = False,
+    **settings: Unpack[RunnerSettings],
+) -> list[Result[Any]]:
+    """Return what `fan_out` returns, for programs without an event loop.
+
+    Where a loop runs already, as in a notebook, it works in a thread, blocks that loop, and says so.
+    """
+    work = partial(fan_out, jobs, concurrency=concurrency, progress=progress, **settings)
+    if _loop_is_running():
+        warnings.warn(
+            "fan_out_sync blocks the event loop that is running: 'await headrace.fan_out(...)' does not",
+            stacklevel=2,
+        )
+        return run_on_trio_thread(work)
+    with ungrouped(deep=True):
+        return trio.run(work)
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return trio.lowlevel.in_trio_run()
+    return True

@@ -1,0 +1,220 @@
+"""The library on asyncio (uvloop included): the runner works on trio, in a thread of its own.
+
+Calls cross in batches: at once when nothing has crossed for 5 ms, else when the 5 ms are over. That costs
+a few microseconds a job, where a wake-up for each would cost 27. What belongs to the caller (iterables,
+callbacks, results) stays on the caller's loop; what is sent and written stays on trio's.
+
+Rules of this file: `_homebound` is touched by the trio thread only, `_outbound` by the loop's only, until
+`_ended` is set on the loop: then there is one thread left, and all calls are made at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import math
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import anyio
+import attrs
+import trio
+from anyio.abc import TaskStatus
+
+from headrace._desk import Desk
+from headrace._engine import open_desk
+from headrace._exception_groups import ungrouped
+from headrace._exceptions import RunRefused
+from headrace._settings import Settings
+from headrace_client import AsyncAPIClient
+
+T = TypeVar("T")
+Calls = list[tuple[Callable[[Any], object], Any]]
+
+INTERVAL: Final = 0.005
+"""Seconds between two crossings under load."""
+
+_log = logging.getLogger("headrace")
+
+
+@asynccontextmanager
+async def open_bridge(settings: Settings) -> AsyncGenerator[tuple[Desk, Bridge]]:
+    """Give the desk of a new runner in a trio thread, and the way there.
+
+    Leaving the block ends the thread: what is in flight is cut off, what is finished is written first.
+    """
+    bridge = Bridge(_settings_for_thread(settings), asyncio.get_running_loop())
+    with ungrouped():
+        async with anyio.create_task_group() as tasks:
+            desk = await tasks.start(bridge.host)
+            try:
+                yield desk, bridge
+            finally:
+                bridge.close()
+
+
+def _settings_for_thread(settings: Settings) -> Settings:
+    """Take from a client what is needed: itself it belongs to the caller's loop."""
+    client = settings.client
+    if client is None:
+        return settings
+    if _brings_http_client(client):
+        raise RunRefused(
+            "this client has an http_client of its own, which belongs to asyncio's loop, while the"
+            " runner sends from a trio thread: give open_runner a client without one, or base_url and api_key"
+        )
+    headers = {**client.default_headers, **settings.endpoint.headers}
+    return attrs.evolve(settings, client=None, endpoint=attrs.evolve(settings.endpoint, headers=headers))
+
+
+def _brings_http_client(client: AsyncAPIClient) -> bool:
+    from headrace_client._http_clients import OwnAsyncHttpxClient  # imports httpx
+
+    http_client = client._http_client  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  (our own client)
+    return http_client is not None and not isinstance(http_client, OwnAsyncHttpxClient)
+
+
+class Bridge:
+    """A `Crossing` between an asyncio loop and a trio thread."""
+
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._context = contextvars.copy_context()
+        self._opened: asyncio.Future[Desk] = loop.create_future()
+        self._over: asyncio.Future[None] = loop.create_future()
+        self._ended = False
+        self._failure: BaseException | None = None
+        self._outbound: Calls = []
+        self._departed_at = -math.inf
+        self._homebound: Calls = []
+        self._news = trio.Event()
+        self._closing = trio.Event()
+        self._landed, self._landing = trio.open_memory_channel[Calls](math.inf)
+        self._token: trio.lowlevel.TrioToken | None = None
+
+    # -- on the caller's loop
+
+    async def host(self, *, task_status: TaskStatus[Desk]) -> None:
+        """Run the thread until it ends; raise what it ended with."""
+        threading.Thread(target=self._run, name="headrace", daemon=True).start()
+        with anyio.CancelScope(shield=True):
+            task_status.started(await self._opened)
+            await self._over
+
+    def away(self, function: Callable[[T], object], argument: T) -> None:
+        """Call on trio, soon; see `Crossing`."""
+        if self._ended:
+            function(argument)
+            return
+        self._outbound.append((function, argument))
+        if len(self._outbound) == 1:
+            wait = self._departed_at + INTERVAL - self._loop.time()
+            self._loop.call_later(wait, self._depart) if wait > 0 else self._loop.call_soon(self._depart)
+
+    def _depart(self) -> None:
+        calls, self._outbound = self._outbound, []
+        self._departed_at = self._loop.time()
+        if self._ended or not self._on_trio(self._landed.send_nowait, calls):
+            _make(calls)
+
+    def ask(self, function: Callable[[], T]) -> T:
+        """Call on trio, and wait; see `Crossing`."""
+        if self._ended:
+            return function()
+        try:
+            return trio.from_thread.run_sync(function, trio_token=self._token)
+        except trio.RunFinishedError:
+            return function()
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._on_trio(self._closing.set)
+
+    def _on_trio(self, function: Callable[..., object], *arguments: object) -> bool:
+        if self._token is not None:
+            try:
+                self._token.run_sync_soon(function, *arguments)
+            except trio.RunFinishedError:
+                self._ended = True
+        return not self._ended
+
+    def _arrive(self, calls: Calls) -> None:
+        try:
+            _make(calls)
+        except BaseException as error:  # noqa: BLE001  (raised again where the runner was opened)
+            self._failure = self._failure or error
+            self.close()
+
+    def _finish(self, error: BaseException | None, calls: Calls) -> None:
+        """Take in what the thread ended with."""
+        self._ended = True
+        self._arrive(calls)
+        error = self._failure or error
+        for future in (self._opened, self._over):
+            if not future.done() and error is not None:
+                future.set_exception(error)
+                break
+        else:
+            if not self._over.done():
+                self._over.set_result(None)
+
+    # -- in the trio thread
+
+    def home(self, function: Callable[[T], object], argument: T) -> None:
+        """Call on the caller's loop, soon; see `Crossing`."""
+        if self._ended:
+            function(argument)
+            return
+        self._homebound.append((function, argument))
+        self._news.set()
+
+    def _run(self) -> None:
+        error: BaseException | None = None
+        try:
+            trio.run(self._main)
+        except BaseException as caught:  # noqa: BLE001  (raised again on the caller's loop)
+            error = caught
+        self._to_loop(self._finish, error, self._homebound)
+
+    async def _main(self) -> None:
+        with ungrouped(deep=True):
+            async with trio.open_nursery() as nursery:
+                self._token = trio.lowlevel.current_trio_token()
+                nursery.start_soon(self._carry_home)
+                nursery.start_soon(self._take_in)
+                async with open_desk(self._settings, self) as desk:
+                    self._to_loop(self._opened.set_result, desk)
+                    await self._closing.wait()
+                nursery.cancel_scope.cancel()
+
+    async def _carry_home(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news = trio.Event()
+            calls, self._homebound = self._homebound, []
+            self._to_loop(self._arrive, calls)
+            await trio.sleep(INTERVAL)
+
+    async def _take_in(self) -> None:
+        async for calls in self._landing:
+            _make(calls)
+
+    def _to_loop(self, function: Callable[..., object], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function, *arguments, context=self._context)
+        except RuntimeError:  # the loop is closed
+            if not self._closing.is_set():
+                _log.error(
+                    "the event loop was closed while a runner was open: results are lost; "
+                    "leave the block of open_runner first"
+                )
+                self._closing.set()
+
+
+def _make(calls: Calls) -> None:
+    for function, argument in calls:
+        function(argument)
