@@ -11,6 +11,7 @@ from headrace_client._version import __version__
 
 COMMANDS = {
     "run": "Run a file of API calls and write down every answer.",
+    "verify": "Prove that every line of the input has its record.",
     "demo": "See a small job file go through the whole program, without a key.",
     "simulate": "Serve a simulated API on this machine.",
 }
