@@ -53,7 +53,7 @@ async def test_every_job_gets_one_record_that_belongs_to_its_line(autojump_clock
     assert sorted(record["custom_id"] for record in made) == sorted(f"job-{n}" for n in range(300))
     for record in made:
         note = record["headrace"]
-        assert note["digest"] == digest(lines[note["line"] - 1])
+        assert note["digest"] == digest(lines[int(note["line"]) - 1])
         assert record["custom_id"] == f"job-{note['line'] - 1}"
         assert note["attempts"] == 1
     assert requests(server) == 300
