@@ -50,30 +50,36 @@ class Exchange:
         self._on_data = on_data
         self._broken: OSError | None = None
 
-    async def run(self, request: bytes) -> None:
-        """Send the request and read the whole response. Raises `TransportError`.
-
-        Sends first and reads then; only a request that does not fit into the socket's buffer is sent and
-        answered at the same time, as an early 4xx may come before its end (RFC 9112 section 9.5).
-        """
+    def send_nowait(self, request: bytes) -> bytes:
+        """Send what goes at once and return the rest."""
         try:
             taken = self.connection.stream.send_nowait(request)
         except OSError as error:
             self._broken = error  # the server may have answered before it closed: reading tells
-        else:
-            if taken < len(request):
-                await self._send_and_read(request[taken:])
-                return
+            return b""
+        if taken == len(request):
             self.sent = True
-        await self._read()
+            return b""
+        return request[taken:]
 
-    def explain(self, error: TransportError) -> None:
-        """Write into the error how far the exchange had come."""
-        error.sent = self.sent
-        error.received = self.connection.reader.received
-        error.reused = self.connection.reused
+    async def send_and_read(self, rest: bytes) -> None:
+        """Send the rest while reading, as an early 4xx may come before its end (RFC 9112 section 9.5).
 
-    async def _read(self) -> None:
+        Whatever ends the answer ends the sending.
+        """
+        failure: TransportError | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._send, rest)
+            try:
+                await self.read()
+            except TransportError as error:
+                failure = error
+            nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def read(self) -> None:
+        """Read the whole response. Raises `TransportError`."""
         reader, stream = self.connection.reader, self.connection.stream
         while not reader.complete:
             try:
@@ -84,6 +90,12 @@ class Exchange:
                 self._take_in(reader.feed(data))
             elif not reader.end():
                 raise ConnectionLost("the server closed the connection before its answer was complete")
+
+    def explain(self, error: TransportError) -> None:
+        """Write into the error how far the exchange had come."""
+        error.sent = self.sent
+        error.received = self.connection.reader.received
+        error.reused = self.connection.reused
 
     def _take_in(self, pieces: list[bytes]) -> None:
         self.finished_at = now = trio.current_time()
@@ -96,19 +108,6 @@ class Exchange:
         if self._on_data is not None and 200 <= reader.status < 300:
             for piece in pieces:
                 self._on_data(piece)
-
-    async def _send_and_read(self, rest: bytes) -> None:
-        """Send the rest while reading; whatever ends the answer ends the sending."""
-        failure: TransportError | None = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._send, rest)
-            try:
-                await self._read()
-            except TransportError as error:
-                failure = error
-            nursery.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
 
     async def _send(self, rest: bytes) -> None:
         try:

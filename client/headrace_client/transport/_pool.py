@@ -68,8 +68,7 @@ class Slots(Generic[C]):
     def __init__(self, limits: PoolLimits) -> None:
         self._limits = limits
         self._idle: dict[Origin, deque[tuple[float, C]]] = {}
-        self._idle_count = 0
-        self._in_use = 0
+        self._alive = 0
         self._opening = 0
         self._window = min(_FIRST_OPENING, limits.max_opening)
         self._line: OrderedDict[Waiter[C], None] = OrderedDict()
@@ -88,8 +87,6 @@ class Slots(Generic[C]):
         expired: Sequence[C] = () if idle[0][0] > now and idle[-1][0] > now else self._expired(idle, now)
         if not idle:
             return None, expired
-        self._idle_count -= 1
-        self._in_use += 1
         self._reused += 1
         return idle.pop()[1], expired
 
@@ -101,8 +98,6 @@ class Slots(Generic[C]):
             waiter.granted, waiter.connection = True, connection
             self._reused += 1
             return waiter
-        self._in_use -= 1
-        self._idle_count += 1
         idle = self._idle.get(origin)
         if idle is None:
             idle = self._idle[origin] = deque()
@@ -110,19 +105,19 @@ class Slots(Generic[C]):
         return None
 
     def forget(self) -> None:
-        """Count one connection in use less: it was closed."""
-        self._in_use -= 1
+        """Count one connection less: it was in use and has been closed."""
+        self._alive -= 1
 
     def drop_all(self) -> list[C]:
         """Take every idle connection out of the pool, to be closed."""
         dropped = [connection for idle in self._idle.values() for _, connection in idle]
         self._idle.clear()
-        self._idle_count = 0
+        self._alive -= len(dropped)
         return dropped
 
     def may_open(self) -> bool:
         """Tell whether a connection may be opened now, room made by an idle one included."""
-        return self._opening < self._window and (not self._is_full() or self._idle_count > 0)
+        return self._opening < self._window and (not self._is_full() or any(self._idle.values()))
 
     def begin_opening(self) -> C | None:
         """Count a connection as being opened; return an idle one that must be closed to make room for it."""
@@ -134,7 +129,7 @@ class Slots(Generic[C]):
         """Count an opening as over; the connection is in use if it succeeded."""
         self._opening -= 1
         if success:
-            self._in_use += 1
+            self._alive += 1
             self._opened += 1
             self._window = min(self._window + 1, self._limits.max_opening)
         else:
@@ -166,23 +161,24 @@ class Slots(Generic[C]):
 
     def statistics(self) -> PoolStatistics:
         """Return a snapshot."""
+        idle = sum(map(len, self._idle.values()))
         return PoolStatistics(
             opened=self._opened,
             reused=self._reused,
-            idle=self._idle_count,
-            in_use=self._in_use,
+            idle=idle,
+            in_use=self._alive - idle,
             opening=self._opening,
             waiting=len(self._line),
         )
 
     def _is_full(self) -> bool:
         most = self._limits.max_connections
-        return most is not None and self._idle_count + self._in_use + self._opening >= most
+        return most is not None and self._alive + self._opening >= most
 
     def _drop_any(self) -> C | None:
         for idle in self._idle.values():
             if idle:
-                self._idle_count -= 1
+                self._alive -= 1
                 return idle.popleft()[1]
         return None
 
@@ -193,7 +189,7 @@ class Slots(Generic[C]):
             expired.append(idle.popleft()[1])
         while idle and idle[-1][0] <= now:
             expired.append(idle.pop()[1])
-        self._idle_count -= len(expired)
+        self._alive -= len(expired)
         return expired
 
     def _leave(self, waiter: Waiter[C]) -> None:
