@@ -1,0 +1,189 @@
+"""The lane's clocks: deadlines, silence and cancellation, each in virtual time."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from math import inf
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from headrace_client._lane import open_pooled_lane
+from headrace_client.transport import (
+    AttemptTimedOut,
+    ByteStream,
+    ConnectFailed,
+    ConnectionPool,
+    Origin,
+    PoolLimits,
+)
+
+from .scripted import ORIGIN, Peer, always, response, story
+
+pytestmark = pytest.mark.trio
+
+
+async def test_an_attempt_ends_at_its_deadline_whatever_drips(autojump_clock: MockClock) -> None:
+    async def drips(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+        while True:
+            await trio.sleep(1)
+            await peer.send(b"x")
+
+    async with story(drips, idle_timeout=5) as it:
+        start = trio.current_time()
+        with pytest.raises(AttemptTimedOut, match="deadline") as late:
+            await it.lane.send(b"{}", deadline=start + 60)
+
+        assert trio.current_time() == start + 60
+        assert (late.value.sent, late.value.received > 0) == (True, True)
+        assert it.pool.statistics().in_use == 0
+
+
+async def test_an_attempt_ends_after_silence(autojump_clock: MockClock) -> None:
+    async def falls_silent(peer: Peer) -> None:
+        await peer.request()
+        for piece in (b"HTTP/1.1 200 OK\r\n", b"content-length: 9\r\n\r\n", b"half"):
+            await trio.sleep(4)
+            await peer.send(piece)
+        await peer.wait_closed()
+
+    async with story(falls_silent, idle_timeout=5) as it:
+        start = trio.current_time()
+        with pytest.raises(AttemptTimedOut, match="silent for 5 s"):
+            await it.lane.send(b"{}", deadline=start + 60)
+
+        assert trio.current_time() == start + 4 * 3 + 5
+
+
+async def test_a_lane_goes_on_after_a_timeout_and_between_attempts_no_clock_runs(
+    autojump_clock: MockClock,
+) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.wait_closed()
+
+    async with story(silent, silent, always(response(b"hi")), idle_timeout=5) as it:
+        for _ in range(2):
+            with pytest.raises(AttemptTimedOut):
+                await it.lane.send(b"{}")
+        await trio.sleep(100)
+        assert (await it.lane.send(b"{}")).body == b"hi"
+        await trio.sleep(100)
+
+
+async def test_a_deadline_that_passed_sends_nothing(autojump_clock: MockClock) -> None:
+    async with story(always(response(b"hi"))) as it:
+        with pytest.raises(AttemptTimedOut) as late:
+            await it.lane.send(b"{}", deadline=trio.current_time())
+
+        assert (late.value.sent, it.pool.statistics().opened) == (False, 0)
+
+
+async def test_connecting_counts_against_the_deadline(autojump_clock: MockClock) -> None:
+    async def never(origin: Origin) -> ByteStream:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    pool = ConnectionPool(connect=never, limits=PoolLimits(connect_timeout=100))
+    async with open_pooled_lane(pool, ORIGIN, "POST", "/", {}) as lane:
+        with pytest.raises(AttemptTimedOut) as late:
+            await lane.send(b"{}", deadline=trio.current_time() + 7)
+
+    assert late.value.sent is False
+    assert pool.statistics().opening == 0
+
+
+async def test_a_connection_that_does_not_come_about_has_a_deadline_of_its_own(
+    autojump_clock: MockClock,
+) -> None:
+    async def never(origin: Origin) -> ByteStream:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    pool = ConnectionPool(connect=never, limits=PoolLimits(connect_timeout=10))
+    async with open_pooled_lane(pool, ORIGIN, "POST", "/", {}) as lane:
+        start = trio.current_time()
+        with pytest.raises(ConnectFailed, match="within 10 s"):
+            await lane.send(b"{}", deadline=inf)
+
+    assert trio.current_time() == start + 10
+
+
+async def test_a_refused_connection_is_a_typed_error(autojump_clock: MockClock) -> None:
+    async def refuse(origin: Origin) -> ByteStream:
+        raise ConnectionRefusedError("nobody there")
+
+    pool = ConnectionPool(connect=refuse)
+    async with open_pooled_lane(pool, ORIGIN, "POST", "/", {}) as lane:
+        with pytest.raises(ConnectFailed, match="nobody there"):
+            await lane.send(b"{}")
+
+
+async def test_a_cancelled_exchange_closes_its_connection(autojump_clock: MockClock) -> None:
+    closed = trio.Event()
+
+    async def slow(peer: Peer) -> None:
+        await peer.request()
+        await peer.wait_closed()
+        closed.set()
+
+    async with story(slow, always(response(b"hi")), idle_timeout=50) as it:
+        with trio.move_on_after(3) as scope:
+            await it.lane.send(b"{}")
+        await closed.wait()
+
+        assert scope.cancelled_caught
+        assert (await it.lane.send(b"{}")).body == b"hi"
+
+
+async def test_a_deadline_inside_a_scope_opened_since_is_the_lanes_own(autojump_clock: MockClock) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.wait_closed()
+
+    async with story(silent) as it:
+        with trio.CancelScope(), pytest.raises(AttemptTimedOut):
+            await it.lane.send(b"{}", deadline=trio.current_time() + 5)
+
+
+async def test_a_lane_may_be_used_from_a_task_that_did_not_open_it(autojump_clock: MockClock) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.wait_closed()
+
+    async with story(silent) as it:
+
+        async def attempt() -> None:
+            with pytest.raises(AttemptTimedOut):
+                await it.lane.send(b"{}", deadline=trio.current_time() + 5)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(attempt)
+
+
+async def test_an_answer_that_comes_with_the_deadline_is_an_answer(autojump_clock: MockClock) -> None:
+    async def just_in_time(peer: Peer) -> None:
+        with suppress(AssertionError, BrokenPipeError):
+            while True:
+                await peer.request()
+                await trio.sleep(5)
+                await peer.send(response(b"hi"))
+
+    async with story(just_in_time) as it:
+        for _ in range(10):
+            try:
+                answer = await it.lane.send(b"{}", deadline=trio.current_time() + 5)
+            except AttemptTimedOut:
+                continue  # the scheduler put the deadline first
+            assert answer.body == b"hi"
+        await trio.sleep(100)
+
+
+async def test_a_cancelled_task_sends_nothing(autojump_clock: MockClock) -> None:
+    async with story(always(response(b"hi"))) as it:
+        await it.lane.send(b"{}")
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await it.lane.send(b"{}")
+
+        assert it.pool.statistics().idle == 1, "the connection was not even taken"
