@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 import attrs
 import trio
 
+from headrace._exceptions import StorageFailed
 from headrace._runner import Outcome, Setup, sparing_collector, supervise
 from headrace.actors._messages import Finished, Stop
 from headrace.actors.dispatcher import Rules
@@ -22,10 +24,12 @@ from headrace.endpoint import Endpoint
 from headrace.inputs import Inputs, open_inputs
 from headrace.intake import Intake
 from headrace.journal import recipe_digest
+from headrace.money import Budget
 from headrace.options import RunOptions, default_output, max_failures
 from headrace.output import OpenedOutput, OutputPaths, output_paths
-from headrace.pacing import Pacing
+from headrace.pacing import Concurrency, Pacing
 from headrace.preparing import Prepared, prepare
+from headrace.prices import own_prices
 from headrace.resume import open_output
 from headrace.retrying import RunRetryPolicy
 from headrace.scanning import InputScan, scan_inputs
@@ -52,6 +56,8 @@ class World:
     """Seconds since the epoch."""
     dice: Callable[[], float]
     """Uniform in [0, 1)."""
+    most_connections: int = 8_192
+    """What the machine allows: each job in flight has one."""
 
 
 def real_world(storage: Storage) -> World:
@@ -63,7 +69,23 @@ def real_world(storage: Storage) -> World:
         connect=connect_tcp,
         wall_clock=time.time,
         dice=random.random,
+        most_connections=_descriptors() - _RESERVED,
     )
+
+
+_MOST_DESCRIPTORS = 16_384
+_RESERVED = 64
+"""File descriptors for all that is no connection."""
+
+
+def _descriptors() -> int:
+    """How many files this process may open, asking for all that it is allowed to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, _MOST_DESCRIPTORS) if hard != resource.RLIM_INFINITY else _MOST_DESCRIPTORS
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
 
 
 Display = Callable[[int | None], AbstractContextManager[Callable[[Snapshot], None]]]
@@ -99,7 +121,8 @@ async def run_file(
     _announce(opened, notify)
     intake = Intake(dialect=prepared.dialect, recipe=recipe_digest(prepared.recipe), output=opened)
     to_send = opened.counts.to_send
-    rules = rules_of(options, to_send, world)
+    rules = rules_of(options, to_send, world, prepared.dialect)
+    rules.pacing.restore(opened.pacing, trio.current_time(), world.wall_clock())
     with sparing_collector(), display(to_send) as show:
         simulator = Simulator() if options.simulate else None
         async with open_client(prepared.endpoint, world, simulator) as client:
@@ -122,6 +145,8 @@ async def run_file(
                 )
             )
     rescued = rescue(outcome.unsaved, world, paths)
+    with suppress(StorageFailed):  # a disk that is full has been told about already
+        opened.save_pacing(rules.pacing.levels(trio.current_time(), world.wall_clock()))
     return _summary(outcome, opened, intake, scan, paths, rescued)
 
 
@@ -194,16 +219,35 @@ def exchange_of(
     )
 
 
-def rules_of(options: RunOptions, to_send: int | None, world: World) -> Rules:
+def rules_of(options: RunOptions, to_send: int | None, world: World, dialect: Dialect) -> Rules:
     """Return the pure rules of a run. ``to_send``: its number of jobs, None if unknown."""
     return Rules(
-        pacing=Pacing.fixed(options.concurrency),
+        pacing=_pacing(options, world, dialect),
+        budget=_budget(options),
         retry=RunRetryPolicy(max_attempts=options.max_attempts),
         stop=StopRules(max_failures=max_failures(options.max_failures, to_send)),
         dice=world.dice,
         max_wait=options.max_wait,
         grace=options.grace,
     )
+
+
+def _pacing(options: RunOptions, world: World, dialect: Dialect) -> Pacing:
+    asked = options.concurrency
+    return Pacing(
+        concurrency=Concurrency.found(world.most_connections)
+        if asked == "auto"
+        else Concurrency.fixed(asked),
+        stated=options.limits,
+        reserves_output=dialect.name == "openai",
+        leader_first=options.cache_prefix,
+    )
+
+
+def _budget(options: RunOptions) -> Budget | None:
+    if options.max_cost is None:
+        return None
+    return Budget(limit=options.max_cost, prices=options.prices or own_prices())
 
 
 def rescue(unsaved: list[Finished], world: World, paths: OutputPaths) -> tuple[str, ...]:

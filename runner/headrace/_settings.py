@@ -150,7 +150,3 @@ def line_of(job: Job[Any], dialect: str) -> bytes:
     return msgspec.json.encode(
         {**fields, "method": "POST", "url": "/v1/chat/completions", "body": job.params}
     )
-
-
-def _stated(limits: StatedLimits | None) -> StatedLimits:
-    return StatedLimits() if limits is None else StatedLimits(**attrs.asdict(limits))

@@ -11,6 +11,8 @@ import attrs
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions
+from headrace.pacing import StatedLimits
+from headrace.prices import PriceList
 
 InputFormat = Literal["auto", "anthropic", "openai", "raw", "rows"]
 OnBadLine = Literal["record", "refuse"]
@@ -18,7 +20,8 @@ OnDuplicate = Literal["refuse", "first"]
 OnChange = Literal["refuse", "rerun", "skip"]
 RetryFailed = Literal["all", "transient", "none"]
 
-DEFAULT_CONCURRENCY = 64
+Concurrency = int | Literal["auto"]
+"""Jobs in flight at most; auto: found while the run goes on."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +50,13 @@ class RunOptions:
     insecure_http: bool = False
     simulate: bool = False
 
-    concurrency: int = DEFAULT_CONCURRENCY
+    concurrency: Concurrency = "auto"
+    limits: StatedLimits = attrs.field(factory=StatedLimits)
+    max_cost: float | None = None
+    """In the currency of ``prices``."""
+    prices: PriceList | None = None
+    """None: the list that comes with the program."""
+    cache_prefix: bool = False
     max_failures: str | None = None
     """A number of jobs, or a share of them such as ``5%``."""
     grace: float = 60.0

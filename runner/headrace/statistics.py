@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import attrs
 
 from headrace.job import Usage
+from headrace.pacing import Binding
 
 _GROWTH = 1.02
 """Each bucket is 2 % wider than the one before, so a quantile is off by 1 % at most."""
@@ -66,6 +67,14 @@ class Snapshot:
     waiting: int
     """Jobs that wait for a retry or for their turn."""
     attempts: int
+    cap: int = 0
+    """The most that may be in flight now."""
+    binds: Binding = "source"
+    """What keeps the next job from being sent now."""
+    bound_s: Mapping[Binding, float] = attrs.field(factory=dict[Binding, float])
+    """For how many seconds each has been what binds."""
+    cost: float | None = None
+    """What was spent, where there is a budget."""
     rate_limited: int
     """429 answers."""
     maybe_billed: int

@@ -10,6 +10,9 @@ import attrs
 from headrace.statistics import Latency, Snapshot
 from headrace.stopping import ExitCode, StopReason, weightiest
 
+_TOLD = 0.05
+"""The share of the time from which on a limit is worth telling."""
+
 
 @attrs.frozen(kw_only=True)
 class Summary:
@@ -89,6 +92,10 @@ def _lines(summary: Summary) -> Iterator[str]:
     if run.ttft.p50 is not None:
         yield f"  first token  {_quantiles(run.ttft)}"
     yield f"  attempts     {run.attempts:,}   429s {run.rate_limited:,}   maybe billed {run.maybe_billed:,}"
+    if bound := _bound(run):
+        yield f"  bound by     {bound}"
+    if run.cost is not None:
+        yield f"  spent        {run.cost:,.4f}"
     if run.truncated or run.refusals:
         yield f"  stopped at max_tokens {run.truncated:,}   refusals {run.refusals:,}"
     yield f"  {summary.output}"
@@ -98,6 +105,13 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield f"  note: {notice}"
     if summary.reason:
         yield f"headrace: {summary.reason.message}"
+
+
+def _bound(run: Snapshot) -> str:
+    """What kept jobs from being sent, by its share of the time."""
+    whole = sum(run.bound_s.values())
+    shares = sorted(((seconds / whole, name) for name, seconds in run.bound_s.items() if whole), reverse=True)
+    return ", ".join(f"{name} {share:.0%}" for share, name in shares if share >= _TOLD)
 
 
 def _by_kind(run: Snapshot) -> str:

@@ -132,6 +132,8 @@ class Load(msgspec.Struct, frozen=True, gc=False):
     binds: Binding = "source"
     bound_s: dict[Binding, float] = {}
     """For how many seconds each has been what binds."""
+    cost: float | None = None
+    """What was spent, where there is a budget."""
 
 
 Event = list[Finished] | AttemptFailed | Load

@@ -19,12 +19,13 @@ from msgspec import structs
 
 from headrace.breaker import Breaker
 from headrace.dialects import Dialect
-from headrace.job import Failure, Usage
-from headrace.pacing import Binding, Pacing, Pool
+from headrace.job import Failure
+from headrace.money import Budget
+from headrace.pacing import Pacing
 from headrace.retrying import MAY_PASS, NOT_NOW, GiveUp, Retry, RetryQuota, RunRetryPolicy, StopRun
 from headrace.stopping import ExitCode, StopReason, StopRules, stop_for
 
-from ._binding import BindingWatch
+from ._admission import Admission
 from ._channels import queued
 from ._messages import (
     AttemptFailed,
@@ -35,20 +36,17 @@ from ._messages import (
     Inbox,
     Interrupted,
     Items,
-    Load,
     Pending,
     Stop,
     Unsaved,
     Written,
 )
 from ._notes import note_of
-from ._waiting import Waiting
 
 LOAD_INTERVAL = 0.25
 """Seconds between two reports of the load to the monitor."""
 MOST_WAITING = 10_000
 """Jobs that may wait here before no new ones are taken from the input."""
-_NO_USAGE = Usage()
 
 
 @attrs.frozen(kw_only=True)
@@ -64,6 +62,8 @@ class Rules:
     grace: float = 60.0
     """How long what is in flight may go on after a stop."""
     breaker: Breaker = attrs.field(factory=Breaker)
+    budget: Budget | None = None
+    """None: any sum may be spent."""
     quota: RetryQuota = attrs.field(factory=RetryQuota)
 
 
@@ -92,8 +92,15 @@ async def dispatcher(
     ``abort``: cuts off what the workers have in flight. ``hire``: starts one more worker; there is one.
     """
     with channels.inbox, channels.demand, channels.jobs, channels.results, channels.events:
+        admission = Admission(pacing=rules.pacing, breaker=rules.breaker, budget=rules.budget)
         state = _Dispatcher(
-            channels=channels, rules=rules, dialect=dialect, recipe=recipe, abort=abort, hire=hire
+            channels=channels,
+            rules=rules,
+            admission=admission,
+            dialect=dialect,
+            recipe=recipe,
+            abort=abort,
+            hire=hire,
         )
         while not state.is_done():
             now = trio.current_time()
@@ -108,13 +115,12 @@ async def dispatcher(
 class _Dispatcher:
     channels: Channels
     rules: Rules
+    admission: Admission
     dialect: Dialect
     recipe: str
     abort: Callable[[], None]
     hire: Callable[[], None]
 
-    waiting: Waiting = attrs.field(factory=Waiting)
-    outstanding: int = 0
     workers: int = 1
     asked_for: int = 0
     input_ended: bool = False
@@ -122,85 +128,47 @@ class _Dispatcher:
     grace_ends: float = math.inf
     refused_since: float | None = None
     """Since when the server has said only "not now", or nothing that makes sense."""
-    ready_at: float = math.inf
-    """When the next admission may be possible, as far as time decides."""
-    watch: BindingWatch = attrs.field(factory=BindingWatch)
     load_reported_at: float = -math.inf
 
     def is_done(self) -> bool:
-        nothing_left = self.input_ended and not len(self.waiting)
-        return self.outstanding == 0 and (bool(self.reasons) or nothing_left)
+        nothing_left = self.input_ended and not len(self.admission.waiting)
+        return self.admission.outstanding == 0 and (bool(self.reasons) or nothing_left)
 
     # -- admission
 
     def admit(self, now: float) -> None:
-        self.watch.woke(now)
-        self.waiting.release(now)
-        while not self.reasons and (pool := self._next_pool(now)) is not None:
-            self._admit_one(pool, now)
-        if self.outstanding < self.rules.pacing.concurrency.cap:
-            self.rules.pacing.concurrency.left_room()
+        admission = self.admission
+        admission.watch.woke(now)
+        admission.waiting.release(now)
+        while not self.reasons and (pending := admission.next(now)) is not None:
+            if not pending.job.is_withdrawn:
+                self._send(pending)
+        admission.settle()
+        if admission.unaffordable is not None and not self.reasons:
+            self.stop(StopReason(ExitCode.STOPPED, admission.unaffordable), now)
         self._ask_for_more()
         self._report_load(now)
 
-    def _next_pool(self, now: float) -> tuple[str, Pool] | None:
-        """Find a model whose next job may be sent now; else note what that waits for, and until when."""
-        rules = self.rules
-        self.ready_at = math.inf
-        if not self.waiting.ready:
-            self.watch.binds = "server" if self.waiting.delayed else "source"
-            return None
-        gates: tuple[tuple[float, Binding], ...] = (
-            (rules.pacing.slot_at(self.outstanding, now), "concurrency"),
-            (rules.breaker.ready_at(now), "server"),
-        )
-        for at, binding in gates:
-            if at > now:
-                self.ready_at, self.watch.binds = at, binding
-                return None
-        for model, pending in self.waiting.first():
-            pool = rules.pacing.pool(model, now)
-            at = pool.ready_at(pending.job.request, now)
-            if at <= now:
-                return model, pool
-            if at <= self.ready_at:
-                self.ready_at, self.watch.binds = at, pool.binds
-        return None
-
-    def _admit_one(self, chosen: tuple[str, Pool], now: float) -> None:
-        model, pool = chosen
-        pending = self.waiting.take(model)
-        if pending.job.is_withdrawn:
-            return
-        pool.admitted(pending.job.request, now)
-        self.rules.breaker.admitted(now)
-        self.outstanding += 1
-        if self.outstanding > self.workers:
+    def _send(self, pending: Pending) -> None:
+        if self.admission.outstanding > self.workers:
             self.workers += 1
             self.hire()
         self.channels.jobs.send_nowait(pending)
 
     def _ask_for_more(self) -> None:
-        waiting, wanted = self.waiting, self.rules.pacing.concurrency.cap
+        admission, wanted = self.admission, self.rules.pacing.concurrency.cap
+        waiting = admission.waiting
         if self.input_ended or self.asked_for or self.reasons or len(waiting) >= MOST_WAITING + wanted:
             return
         # With several models the next lines may be of one that has room, while the others' limits bind.
-        if waiting.ready < wanted or (waiting.models > 1 and self.outstanding < wanted):
+        if waiting.ready < wanted or (waiting.models > 1 and admission.outstanding < wanted):
             self.asked_for = 2 * wanted
             self.channels.demand.send_nowait(self.asked_for)
 
     def _report_load(self, now: float) -> None:
         if now >= self.load_reported_at + LOAD_INTERVAL or self.is_done():
             self.load_reported_at = now
-            self.channels.events.send_nowait(
-                Load(
-                    self.outstanding,
-                    len(self.waiting),
-                    self.rules.pacing.concurrency.cap,
-                    self.watch.binds,
-                    dict(self.watch.seconds),
-                )
-            )
+            self.channels.events.send_nowait(self.admission.load())
 
     # -- time
 
@@ -217,11 +185,11 @@ class _Dispatcher:
         if self.refused_since is None or self.reasons:
             return math.inf
         ends = self.refused_since + self.rules.max_wait
-        nothing_before = self.outstanding == 0 and self.rules.pacing.held_until() > ends
+        nothing_before = self.admission.outstanding == 0 and self.rules.pacing.held_until() > ends
         return -math.inf if nothing_before else ends
 
     def _wake_at(self) -> float:
-        due = math.inf if self.reasons else min(self.ready_at, self.waiting.due_at)
+        due = math.inf if self.reasons else min(self.admission.ready_at, self.admission.waiting.due_at)
         return min(due, self.grace_ends, self._standstill_ends())
 
     # -- the inbox
@@ -232,8 +200,8 @@ class _Dispatcher:
         try:
             self.handle(inbox.receive_nowait())
         except trio.WouldBlock:
-            self.watch.sleeps_until = self._wake_at()
-            with trio.move_on_at(self.watch.sleeps_until):
+            self.admission.watch.sleeps_until = self._wake_at()
+            with trio.move_on_at(self.admission.watch.sleeps_until):
                 self.handle(await inbox.receive())
         for message in queued(inbox):
             self.handle(message)
@@ -243,7 +211,7 @@ class _Dispatcher:
             case Written(batch):
                 self._written(batch, trio.current_time())
             case Unsaved(batch):
-                self.outstanding -= len(batch)
+                self.admission.outstanding -= len(batch)
             case Failed():
                 self._failed(message, trio.current_time())
             case Items(items):
@@ -259,12 +227,12 @@ class _Dispatcher:
         self.asked_for = max(0, self.asked_for - len(items))
         for item in items:
             if isinstance(item, Pending):
-                self.waiting.add(item)
+                self.admission.waiting.add(item)
             elif item.failure is not None:
                 self._record_failure(item, item.failure)
 
     def _written(self, batch: list[Finished], now: float) -> None:
-        self.outstanding -= len(batch)
+        self.admission.outstanding -= len(batch)
         for finished in batch:
             if finished.failure is None:
                 self._succeeded(finished, now)
@@ -273,29 +241,21 @@ class _Dispatcher:
         self.refused_since = None
         self.rules.stop.succeeded(1)
         self.rules.quota.succeeded()
-        self.rules.breaker.answered()
-        if finished.request is not None:
-            self.rules.pacing.answered(
-                finished.request,
-                finished.usage or _NO_USAGE,
-                finished.limits,
-                started_at=finished.started_at,
-                latency=finished.latency or 0.0,
-                now=now,
-            )
+        self.admission.answered(finished, now)
 
     def _interrupted(self, pending: Pending, *, sent: bool) -> None:
-        self.outstanding -= 1
-        self.rules.breaker.interrupted()
-        self.rules.pacing.interrupted(pending.job.request)
+        self.admission.outstanding -= 1
+        self.admission.interrupted(pending, sent=sent)
         if sent:
             self.channels.events.send_nowait(AttemptFailed(kind=None, again=False, maybe_billed=True))
 
     def _failed(self, message: Failed, now: float) -> None:
         failure = message.failure
-        self.outstanding -= 1
+        self.admission.outstanding -= 1
         pending = _counted(message.pending, failure)
-        self._heed(message, now)
+        self.admission.failed(message, now, self.rules.dice())
+        if self.refused_since is None and (failure.kind in NOT_NOW or self.rules.breaker.is_open):
+            self.refused_since = now
         verdict = self._verdict(message, pending, now)
         self.channels.events.send_nowait(
             AttemptFailed(
@@ -313,7 +273,7 @@ class _Dispatcher:
         match verdict:
             case Retry(after, counts):
                 pending = structs.replace(pending, failures=pending.failures + counts)
-                self.waiting.delay(pending, now + after)
+                self.admission.waiting.delay(pending, now + after)
             case GiveUp():
                 self._record_failure(self._finished(pending, message), failure)
             case StopRun():
@@ -336,31 +296,8 @@ class _Dispatcher:
             return Retry(max(verdict.after, self.rules.quota.delay(now)), verdict.counts)
         return verdict
 
-    def _heed(self, message: Failed, now: float) -> None:
-        """Let a failure slow down everything, where it is about everything."""
-        failure, rules, request = message.failure, self.rules, message.pending.job.request
-        if failure.kind in MAY_PASS or failure.kind == "overloaded":
-            rules.breaker.failed(message.pending.job.id, message.started_at, now)
-        else:
-            rules.breaker.answered()
-        if self.refused_since is None and (failure.kind in NOT_NOW or rules.breaker.is_open):
-            self.refused_since = now
-        if failure.kind != "rate_limit":
-            rules.pacing.failed(request, failure.kind, message.limits, started_at=message.started_at, now=now)
-            return
-        rules.pacing.refused(
-            request,
-            failure.code,
-            message.limits,
-            started_at=message.started_at,
-            retry_after=message.retry_after,
-            others=self.outstanding,
-            now=now,
-            dice=rules.dice(),
-        )
-
     def _record_failure(self, finished: Finished, failure: Failure) -> None:
-        self.outstanding += 1
+        self.admission.outstanding += 1
         self.channels.results.send_nowait(finished)
         reason = self.rules.stop.failed(failure)
         if reason is not None:

@@ -116,6 +116,10 @@ class Tally:
             in_flight=self.load.in_flight,
             waiting=self.load.waiting,
             attempts=self.attempts,
+            cap=self.load.cap,
+            binds=self.load.binds,
+            bound_s=self.load.bound_s,
+            cost=self.load.cost,
             rate_limited=self.rate_limited,
             maybe_billed=self.maybe_billed,
             usage=Usage(

@@ -14,7 +14,9 @@ import msgspec
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions
-from headrace.options import DEFAULT_CONCURRENCY, RunOptions, max_failures
+from headrace.options import Concurrency, RunOptions, max_failures
+from headrace.pacing import StatedLimits
+from headrace.prices import PriceList, read_prices
 
 from ._display import Style
 from ._report import clear_errors, report_dry_run, run_and_report, set_up_logging
@@ -23,6 +25,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _TEXT_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SECONDS = click.FloatRange(min=0)
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+_MOST_CONCURRENT = 100_000
+
+
+def _concurrency(_context: click.Context, _parameter: click.Parameter, text: str) -> Concurrency:
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_CONCURRENT:
+        raise click.BadParameter(f"{text!r} is neither 'auto' nor a number from 1 to {_MOST_CONCURRENT:,}")
+    return int(text)
 
 
 def _group(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -106,16 +118,40 @@ _pacing = _group(
     click.option(
         "-c",
         "--concurrency",
-        type=click.IntRange(min=1, max=100_000),
-        default=DEFAULT_CONCURRENCY,
+        callback=_concurrency,
+        default="auto",
         show_default=True,
-        metavar="N",
-        help="Jobs in flight at most.",
+        metavar="auto|N",
+        help="Jobs in flight at most; auto: as many as the limits need.",
+    ),
+    click.option("--rpm", type=_POSITIVE, metavar="N", help="Requests a minute at most, for each model."),
+    click.option("--itpm", type=_POSITIVE, metavar="N", help="Input tokens a minute at most, likewise."),
+    click.option("--otpm", type=_POSITIVE, metavar="N", help="Output tokens a minute at most, likewise."),
+    click.option(
+        "--share",
+        type=click.FloatRange(min=0, min_open=True, max=1),
+        default=1.0,
+        metavar="FRACTION",
+        help="Use only this part of the server's limits: 0.5 leaves half to others.",
+    ),
+    click.option(
+        "--cache-prefix",
+        is_flag=True,
+        help="Mark the system prompt for the prompt cache, and send the first job ahead to fill it.",
     ),
 )
 _stop = _group(
     click.option(
         "--max-failures", metavar="N|P%", help="Stop when more jobs than that have failed for good."
+    ),
+    click.option(
+        "--max-cost",
+        type=_POSITIVE,
+        metavar="USD",
+        help="Stop before a run can cost more than this.",
+    ),
+    click.option(
+        "--prices", "price_file", type=_TEXT_FILE, metavar="F", help="A price list (TOML) instead of our own."
     ),
     click.option(
         "--grace",
@@ -220,7 +256,13 @@ def options_from(given: Mapping[str, Any], environ: Mapping[str, str]) -> RunOpt
     max_failures(given["max_failures"], jobs=1)  # refused before any file is touched
     named = {field.name for field in attrs.fields(RunOptions)}
     plain = {name: value for name, value in given.items() if name in named}
-    return RunOptions(**plain, request=request, environ=environ)
+    limits = StatedLimits(rpm=given["rpm"], itpm=given["itpm"], otpm=given["otpm"], share=given["share"])
+    prices = _prices(given["price_file"])
+    return RunOptions(**plain, request=request, environ=environ, limits=limits, prices=prices)
+
+
+def _prices(file: Path | None) -> PriceList | None:
+    return None if file is None else read_prices(_read_text(file, "prices"), str(file))
 
 
 def _text(inline: str | None, file: Path | None, name: str) -> str | None:
@@ -228,10 +270,14 @@ def _text(inline: str | None, file: Path | None, name: str) -> str | None:
         return inline
     if inline is not None:
         raise RunRefused(f"--{name} and --{name}-file say the same thing: give one of them")
+    return _read_text(file, f"{name}-file")
+
+
+def _read_text(file: Path, option: str) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RunRefused(f"--{name}-file {file}: {error}") from error
+        raise RunRefused(f"--{option} {file}: {error}") from error
 
 
 def _setting(text: str) -> tuple[str, object]:

@@ -73,7 +73,8 @@ class RateSearch:
         if self.plateau is None:
             return FIRST_RATE * 2.0 ** min(self._age / _DOUBLING, 40.0)
         if self._slope:
-            return self.plateau * (1 - _BACK) * math.exp(min(40.0, self._slope * self._age * (1 + self._age / _FORGIVING)))
+            rise = self._slope * self._age * (1 + self._age / _FORGIVING)
+            return self.plateau * (1 - _BACK) * math.exp(min(40.0, rise))
         return self.plateau * (1 + _BACK * (self._age / self._span - 1) ** 3)
 
     def ready_at(self, now: float) -> float:

@@ -1,0 +1,150 @@
+"""Which job is sent next, and when: asks the pacing, the breaker and the budget, and tells them what came.
+
+The dispatcher's half that knows the rules; it neither waits nor sends.
+"""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+
+from headrace.breaker import Breaker
+from headrace.job import Usage
+from headrace.money import Budget
+from headrace.pacing import Binding, Pacing
+from headrace.retrying import MAY_PASS
+
+from ._binding import BindingWatch
+from ._messages import Failed, Finished, Load, Pending
+from ._waiting import Waiting
+
+_NO_USAGE = Usage()
+
+
+@attrs.define(kw_only=True)
+class Admission:
+    """The jobs that wait, and what they wait for. ``outstanding``: sent, and not yet recorded or failed."""
+
+    pacing: Pacing
+    breaker: Breaker
+    budget: Budget | None
+    waiting: Waiting = attrs.field(factory=Waiting)
+    watch: BindingWatch = attrs.field(factory=BindingWatch)
+    outstanding: int = 0
+    ready_at: float = math.inf
+    """When the next admission may be possible, as far as time decides."""
+    unaffordable: str | None = None
+    """Why no waiting job can be paid for, when nothing is in flight that could come cheaper than feared."""
+
+    def next(self, now: float) -> Pending | None:
+        """Take the job to be sent now; None: nothing before `ready_at`."""
+        chosen = self._choose(now)
+        if chosen is None:
+            return None
+        pending = self.waiting.take(chosen)
+        request = pending.job.request
+        if not pending.job.is_withdrawn:
+            self.outstanding += 1
+            self.pacing.pool(chosen, now).admitted(request, now)
+            self.breaker.admitted(now)
+            if self.budget is not None:
+                self.budget.admitted(request)
+        return pending
+
+    def settle(self) -> None:
+        """Note that all was admitted that may be sent now."""
+        if self.outstanding < self.pacing.concurrency.cap:
+            self.pacing.concurrency.left_room()
+
+    def _choose(self, now: float) -> str | None:
+        """Find a model whose next job may be sent now; else note what that waits for, and until when."""
+        self.ready_at = math.inf
+        if not self.waiting.ready:
+            self.watch.binds = "server" if self.waiting.delayed else "source"
+            return None
+        gates: tuple[tuple[float, Binding], ...] = (
+            (self.pacing.slot_at(self.outstanding, now), "concurrency"),
+            (self.breaker.ready_at(now), "server"),
+        )
+        for at, binding in gates:
+            if at > now:
+                self.ready_at, self.watch.binds = at, binding
+                return None
+        for model, pending in self.waiting.first():
+            if not self._can_pay(pending):
+                continue
+            pool = self.pacing.pool(model, now)
+            at = pool.ready_at(pending.job.request, now)
+            if at <= now:
+                return model
+            if at <= self.ready_at:
+                self.ready_at, self.watch.binds = at, pool.binds
+        return None
+
+    def _can_pay(self, pending: Pending) -> bool:
+        if self.budget is None or self.budget.fits(pending.job.request):
+            return True
+        self.watch.binds = "client"
+        if self.outstanding == 0:
+            self.unaffordable = self.budget.refusal(pending.job.request)
+        return False
+
+    def answered(self, finished: Finished, now: float) -> None:
+        """Note a result."""
+        self.breaker.answered()
+        request, usage = finished.request, finished.usage or _NO_USAGE
+        if request is None:
+            return
+        if self.budget is not None:
+            self.budget.answered(request, usage)
+        self.pacing.answered(
+            request,
+            usage,
+            finished.limits,
+            started_at=finished.started_at,
+            latency=finished.latency or 0.0,
+            now=now,
+        )
+
+    def failed(self, message: Failed, now: float, dice: float) -> None:
+        """Note a failed attempt, whose job is no longer outstanding. ``dice``: in [0, 1)."""
+        failure, request = message.failure, message.pending.job.request
+        if failure.kind in MAY_PASS or failure.kind == "overloaded":
+            self.breaker.failed(message.pending.job.id, message.started_at, now)
+        else:
+            self.breaker.answered()
+        if self.budget is not None:
+            self.budget.failed(request, maybe_billed=failure.sent)
+        if failure.kind != "rate_limit":
+            self.pacing.failed(request, failure.kind, message.limits, started_at=message.started_at, now=now)
+            return
+        self.pacing.refused(
+            request,
+            failure.code,
+            message.limits,
+            started_at=message.started_at,
+            retry_after=message.retry_after,
+            others=self.outstanding,
+            now=now,
+            dice=dice,
+        )
+
+    def interrupted(self, pending: Pending, *, sent: bool) -> None:
+        """Note that a job was cut off by us."""
+        self.breaker.interrupted()
+        self.pacing.interrupted(pending.job.request)
+        if self.budget is not None:
+            self.budget.failed(pending.job.request, maybe_billed=sent)
+
+    def load(self) -> Load:
+        """The state of things, for the statistics."""
+        cost = None if self.budget is None else self.budget.spent
+        return Load(
+            self.outstanding,
+            len(self.waiting),
+            self.pacing.concurrency.cap,
+            self.watch.binds,
+            dict(self.watch.seconds),
+            cost,
+        )

@@ -1,0 +1,107 @@
+"""What tokens cost: a small dated list of prices, by model. Pure.
+
+A list is TOML: a date, a currency, and a table for each model, in that currency a million tokens:
+
+    as_of = 2025-10-01
+    currency = "USD"
+    [models."claude-sonnet-4"]
+    input = 3.0
+    output = 15.0
+    cache_read = 0.3         # default: as input
+    cache_creation = 3.75    # default: as input
+
+A model is priced by the longest name in the list that its own begins with.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import attrs
+import msgspec
+
+from headrace._exceptions import RunRefused
+from headrace.job import Usage
+
+_MILLION = 1e6
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    input: float
+    output: float
+    cache_read: float | None = None
+    cache_creation: float | None = None
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    as_of: str
+    currency: str = "USD"
+    models: dict[str, _Entry]
+
+
+@attrs.frozen(kw_only=True)
+class Price:
+    """Of one model, a token each."""
+
+    input: float
+    output: float
+    cache_read: float
+    cache_creation: float
+
+    def of(self, usage: Usage) -> float:
+        """What an answer has cost."""
+        return (
+            usage.input * self.input
+            + usage.output * self.output
+            + usage.cache_read * self.cache_read
+            + usage.cache_creation * self.cache_creation
+        )
+
+    def at_worst(self, size: int, max_tokens: int) -> float:
+        """What a request of ``size`` bytes can cost at most: no token is shorter than a byte."""
+        return size * max(self.input, self.cache_creation) + max_tokens * self.output
+
+
+@attrs.frozen(kw_only=True)
+class PriceList:
+    """Prices by the beginning of a model's name."""
+
+    as_of: str
+    currency: str
+    models: Mapping[str, Price]
+
+    def price(self, model: str) -> Price | None:
+        """The price of a model; None for one that the list does not know."""
+        known = [name for name in self.models if model.startswith(name)]
+        return self.models[max(known, key=len)] if known else None
+
+
+def read_prices(text: str, name: str) -> PriceList:
+    """Read a list. Raises `RunRefused`; ``name``: the file, for its message."""
+    try:
+        file = msgspec.convert(tomllib.loads(text), _File, strict=False, builtin_types=())
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise RunRefused(f"{name} is no list of prices: {error}") from error
+    models = {model: _price(entry) for model, entry in file.models.items()}
+    return PriceList(as_of=file.as_of, currency=file.currency, models=models)
+
+
+@cache
+def own_prices() -> PriceList:
+    """The list that comes with the program."""
+    path = Path(__file__).with_name("prices.toml")
+    return read_prices(path.read_text(encoding="utf-8"), path.name)
+
+
+def _price(entry: _Entry) -> Price:
+    read = entry.input if entry.cache_read is None else entry.cache_read
+    creation = entry.input if entry.cache_creation is None else entry.cache_creation
+    return Price(
+        input=entry.input / _MILLION,
+        output=entry.output / _MILLION,
+        cache_read=read / _MILLION,
+        cache_creation=creation / _MILLION,
+    )
