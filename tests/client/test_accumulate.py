@@ -164,6 +164,17 @@ def test_events_are_never_changed() -> None:
     assert json.dumps(events) == before
 
 
+def test_a_message_may_start_with_content_which_stays_the_events_own() -> None:
+    event = {"type": "message_start", "message": {"content": [{"type": "text", "text": "a"}]}}
+    accumulator = MessageAccumulator()
+
+    accumulator.add(event)
+    accumulator.add(delta(0, type="text_delta", text="b"))
+
+    assert accumulator.message["content"] == [{"type": "text", "text": "ab"}]
+    assert event["message"] == {"content": [{"type": "text", "text": "a"}]}
+
+
 @pytest.mark.parametrize(
     "event",
     [

@@ -151,6 +151,7 @@ async def test_the_results_of_a_batch_arrive_line_by_line(face: Face) -> None:
     client, api = face.scripted(reply(json=ended), reply(body=[body[:100], body[100:]]))
 
     async with entered(await settle(client.messages.batches.results("msgbatch_1"))) as results:
+        assert api.open_responses == 1
         found = [line async for line in each(results)]
 
     assert [line.custom_id for line in found] == ["a", "b", "c", "d"]

@@ -355,6 +355,33 @@ async def test_cancelling_closes_the_response(face: Face) -> None:
     assert api.open_responses == 0
 
 
+async def test_closing_takes_its_time_even_when_cancelled(face: Face) -> None:
+    """The transport may have to wait to close a connection in good order."""
+    if face.name != "trio":
+        pytest.skip("cancelled in virtual time")
+    import trio
+
+    closed: list[str] = []
+
+    class Body(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield body(START)
+            await trio.sleep(1000)
+
+        async def aclose(self) -> None:
+            await trio.sleep(1)
+            closed.append("closed")
+
+    client, _ = face.scripted()
+    response = httpx.Response(200, stream=Body())
+    stream = AsyncStream[Any](cast_to=object, client=client, response=response)
+
+    with trio.move_on_after(5):
+        _ = [event async for event in each(stream)]
+
+    assert closed == ["closed"]
+
+
 def test_a_stream_may_be_asked_for_of_another_type() -> None:
     """Item 97."""
     client: Any = type("Client", (), {"_strict_response_validation": False})
