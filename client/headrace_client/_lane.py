@@ -6,11 +6,12 @@ dispatcher) decides with a policy of its own what to do about an `Answer` or a `
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from math import inf
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 import trio
@@ -23,9 +24,13 @@ from headrace_client.transport import (
     ReadLimits,
     TransportError,
 )
-from headrace_client.transport._deadline import MovingDeadline
+from headrace_client.transport._connection_pool import Connection
 from headrace_client.transport._exchange import Exchange
 from headrace_client.transport._http1_request import RequestTemplate
+
+
+_REQUEST_ID: Final = re.compile(rb"\r\nrequest-id:[ \t]*([^\r]*)", re.IGNORECASE)
+_X_REQUEST_ID: Final = re.compile(rb"\r\nx-request-id:[ \t]*([^\r]*)", re.IGNORECASE)
 
 
 @attrs.define(kw_only=True)
@@ -53,7 +58,9 @@ class Answer:
     @property
     def request_id(self) -> str | None:
         """The provider's name for this attempt (``request-id``, ``x-request-id``)."""
-        return self.headers.get("request-id") or self.headers.get("x-request-id")
+        # Searched for, as parsing all headers of every answer would cost as much as sending a job (7 us).
+        found = _REQUEST_ID.search(self.head) or _X_REQUEST_ID.search(self.head)
+        return found[1].rstrip(b" \t").decode("latin-1") or None if found else None
 
 
 class Lane(Protocol):
@@ -86,7 +93,6 @@ class PooledLane:
         pool: ConnectionPool,
         origin: Origin,
         template: RequestTemplate,
-        timer: MovingDeadline,
         *,
         idle_timeout: float,
         limits: ReadLimits,
@@ -94,7 +100,6 @@ class PooledLane:
         self._pool = pool
         self._origin = origin
         self._template = template
-        self._timer = timer
         self._idle_timeout = idle_timeout
         self._limits = limits
 
@@ -107,38 +112,40 @@ class PooledLane:
         on_data: Callable[[bytes], None] | None = None,
     ) -> Answer:
         """Make one attempt and return the whole answer; see `Lane.send`."""
-        timer = self._timer
-        if not timer.is_innermost():
-            return await self._send_elsewhere(body, taken, deadline, on_data)
+        pool = self._pool
         await trio.lowlevel.checkpoint_if_cancelled()  # a cancelled task sends nothing
-        started_at = trio.current_time()
-        if deadline <= started_at:
+        now = started_at = trio.current_time()
+        if deadline <= now:
             raise AttemptTimedOut("the deadline had passed before the attempt began")
-        exchange: Exchange | None = None
-        timer.arm(min(deadline, started_at + self._idle_timeout))
+        connection = pool.take_nowait(self._origin, now)
+        if connection is None:
+            connection = await self._acquire(deadline)
+            now = trio.current_time()
+        reader = connection.reader
+        reader.begin(self._limits, bodiless=self._template.bodiless)
+        exchange = Exchange(
+            connection, now=now, deadline=deadline, idle_timeout=self._idle_timeout, on_data=on_data
+        )
+        request = self._template.render(body, taken)
+        watchdog = pool.watchdog
         try:
-            connection = self._pool.take_nowait(self._origin, started_at)
-            if connection is None:
-                connection = await self._pool.acquire(self._origin)
-            connection.reader.begin(self._limits, bodiless=self._template.bodiless)
-            exchange = Exchange(
-                connection, timer, deadline=deadline, idle_timeout=self._idle_timeout, on_data=on_data
-            )
-            rest = exchange.send_nowait(self._template.render(body, taken))
-            if rest:
-                await exchange.send_and_read(rest)
+            if watchdog.running:
+                watchdog.guard(exchange)
+                await exchange.run(request)
             else:
-                await exchange.read()
+                await exchange.run_in_scope(request)
         except BaseException as error:
-            self._fail(error, timer, exchange, deadline)
+            pool.discard(connection)
+            if isinstance(error, TransportError):
+                exchange.explain(error)
             raise
         finally:
-            timer.disarm()
-        if exchange.sent:
-            self._pool.release(connection, exchange.finished_at)
+            watchdog.release(exchange)
+        if exchange.sent and not exchange.late:
+            pool.release(connection, exchange.finished_at)
         else:
-            self._pool.discard(connection)
-        reader, parts = connection.reader, exchange.parts
+            pool.discard(connection)
+        parts = exchange.parts
         return Answer(
             status=reader.status,
             head=reader.head or b"",
@@ -149,36 +156,10 @@ class PooledLane:
             finished_at=exchange.finished_at,
         )
 
-    async def _send_elsewhere(
-        self, body: bytes, taken: int, deadline: float, on_data: Callable[[bytes], None] | None
-    ) -> Answer:
-        """Make the attempt from another task, or within another scope, than the lane's timer is for."""
-        with MovingDeadline() as timer:
-            lane = PooledLane(
-                self._pool,
-                self._origin,
-                self._template,
-                timer,
-                idle_timeout=self._idle_timeout,
-                limits=self._limits,
-            )
-            return await lane.send(body, taken=taken, deadline=deadline, on_data=on_data)
-
-    def _fail(
-        self, error: BaseException, timer: MovingDeadline, exchange: Exchange | None, deadline: float
-    ) -> None:
-        """Close the connection of a failed or cancelled exchange; raise `AttemptTimedOut` if time was up."""
-        if exchange is not None:
-            self._pool.discard(exchange.connection)
-        failure = error if isinstance(error, TransportError) else None
-        if timer.absorb(error):
-            late = trio.current_time() >= deadline
-            silence = f"the server was silent for {self._idle_timeout:g} s"
-            failure = AttemptTimedOut("the deadline passed" if late else silence)
-        if failure is not None and exchange is not None:
-            exchange.explain(failure)
-        if failure is not None and failure is not error:
-            raise failure from None
+    async def _acquire(self, deadline: float) -> Connection:
+        with trio.move_on_at(deadline):
+            return await self._pool.acquire(self._origin)
+        raise AttemptTimedOut("the deadline passed before there was a connection")
 
 
 @asynccontextmanager
@@ -198,7 +179,4 @@ async def open_pooled_lane(
     which an attempt ends. Raises `ValueError` for headers that cannot be sent safely.
     """
     template = RequestTemplate(method, target, origin, headers.items())
-    with MovingDeadline() as timer:
-        yield PooledLane(
-            pool, origin, template, timer, idle_timeout=idle_timeout, limits=limits or ReadLimits()
-        )
+    yield PooledLane(pool, origin, template, idle_timeout=idle_timeout, limits=limits or ReadLimits())

@@ -101,9 +101,13 @@ async def story(
     idle_timeout: float = inf,
     limits: ReadLimits | None = None,
     pool_limits: PoolLimits | None = None,
+    watched: bool = False,
 ) -> AsyncGenerator[Story, None]:
     async with serving(*scripts) as server:
         pool = ConnectionPool(connect=server.connect, limits=pool_limits)
+        if watched:
+            server.nursery.start_soon(pool.watchdog.run)
+            await trio.testing.wait_all_tasks_blocked()
         async with open_pooled_lane(
             pool, ORIGIN, method, "/v1", {}, idle_timeout=idle_timeout, limits=limits
         ) as lane:

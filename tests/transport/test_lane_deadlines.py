@@ -24,7 +24,15 @@ from .scripted import ORIGIN, Peer, always, response, story
 pytestmark = pytest.mark.trio
 
 
-async def test_an_attempt_ends_at_its_deadline_whatever_drips(autojump_clock: MockClock) -> None:
+@pytest.fixture(params=[False, True], ids=["scope", "watchdog"])
+def watched(request: pytest.FixtureRequest) -> bool:
+    """Who keeps the deadline: a cancel scope for each exchange, or the pool's watchdog."""
+    return request.param
+
+
+async def test_an_attempt_ends_at_its_deadline_whatever_drips(
+    watched: bool, autojump_clock: MockClock
+) -> None:
     async def drips(peer: Peer) -> None:
         await peer.request()
         await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
@@ -32,7 +40,7 @@ async def test_an_attempt_ends_at_its_deadline_whatever_drips(autojump_clock: Mo
             await trio.sleep(1)
             await peer.send(b"x")
 
-    async with story(drips, idle_timeout=5) as it:
+    async with story(drips, idle_timeout=5, watched=watched) as it:
         start = trio.current_time()
         with pytest.raises(AttemptTimedOut, match="deadline") as late:
             await it.lane.send(b"{}", deadline=start + 60)
@@ -42,7 +50,7 @@ async def test_an_attempt_ends_at_its_deadline_whatever_drips(autojump_clock: Mo
         assert it.pool.statistics().in_use == 0
 
 
-async def test_an_attempt_ends_after_silence(autojump_clock: MockClock) -> None:
+async def test_an_attempt_ends_after_silence(watched: bool, autojump_clock: MockClock) -> None:
     async def falls_silent(peer: Peer) -> None:
         await peer.request()
         for piece in (b"HTTP/1.1 200 OK\r\n", b"content-length: 9\r\n\r\n", b"half"):
@@ -50,7 +58,7 @@ async def test_an_attempt_ends_after_silence(autojump_clock: MockClock) -> None:
             await peer.send(piece)
         await peer.wait_closed()
 
-    async with story(falls_silent, idle_timeout=5) as it:
+    async with story(falls_silent, idle_timeout=5, watched=watched) as it:
         start = trio.current_time()
         with pytest.raises(AttemptTimedOut, match="silent for 5 s"):
             await it.lane.send(b"{}", deadline=start + 60)
@@ -59,6 +67,7 @@ async def test_an_attempt_ends_after_silence(autojump_clock: MockClock) -> None:
 
 
 async def test_a_lane_goes_on_after_a_timeout_and_between_attempts_no_clock_runs(
+    watched: bool,
     autojump_clock: MockClock,
 ) -> None:
     async def silent(peer: Peer) -> None:
@@ -73,7 +82,7 @@ async def test_a_lane_goes_on_after_a_timeout_and_between_attempts_no_clock_runs
         await trio.sleep(100)
 
 
-async def test_a_deadline_that_passed_sends_nothing(autojump_clock: MockClock) -> None:
+async def test_a_deadline_that_passed_sends_nothing(watched: bool, autojump_clock: MockClock) -> None:
     async with story(always(response(b"hi"))) as it:
         with pytest.raises(AttemptTimedOut) as late:
             await it.lane.send(b"{}", deadline=trio.current_time())
@@ -121,7 +130,7 @@ async def test_a_refused_connection_is_a_typed_error(autojump_clock: MockClock) 
             await lane.send(b"{}")
 
 
-async def test_a_cancelled_exchange_closes_its_connection(autojump_clock: MockClock) -> None:
+async def test_a_cancelled_exchange_closes_its_connection(watched: bool, autojump_clock: MockClock) -> None:
     closed = trio.Event()
 
     async def slow(peer: Peer) -> None:
@@ -138,20 +147,24 @@ async def test_a_cancelled_exchange_closes_its_connection(autojump_clock: MockCl
         assert (await it.lane.send(b"{}")).body == b"hi"
 
 
-async def test_a_deadline_inside_a_scope_opened_since_is_the_lanes_own(autojump_clock: MockClock) -> None:
+async def test_a_deadline_inside_a_scope_opened_since_is_the_lanes_own(
+    watched: bool, autojump_clock: MockClock
+) -> None:
     async def silent(peer: Peer) -> None:
         await peer.wait_closed()
 
-    async with story(silent) as it:
+    async with story(silent, watched=watched) as it:
         with trio.CancelScope(), pytest.raises(AttemptTimedOut):
             await it.lane.send(b"{}", deadline=trio.current_time() + 5)
 
 
-async def test_a_lane_may_be_used_from_a_task_that_did_not_open_it(autojump_clock: MockClock) -> None:
+async def test_a_lane_may_be_used_from_a_task_that_did_not_open_it(
+    watched: bool, autojump_clock: MockClock
+) -> None:
     async def silent(peer: Peer) -> None:
         await peer.wait_closed()
 
-    async with story(silent) as it:
+    async with story(silent, watched=watched) as it:
 
         async def attempt() -> None:
             with pytest.raises(AttemptTimedOut):
@@ -161,7 +174,9 @@ async def test_a_lane_may_be_used_from_a_task_that_did_not_open_it(autojump_cloc
             nursery.start_soon(attempt)
 
 
-async def test_an_answer_that_comes_with_the_deadline_is_an_answer(autojump_clock: MockClock) -> None:
+async def test_an_answer_that_comes_with_the_deadline_is_an_answer(
+    watched: bool, autojump_clock: MockClock
+) -> None:
     async def just_in_time(peer: Peer) -> None:
         with suppress(AssertionError, BrokenPipeError):
             while True:
@@ -169,7 +184,7 @@ async def test_an_answer_that_comes_with_the_deadline_is_an_answer(autojump_cloc
                 await trio.sleep(5)
                 await peer.send(response(b"hi"))
 
-    async with story(just_in_time) as it:
+    async with story(just_in_time, watched=watched) as it:
         for _ in range(10):
             try:
                 answer = await it.lane.send(b"{}", deadline=trio.current_time() + 5)
@@ -179,7 +194,7 @@ async def test_an_answer_that_comes_with_the_deadline_is_an_answer(autojump_cloc
         await trio.sleep(100)
 
 
-async def test_a_cancelled_task_sends_nothing(autojump_clock: MockClock) -> None:
+async def test_a_cancelled_task_sends_nothing(watched: bool, autojump_clock: MockClock) -> None:
     async with story(always(response(b"hi"))) as it:
         await it.lane.send(b"{}")
         with trio.CancelScope() as scope:
@@ -187,3 +202,35 @@ async def test_a_cancelled_task_sends_nothing(autojump_clock: MockClock) -> None
             await it.lane.send(b"{}")
 
         assert it.pool.statistics().idle == 1, "the connection was not even taken"
+
+
+async def test_the_watchdog_cuts_each_exchange_at_its_own_time(autojump_clock: MockClock) -> None:
+    """Deadlines that come in any order, on one pool: later ones first, then one that is earlier."""
+
+    async def silent(peer: Peer) -> None:
+        await peer.wait_closed()
+
+    ended: list[tuple[float, float]] = []
+    async with story(silent, watched=True) as it:
+
+        async def attempt(deadline: float) -> None:
+            with pytest.raises(AttemptTimedOut):
+                await it.lane.send(b"{}", deadline=deadline)
+            ended.append((deadline, trio.current_time()))
+
+        start = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for after in (30.0, 50.0, 10.0, 20.0, 40.0):
+                nursery.start_soon(attempt, start + after)
+                await trio.sleep(1)
+
+        assert ended == [(start + after, start + after) for after in (10.0, 20.0, 30.0, 40.0, 50.0)]
+        assert it.pool.statistics().in_use == 0
+
+
+async def test_an_idle_lane_does_not_wake_the_watchdog(autojump_clock: MockClock) -> None:
+    async with story(always(response(b"hi")), watched=True) as it:
+        await it.lane.send(b"{}", deadline=trio.current_time() + 5)
+        await trio.sleep(100)
+
+        assert (await it.lane.send(b"{}", deadline=trio.current_time() + 5)).body == b"hi"

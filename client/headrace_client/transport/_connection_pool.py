@@ -11,6 +11,7 @@ from ._http1 import KeepAliveTerms, ResponseReader
 from ._origin import Origin
 from ._pool import PoolLimits, PoolStatistics, Slots, Waiter
 from ._stream import ByteStream
+from ._watchdog import Watchdog
 
 _KEEP_ALIVE_MARGIN = 1.0
 """Seconds of a server's ``keep-alive: timeout=`` left unused: it may close while our request travels."""
@@ -30,7 +31,8 @@ class Connection:
 class ConnectionPool:
     """Connections to any number of origins, for the tasks of one trio event loop.
 
-    It runs no task of its own: idle connections are looked at when one is taken.
+    It starts no task of its own: idle connections are looked at when one is taken. Who makes many exchanges
+    runs `watchdog.run` in a nursery: it keeps their deadlines at a tenth of what cancel scopes cost.
     """
 
     def __init__(self, *, connect: Connector = connect_tcp, limits: PoolLimits | None = None) -> None:
@@ -39,6 +41,7 @@ class ConnectionPool:
         self._slots = Slots[Connection](self._limits)
         self._events: dict[Waiter[Connection], trio.Event] = {}
         self._closed = False
+        self.watchdog = Watchdog()
 
     def take_nowait(self, origin: Origin, now: float) -> Connection | None:
         """Return an idle connection that is in step, if there is one; unfit ones are closed on the way."""

@@ -8,14 +8,14 @@ from math import inf
 import trio
 
 from ._connection_pool import Connection
-from ._deadline import MovingDeadline
-from ._errors import ConnectionLost, TransportError
+from ._errors import AttemptTimedOut, ConnectionLost, TransportError
 
 
 class Exchange:
     """An exchange whose response is collected as it arrives, on a connection whose reader has begun.
 
-    ``sent``: the whole request has been handed to the network. ``parts``: the decoded body. Times are trio's.
+    ``sent``: the whole request has been handed to the network. ``parts``: the decoded body. ``due``: when it
+    is late, at its deadline or after too long a silence. Times are trio's.
     """
 
     __slots__ = (
@@ -23,10 +23,12 @@ class Exchange:
         "_deadline",
         "_idle_timeout",
         "_on_data",
-        "_timer",
+        "_scope",
         "connection",
+        "due",
         "finished_at",
         "first_byte_at",
+        "late",
         "parts",
         "sent",
     )
@@ -34,23 +36,49 @@ class Exchange:
     def __init__(
         self,
         connection: Connection,
-        timer: MovingDeadline,
         *,
+        now: float,
         deadline: float,
         idle_timeout: float,
         on_data: Callable[[bytes], None] | None,
     ) -> None:
         self.connection = connection
-        self.sent = False
+        self.sent = self.late = False
         self.parts: list[bytes] = []
         self.first_byte_at = self.finished_at = inf
-        self._timer = timer
+        self.due = min(deadline, now + idle_timeout)
         self._deadline = deadline
         self._idle_timeout = idle_timeout
         self._on_data = on_data
+        self._scope: trio.CancelScope | None = None
         self._broken: OSError | None = None
 
-    def send_nowait(self, request: bytes) -> bytes:
+    async def run(self, request: bytes) -> None:
+        """Send the request and read its response. A watchdog may `cut` it. Raises `TransportError`."""
+        rest = self._send_nowait(request)
+        if rest:
+            await self._send_and_read(rest)
+        else:
+            await self._read()
+
+    async def run_in_scope(self, request: bytes) -> None:
+        """Do as `run` does where nobody watches: in a cancel scope of its own."""
+        with trio.CancelScope(deadline=self.due) as self._scope:
+            return await self.run(request)
+        raise self._timed_out()
+
+    def cut(self) -> None:
+        """End the exchange because it is late: closing its connection wakes whoever waits for that."""
+        self.late = True
+        self.connection.stream.close()
+
+    def explain(self, error: TransportError) -> None:
+        """Write into the error how far the exchange had come."""
+        error.sent = self.sent
+        error.received = self.connection.reader.received
+        error.reused = self.connection.reused
+
+    def _send_nowait(self, request: bytes) -> bytes:
         """Send what goes at once and return the rest."""
         try:
             taken = self.connection.stream.send_nowait(request)
@@ -62,7 +90,7 @@ class Exchange:
             return b""
         return request[taken:]
 
-    async def send_and_read(self, rest: bytes) -> None:
+    async def _send_and_read(self, rest: bytes) -> None:
         """Send the rest while reading, as an early 4xx may come before its end (RFC 9112 section 9.5).
 
         Whatever ends the answer ends the sending.
@@ -71,31 +99,26 @@ class Exchange:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send, rest)
             try:
-                await self.read()
+                await self._read()
             except TransportError as error:
                 failure = error
             nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
 
-    async def read(self) -> None:
-        """Read the whole response. Raises `TransportError`."""
+    async def _read(self) -> None:
         reader, stream = self.connection.reader, self.connection.stream
         while not reader.complete:
             try:
                 data = await stream.receive_some()
-            except OSError as error:
+            except (OSError, trio.ClosedResourceError) as error:
+                if self.late:
+                    raise self._timed_out() from None
                 raise ConnectionLost(f"the connection broke: {self._broken or error}") from error
             if data:
                 self._take_in(reader.feed(data))
             elif not reader.end():
                 raise ConnectionLost("the server closed the connection before its answer was complete")
-
-    def explain(self, error: TransportError) -> None:
-        """Write into the error how far the exchange had come."""
-        error.sent = self.sent
-        error.received = self.connection.reader.received
-        error.reused = self.connection.reused
 
     def _take_in(self, pieces: list[bytes]) -> None:
         self.finished_at = now = trio.current_time()
@@ -103,7 +126,9 @@ class Exchange:
             self.first_byte_at = now
         reader = self.connection.reader
         if not reader.complete:
-            self._timer.arm(min(self._deadline, now + self._idle_timeout))
+            self.due = min(self._deadline, now + self._idle_timeout)
+            if self._scope is not None:
+                self._scope.deadline = self.due
         self.parts += pieces
         if self._on_data is not None and 200 <= reader.status < 300:
             for piece in pieces:
@@ -114,5 +139,13 @@ class Exchange:
             await self.connection.stream.send_all(rest)
         except OSError as error:
             self._broken = error
+        except trio.ClosedResourceError:
+            if not self.late:
+                raise
         else:
             self.sent = True
+
+    def _timed_out(self) -> AttemptTimedOut:
+        if self.due >= self._deadline:
+            return AttemptTimedOut("the deadline passed")
+        return AttemptTimedOut(f"the server was silent for {self._idle_timeout:g} s")
