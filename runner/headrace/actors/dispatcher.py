@@ -26,7 +26,7 @@ from headrace.retrying import MAY_PASS, NOT_NOW, GiveUp, Retry, RetryQuota, RunR
 from headrace.stopping import ExitCode, StopReason, StopRules, stop_for
 
 from ._admission import Admission
-from ._channels import queued
+from ._channels import queued, until
 from ._messages import (
     AttemptFailed,
     EndOfInput,
@@ -201,7 +201,7 @@ class _Dispatcher:
             self.handle(inbox.receive_nowait())
         except trio.WouldBlock:
             self.admission.watch.sleeps_until = self._wake_at()
-            with trio.move_on_at(self.admission.watch.sleeps_until):
+            with until(self.admission.watch.sleeps_until):
                 self.handle(await inbox.receive())
         for message in queued(inbox):
             self.handle(message)

@@ -12,6 +12,7 @@ import trio
 from headrace.job import Usage
 from headrace.statistics import Histogram, Latency, Snapshot
 
+from ._channels import queued, until
 from ._messages import AttemptFailed, Event, Finished, Load
 
 TRUNCATED = frozenset({"max_tokens", "length"})
@@ -30,14 +31,19 @@ async def monitor(
     ``watch`` sees each event when it has been counted. ``interval``: seconds between two calls of ``show``.
     """
     due = trio.current_time() + interval if show is not None else math.inf
+
+    def take(event: Event) -> None:
+        tally.take(event)
+        if watch is not None:
+            watch(event)
+
     with events:
         try:
             while True:
-                with trio.move_on_at(due):
-                    event = await events.receive()
-                    tally.take(event)
-                    if watch is not None:
-                        watch(event)
+                with until(due):
+                    take(await events.receive())
+                for event in queued(events):
+                    take(event)
                 now = trio.current_time()
                 if show is not None and now >= due:
                     due = now + interval
