@@ -1,0 +1,80 @@
+"""Running a candidate in a process of its own, and what it used."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from ._servers import CLIENT_CORE, pinned
+
+FILES: Final = 65_536
+"""Open files that a candidate may have, where the system allows it."""
+
+
+@attrs.frozen(kw_only=True)
+class Used:
+    """What a process used, children that it waited for included."""
+
+    status: int
+    """Its exit status; negative: the signal that ended it."""
+    cpu_s: float
+    """User and system time."""
+    wall_s: float
+    rss_mb: float
+    """The most memory that it held, in MB of 1,000,000 bytes."""
+    output: str
+    """What it printed."""
+
+
+def run_measured(command: Sequence[str], *, environ: Mapping[str, str], log: Path, seconds: float) -> Used:
+    """Run a command on the client's core. It is killed after ``seconds``."""
+    with log.open("wb") as file:
+        started_at = time.monotonic()
+        process = subprocess.Popen(
+            pinned(command, CLIENT_CORE),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environ},
+            preexec_fn=_raise_limits,  # noqa: PLW1509  (no threads here)
+        )
+        usage = _wait(process, started_at + seconds)
+    wall = time.monotonic() - started_at
+    return Used(
+        status=process.returncode,
+        cpu_s=usage.ru_utime + usage.ru_stime,
+        wall_s=wall,
+        rss_mb=usage.ru_maxrss * _RSS_UNIT / 1e6,
+        output=log.read_text(encoding="utf-8", errors="replace"),
+    )
+
+
+_RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
+
+
+def _wait(process: subprocess.Popen[bytes], until: float) -> resource.struct_rusage:
+    """Wait as `Popen.wait` does, but keep the usage of this one process."""
+    killed = False
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return usage
+        if not killed and time.monotonic() > until:
+            process.kill()
+            killed = True
+        time.sleep(0.02)
+
+
+def _raise_limits() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
