@@ -15,7 +15,7 @@ from headrace._desk import CLOSED, Desk, TicketIntake
 from headrace._exception_groups import ungrouped
 from headrace._exceptions import StorageFailed
 from headrace._recorded import RecordedResults
-from headrace._run_file import World, exchange_of, open_client, real_world, rescue, rules_of
+from headrace._run_file import exchange_of, last_sync, open_client, rescue, rules_of
 from headrace._runner import Outcome, Setup, supervise
 from headrace._settings import Settings
 from headrace.actors.monitor import Tally
@@ -28,6 +28,7 @@ from headrace.resume import open_output
 from headrace.stopping import ExitCode, StopReason, weightiest
 from headrace.storage import DiskStorage
 from headrace.tickets import Ticket
+from headrace.world import World, real_world
 
 _log = logging.getLogger("headrace")
 
@@ -52,14 +53,15 @@ async def open_desk(settings: Settings, crossing: Crossing) -> AsyncGenerator[De
             tally=Tally(started_at=trio.current_time()),
             on_event=settings.on_attempt and watcher(partial(crossing.home, settings.on_attempt)),
         )
-        async with _open_lanes(settings, world) as lanes, trio.open_nursery() as nursery:
-            nursery.start_soon(
-                _serve, desk, partial(_setup, settings, world, desk, lanes, output), world, output
-            )
-            try:
-                yield desk
-            finally:
-                desk.close()
+        async with _open_lanes(settings, world) as lanes:
+            setup = partial(_setup, settings, world, desk, lanes, output)
+            with ungrouped():
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_serve, desk, setup, world, output)
+                    try:
+                        yield desk
+                    finally:
+                        desk.close()
 
 
 async def _serve(
@@ -74,9 +76,11 @@ async def _serve(
                 if reason.exit_code is ExitCode.STORAGE:
                     raise StorageFailed(_storage_failure(reason, outcome, world, output))
                 if CLOSED in outcome.reasons:
-                    return
+                    break
                 _log.warning("stopped: %s", reason.message)
                 desk.stop(reason)
+            if output is not None and (failed := weightiest(await last_sync(output.files, world))):
+                raise StorageFailed(failed.message)
         finally:
             desk.end()
 

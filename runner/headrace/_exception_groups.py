@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import cast
+from typing import NoReturn, cast
 
 
 @contextmanager
@@ -21,7 +21,15 @@ def ungrouped(*, deep: bool = False) -> Generator[None]:
             raise
         only = _innermost(group) if deep else group.exceptions[0]
     if only is not None:
-        raise only  # outside the handler, so that its context is not the group
+        _raise(only)
+
+
+def _raise(error: BaseException) -> NoReturn:
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context  # else it would be the group
 
 
 def _innermost(error: BaseException) -> BaseException:

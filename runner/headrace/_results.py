@@ -121,8 +121,8 @@ class Results(AsyncIterator[Result[ContextT]], Generic[ContextT]):
         job = job if isinstance(job, Job) else cast("Job[ContextT]", Job(job))
         position, self._taken = self._taken, self._taken + 1
         if self._stopped is None:
+            submit(position, job)  # raises for what is no JSON
             self._waiting[position] = job
-            submit(position, job)
         else:
             self._arrive(_stopped(position, job, self._stopped))
 

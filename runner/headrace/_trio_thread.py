@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import signal
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import anyio
@@ -71,12 +73,26 @@ def run_on_trio_thread(work: Callable[[], Awaitable[T]]) -> T:
     thread = TrioThread(work, done=lambda: None)
     thread.start()
     try:
-        thread.join()
+        with _interruptible():
+            thread.join()
     except KeyboardInterrupt:
         thread.cancel()
         thread.join()
         raise
     return thread.result()
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Let Ctrl-C raise: asyncio's own handler would ask its loop to end, which is blocked."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
 async def await_on_trio_thread(work: Callable[[], Awaitable[T]]) -> T:

@@ -100,10 +100,14 @@ class Bridge:
 
     async def host(self, *, task_status: TaskStatus[Desk]) -> None:
         """Run the thread until it ends; raise what it ended with."""
-        threading.Thread(target=self._run, name="headrace", daemon=True).start()
+        thread = threading.Thread(target=self._run, name="headrace", daemon=True)
+        thread.start()
         with anyio.CancelScope(shield=True):
-            task_status.started(await self._opened)
-            await self._over
+            try:
+                task_status.started(await self._opened)
+                await self._over
+            finally:
+                thread.join()  # it has nothing left to do
 
     def away(self, function: Callable[[T], object], argument: T) -> None:
         """Call on trio, soon; see `Crossing`."""

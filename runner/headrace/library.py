@@ -33,6 +33,7 @@ from headrace.prices import PriceList
 from headrace.statistics import Snapshot
 from headrace.storage import DiskStorage
 from headrace.summary import Summary
+from headrace.world import real_world
 
 _log = logging.getLogger("headrace")
 
@@ -58,6 +59,8 @@ class RunFileOptions(TypedDict, total=False):
     on_change: OnChange
     retry_failed: RetryFailed
     restart: bool
+    durability: Durability
+    ordered: bool
 
     base_url: str | None
     api_key_file: Path | None
@@ -109,7 +112,7 @@ async def _run(options: RunOptions) -> Summary:
     with ungrouped(deep=True), DiskStorage() as storage:
         return await _run_file.run_file(
             options,
-            world=_run_file.real_world(storage),
+            world=real_world(storage),
             stops=_never,
             display=_hidden,
             notify=_log.info,

@@ -1,0 +1,24 @@
+"""Jobs, and simulators that answer them at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headrace.simulator import FaultKind, Profile, RequestLog, Simulator
+
+
+def params(number: int, **more: Any) -> dict[str, Any]:
+    message = {"role": "user", "content": f"job {number}"}
+    return {"model": "m", "max_tokens": 4, "messages": [message], **more}
+
+
+def simulator(*, ttft: float = 0.0, seed: int = 0, **faults: float) -> Simulator:
+    """Answer after ``ttft`` seconds; ``faults`` such as ``f500=0.1`` by their shares."""
+    shares: dict[FaultKind, float] = {name.removeprefix("f"): share for name, share in faults.items()}  # type: ignore[misc]  # pyright: ignore[reportAssignmentType]
+    profile = Profile(ttft=ttft, ttft_jitter=0.0, tokens_per_second=1e9, faults=shares)
+    return Simulator(profile, seed=seed, log=RequestLog(keep=False))
+
+
+def received(api: Simulator) -> int:
+    """How many requests a simulator has begun to work on."""
+    return sum(api.log.statuses.values())

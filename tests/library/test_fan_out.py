@@ -1,0 +1,209 @@
+"""`fan_out`, its sync form, and `run_file`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+import httpx
+import pytest
+
+import headrace
+from headrace import Job, RunRefused, fan_out, fan_out_sync, open_runner, run_file
+from headrace._settings import RunnerSettings
+from headrace.dialects import RequestOptions
+from headrace.library import RunFileOptions
+from headrace.options import RunOptions
+from headrace_client import AsyncAnthropic
+
+from .conftest import Loop
+from .jobs import params, simulator
+
+
+def test_results_come_in_the_order_of_the_jobs(loop: Loop) -> None:
+    async def main() -> list[int]:
+        jobs = (Job(params(n), context=n) for n in range(300))
+        return [result.job.context for result in await fan_out(jobs, simulate=simulator(f500=0.2))]
+
+    assert loop(main) == list(range(300))
+
+
+def test_a_script_needs_no_loop() -> None:
+    results = fan_out_sync([params(0), params(1)], simulate=True)
+
+    assert [result.position for result in results] == [0, 1]
+
+
+def test_where_a_loop_runs_the_sync_form_works_in_a_thread_and_says_so(loop: Loop) -> None:
+    async def main() -> int:
+        with pytest.warns(UserWarning, match="blocks the event loop"):
+            return len(fan_out_sync([params(0)], simulate=True))
+
+    assert loop(main) == 1
+
+
+def test_progress_ends_with_all_jobs(loop: Loop, capfd: pytest.CaptureFixture[str]) -> None:
+    async def main() -> None:
+        await fan_out([params(n) for n in range(30)], progress=True, simulate=simulator())
+
+    loop(main)
+
+    assert "30/30 jobs" in capfd.readouterr().err
+
+
+CTRL_C = """
+import os, signal, threading, sys
+import headrace
+from headrace.simulator import Profile, Simulator
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+def jobs():
+    yield {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]}
+    threading.Timer(0.1, interrupt).start()
+
+def work():
+    headrace.fan_out_sync(jobs(), simulate=Simulator(Profile(faults={"hang": 1.0})))
+
+async def in_a_loop():
+    work()
+
+try:
+    if sys.argv[1] == "thread":
+        import asyncio, warnings
+        warnings.simplefilter("ignore")
+        asyncio.run(in_a_loop())
+    else:
+        work()
+except KeyboardInterrupt as error:
+    print("interrupted", [t.name for t in threading.enumerate() if t.name == "headrace"])
+"""
+
+
+@pytest.mark.parametrize("where", ["plain", "thread"])
+def test_ctrl_c_ends_the_sync_form(where: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", CTRL_C, where],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+
+    assert (ended.stdout, ended.stderr) == ("interrupted []\n", "")
+
+
+def test_run_file_does_what_the_command_does(loop: Loop, tmp_path: Path) -> None:
+    jobs, output = tmp_path / "jobs.jsonl", tmp_path / "out.jsonl"
+    jobs.write_text('{"topic": "mills"}\n{"topic": "weirs"}\n')
+
+    async def main() -> headrace.Summary:
+        return await run_file(
+            jobs, output=output, prompt="On {topic}.", model="m", max_tokens=4, simulate=True
+        )
+
+    summary = loop(main)
+
+    assert (summary.input, summary.results, summary.output) == (2, 2, output)
+    assert loop(main).done_before == 2
+
+
+def test_run_file_can_be_cancelled(loop: Loop, tmp_path: Path) -> None:
+    """A FIFO that nobody writes to: the read in a thread is given up."""
+    os.mkfifo(tmp_path / "fifo")
+
+    async def main() -> None:
+        with anyio.fail_after(0.2):
+            await run_file(tmp_path / "fifo", output=tmp_path / "out.jsonl", simulate=True)
+
+    with pytest.raises(TimeoutError):
+        loop(main)
+    with os.fdopen(os.open(tmp_path / "fifo", os.O_WRONLY | os.O_NONBLOCK)):
+        pass  # lets the abandoned thread end
+
+
+def test_the_options_of_run_file_are_those_of_the_command() -> None:
+    flat = {field.name for kind in (RunOptions, RequestOptions) for field in attrs.fields(kind)}
+
+    assert set(RunFileOptions.__annotations__) == flat - {"inputs", "request"}
+
+
+def test_fan_out_passes_on_all_settings_of_a_runner() -> None:
+    named = open_runner.__annotations__.keys() - {"return", "concurrency"}
+
+    assert set(RunnerSettings.__annotations__) == named
+
+
+def test_a_client_lends_its_server_and_key(loop: Loop) -> None:
+    """Refused by a real connection to a port where nobody listens, with the client's own address."""
+
+    async def main() -> Any:
+        client = AsyncAnthropic(api_key="sk-lent", base_url="http://127.0.0.1:9")
+        async with open_runner(client, max_attempts=1) as runner:
+            result = await runner.call(params(0))
+        return result.error
+
+    assert loop(main).kind == "connection"
+
+
+@pytest.mark.parametrize("use_uvloop", [False, True])
+def test_an_http_client_bound_to_asyncio_is_refused(use_uvloop: bool) -> None:
+    async def main() -> None:
+        async with httpx.AsyncClient() as http_client:
+            client = AsyncAnthropic(api_key="sk-lent", http_client=http_client)
+            async with open_runner(client):
+                pass
+
+    with pytest.raises(RunRefused, match="http_client of its own"):
+        anyio.run(main, backend_options={"use_uvloop": use_uvloop})
+
+
+def test_a_client_with_a_key_beside_it_is_refused() -> None:
+    with pytest.raises(RunRefused, match="brings its own server and key"):
+        open_runner(AsyncAnthropic(api_key="sk-lent"), api_key="sk-other")
+
+
+def test_a_loop_that_is_closed_early_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+    opened = open_runner(simulate=simulator())
+    runner = loop.run_until_complete(opened.__aenter__())
+    call = loop.create_task(runner.call(params(0)))
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    for thread in threading.enumerate():
+        if thread.name == "headrace":
+            thread.join(10)
+
+    assert "the event loop was closed while a runner was open" in caplog.text
+    del call
+
+
+def test_the_public_names_are_all_there() -> None:
+    assert sorted(headrace.__all__) == headrace.__all__
+    assert all(getattr(headrace, name) is not None for name in headrace.__all__)
+    assert set(headrace.__all__) <= set(dir(headrace))
+    with pytest.raises(AttributeError):
+        _ = headrace.nothing  # pyright: ignore[reportAttributeAccessIssue]  (that is the point)
+
+
+def test_importing_the_package_imports_next_to_nothing() -> None:
+    check = "import sys, headrace; print(sorted({'trio', 'httpx', 'asyncio', 'msgspec'} & set(sys.modules)))"
+    ended = subprocess.run(
+        [sys.executable, "-c", check],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+    )
+
+    assert ended.stdout == "[]\n"

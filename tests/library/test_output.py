@@ -1,0 +1,129 @@
+"""With ``output=`` the promises of a run hold for programs: recorded first, never twice, taken up again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from headrace import Job, Result, RunRefused, StorageFailed, fan_out, open_runner
+from headrace.simulator import Profile, RequestLog, Simulator
+
+from .conftest import Loop
+from .jobs import params, received, simulator
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+
+
+def test_a_result_that_is_handed_out_is_in_the_file(loop: Loop, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+
+    async def main() -> None:
+        jobs = [Job(params(n), id=f"job-{n}") for n in range(50)]
+        async with open_runner(output=output, simulate=simulator()) as runner, runner.map(jobs) as results:
+            async for result in results:
+                assert result.job.id in {record["custom_id"] for record in lines(output)}
+
+    loop(main)
+
+    assert len(lines(output)) == 50
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "openai"])
+def test_what_is_recorded_comes_from_the_file_and_is_not_sent_again(
+    loop: Loop, tmp_path: Path, dialect: Any
+) -> None:
+    """Break in the middle, run again: every job has its result, none was answered twice for the file."""
+    output = tmp_path / "out.jsonl"
+    jobs = [Job(params(n), id=f"job-{n}", context=n) for n in range(60)]
+
+    async def first() -> None:
+        settings: Any = {"output": output, "dialect": dialect, "simulate": simulator(), "concurrency": 2}
+        async with open_runner(**settings) as runner, runner.map(jobs) as results:
+            async for result in results:
+                if result.position >= 30:
+                    break
+
+    loop(first)
+    before = lines(output)
+    again = simulator()
+
+    async def second() -> list[Result[int]]:
+        return await fan_out(jobs, output=output, dialect=dialect, simulate=again)
+
+    results = loop(second)
+
+    assert [result.job.context for result in results] == list(range(60))
+    assert all(result.error is None and result.text and result.usage.output == 4 for result in results)
+    assert {result.job.id for result in results if result.recorded} == {r["custom_id"] for r in before}
+    assert received(again) == 60 - len(before)
+    assert len({record["custom_id"] for record in lines(output)}) == len(lines(output)) == 60
+
+
+def test_jobs_without_ids_are_known_by_what_they_say(loop: Loop, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    jobs = [params(0), params(0), params(1)]
+
+    async def run() -> list[bool]:
+        return [result.recorded for result in await fan_out(jobs, output=output, simulate=simulator())]
+
+    assert loop(run) == [False] * 3
+    assert loop(run) == [True] * 3
+
+
+def test_a_failure_for_good_comes_from_the_error_file(loop: Loop, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    api = Simulator(Profile(known_models=("other",), ttft=0), log=RequestLog(keep=False))
+
+    async def run() -> list[Any]:
+        results = await fan_out([params(0), params(1)], output=output, simulate=api)
+        return [
+            (r.recorded, r.error.kind, r.error.status, "model" in str(r.error)) for r in results if r.error
+        ]
+
+    assert loop(run) == [(False, "rejected", 404, True)] * 2
+    assert [(kind, model) for _, kind, _, model in loop(run)] == [("rejected", True)] * 2
+    assert api.log.statuses[404] == 2
+
+
+def test_another_recipe_is_refused_before_anything_is_sent(loop: Loop, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+
+    async def run(model: str) -> None:
+        await fan_out([params(0)], output=output, model=model, simulate=simulator())
+
+    loop(run, "one")
+
+    with pytest.raises(RunRefused, match="model"):
+        loop(run, "two")
+
+
+def test_an_output_that_is_held_is_refused(loop: Loop, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+
+    async def main() -> None:
+        holder = open_runner(output=output, simulate=simulator())
+        async with holder, open_runner(output=output, simulate=simulator()):
+            pass
+
+    with pytest.raises(RunRefused, match="in use by process"):
+        loop(main)
+
+
+def test_an_output_that_takes_nothing_more_is_an_exception(
+    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object, data: bytes) -> None:
+        raise StorageFailed("No space left on device")
+
+    async def main() -> None:
+        await fan_out([params(0)], output=tmp_path / "out.jsonl", simulate=simulator())
+
+    monkeypatch.setattr("headrace.output.OpenedOutput.append_results", full)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with pytest.raises(StorageFailed, match="No space left"):
+        loop(main)
