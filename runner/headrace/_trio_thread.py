@@ -70,15 +70,16 @@ def _call(function: Callable[[], object]) -> None:
 
 def run_on_trio_thread(work: Callable[[], Awaitable[T]]) -> T:
     """Work in a thread, and wait for it without doing anything else. Ctrl-C cancels the work."""
-    thread = TrioThread(work, done=lambda: None)
+    over = threading.Event()  # an interrupted Thread.join takes the thread for ended
+    thread = TrioThread(work, done=over.set)
     thread.start()
     try:
         with _interruptible():
-            thread.join()
-    except KeyboardInterrupt:
-        thread.cancel()
+            over.wait()
+    finally:
+        if not over.is_set():
+            thread.cancel()
         thread.join()
-        raise
     return thread.result()
 
 

@@ -21,6 +21,7 @@ from headrace.actors._messages import Stop
 from headrace.dialects import RequestOptions
 from headrace.options import (
     Concurrency,
+    Durability,
     InputFormat,
     OnBadLine,
     OnChange,
