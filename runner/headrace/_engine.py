@@ -12,10 +12,11 @@ import trio
 
 from headrace._crossing import Crossing
 from headrace._desk import CLOSED, Desk, TicketIntake
+from headrace._ending import last_sync, rescue
 from headrace._exception_groups import ungrouped
 from headrace._exceptions import StorageFailed
 from headrace._recorded import RecordedResults
-from headrace._run_file import exchange_of, last_sync, open_client, rescue, rules_of
+from headrace._run_file import exchange_of, open_client, rules_of
 from headrace._runner import Outcome, Setup, supervise
 from headrace._settings import Settings
 from headrace.actors.monitor import Tally

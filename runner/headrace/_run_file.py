@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import random
-import resource
-import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from pathlib import Path
+from functools import partial
 
-import attrs
 import trio
 
-from headrace._exceptions import StorageFailed
-from headrace._runner import Outcome, Setup, sparing_collector, supervise
-from headrace.actors._messages import Finished, Stop
+from headrace._ending import last_sync, order, rescue
+from headrace._exceptions import RunRefused, StorageFailed
+from headrace._runner import Setup, sparing_collector, supervise
+from headrace.actors._messages import Stop
 from headrace.actors.dispatcher import Rules
 from headrace.actors.worker import Exchange, OpensLanes
 from headrace.dialects import Dialect
 from headrace.endpoint import Endpoint
-from headrace.inputs import Inputs, open_inputs
 from headrace.intake import Intake
 from headrace.journal import recipe_digest
 from headrace.money import Budget
@@ -35,58 +30,12 @@ from headrace.retrying import RunRetryPolicy
 from headrace.scanning import InputScan, scan_inputs
 from headrace.simulator import Simulator, in_memory_connector
 from headrace.statistics import Snapshot
-from headrace.stopping import StopRules
-from headrace.storage import Storage, append_all
+from headrace.stopping import StopReason, StopRules
 from headrace.summary import Summary, summarize
+from headrace.world import World
 from headrace_client import AsyncAPIClient
 from headrace_client._version import __version__
-from headrace_client.transport import ConnectionPool, Connector, connect_tcp
-
-
-@attrs.frozen(kw_only=True)
-class World:
-    """What a run touches outside itself; a test puts its own in the place of each."""
-
-    storage: Storage
-    spool: Path
-    """Where answers go that the output cannot take."""
-    open_inputs: Callable[[RunOptions], Inputs]
-    connect: Connector
-    wall_clock: Callable[[], float]
-    """Seconds since the epoch."""
-    dice: Callable[[], float]
-    """Uniform in [0, 1)."""
-    most_connections: int = 8_192
-    """What the machine allows: each job in flight has one."""
-
-
-def real_world(storage: Storage) -> World:
-    """Return the network and the clock of this machine. ``storage``: its disk, which the caller closes."""
-    return World(
-        storage=storage,
-        spool=Path(tempfile.gettempdir()) / f"headrace-{os.getpid()}.jsonl",
-        open_inputs=lambda options: open_inputs(options.inputs, first=options.first),
-        connect=connect_tcp,
-        wall_clock=time.time,
-        dice=random.random,
-        most_connections=_descriptors() - _RESERVED,
-    )
-
-
-_MOST_DESCRIPTORS = 16_384
-_RESERVED = 64
-"""File descriptors for all that is no connection."""
-
-
-def _descriptors() -> int:
-    """How many files this process may open, asking for all that it is allowed to."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(hard, _MOST_DESCRIPTORS) if hard != resource.RLIM_INFINITY else _MOST_DESCRIPTORS
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return wanted
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return wanted
-
+from headrace_client.transport import ConnectionPool
 
 Display = Callable[[int | None], AbstractContextManager[Callable[[Snapshot], None]]]
 """Opens a live view, given the number of jobs to send (None: unknown)."""
@@ -106,6 +55,8 @@ async def run_file(
     in the summary. ``stops``: wishes to end early; ``notify``: takes lines for the user.
     """
     prepared = await prepare(options, world.open_inputs(options))
+    if options.ordered and not prepared.inputs.rereadable:
+        raise RunRefused("--ordered reads the input once more at the end: give it regular files")
     scan = scan_input(options, prepared)
     paths = output_paths(options.output or default_output(options.inputs))
     opened = open_output(
@@ -140,14 +91,22 @@ async def run_file(
                     ),
                     rules=rules,
                     output=opened,
+                    sync=partial(world.in_thread, opened.sync) if options.durability == "fsync" else None,
                     stops=stops(),
                     show=show,
                 )
             )
-    rescued = rescue(outcome.unsaved, world, paths)
+    notices = rescue(outcome.unsaved, world, paths)
+    reasons = outcome.reasons
+    if options.durability != "none":
+        reasons += await last_sync(opened, world)
+    if options.ordered and scan is not None and not reasons:
+        told, reasons = order(world.storage, paths.results, prepared, scan)
+        notices += told
     with suppress(StorageFailed):  # a disk that is full has been told about already
         opened.save_pacing(rules.pacing.levels(trio.current_time(), world.wall_clock()))
-    return _summary(outcome, opened, intake, scan, paths, rescued)
+    prepared.inputs.close()
+    return _summary(outcome.snapshot, reasons, opened, intake, scan, paths, notices)
 
 
 def scan_input(options: RunOptions, prepared: Prepared) -> InputScan | None:
@@ -185,6 +144,7 @@ async def open_client(
     async with trio.open_nursery() as nursery:
         connect = world.connect if simulator is None else in_memory_connector(simulator, nursery)
         pool = ConnectionPool(connect=connect)
+        nursery.start_soon(pool.watchdog.run)
         try:
             yield AsyncAPIClient(
                 version=__version__,
@@ -250,21 +210,9 @@ def _budget(options: RunOptions) -> Budget | None:
     return Budget(limit=options.max_cost, prices=options.prices or own_prices())
 
 
-def rescue(unsaved: list[Finished], world: World, paths: OutputPaths) -> tuple[str, ...]:
-    """Put answers that the output could not take where there may be room; say where."""
-    answers = [finished.record for finished in unsaved if finished.failure is None]
-    if not answers:
-        return ()
-    what = f"{len(answers):,} answers that {paths.results} could not take"
-    try:
-        append_all(world.storage, world.spool, b"".join(answers))
-    except OSError as error:
-        return (f"{what} are lost, and will be paid for again: {world.spool}: {error.strerror or error}",)
-    return (f"{what} are in {world.spool}: append them with 'cat {world.spool} >> {paths.results}'",)
-
-
 def _summary(
-    outcome: Outcome,
+    run: Snapshot,
+    reasons: list[StopReason],
     opened: OpenedOutput,
     intake: Intake,
     scan: InputScan | None,
@@ -272,12 +220,14 @@ def _summary(
     notices: tuple[str, ...],
 ) -> Summary:
     counts = opened.counts
+    if scan is not None and scan.duplicates:
+        notices += (f"{scan.duplicates:,} lines have the id of an earlier one, and were left out",)
     return summarize(
         input=intake.lines if scan is None else scan.jobs + scan.bad_lines,
         done_before=intake.skipped if scan is None else counts.done,
         failed_before=0 if scan is None else counts.failed,
-        run=outcome.snapshot,
-        reasons=outcome.reasons,
+        run=run,
+        reasons=reasons,
         output=paths.results,
         errors=paths.errors,
         notices=notices,

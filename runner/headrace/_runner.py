@@ -25,6 +25,7 @@ from headrace.actors._channels import queued
 from headrace.actors._messages import Event, Finished, Inbox, Interrupted, Pending, Stop
 from headrace.actors.monitor import Tally, monitor
 from headrace.actors.reader import ReadsLines, reader
+from headrace.actors.syncer import syncer
 from headrace.actors.writer import TakesRecords, writer
 from headrace.statistics import Snapshot
 from headrace.stopping import StopReason
@@ -41,6 +42,8 @@ class Setup(Generic[T]):
     exchange: working.Exchange
     rules: dispatching.Rules
     output: TakesRecords
+    sync: Callable[[], Awaitable[None]] | None = None
+    """Brings what was written to the platter; jobs count as done afterwards. None: when they are written."""
     stops: AsyncIterable[Stop]
     """Wishes to end early, from outside: signals."""
     show: Callable[[Snapshot], None] | None = None
@@ -69,7 +72,7 @@ async def supervise(setup: Setup[Any]) -> Outcome:
     results_send, results = trio.open_memory_channel[Finished](math.inf)
     events_send, events = trio.open_memory_channel[Event](math.inf)
     in_flight = trio.CancelScope()
-    counting, writing = _Kept[Snapshot](), _Kept[list[Finished]]()
+    counting, writing, syncing = _Kept[Snapshot](), _Kept[list[Finished]](), _Kept[list[StopReason]]()
     dispatcher_ends = dispatching.Channels(
         inbox=inbox,
         demand=demand_send,
@@ -81,7 +84,12 @@ async def supervise(setup: Setup[Any]) -> Outcome:
     tally = setup.tally or Tally(started_at=trio.current_time())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(counting.keep, monitor, events, tally, setup.watch, setup.show)
-        nursery.start_soon(writing.keep, writer, results, inbox_send.clone(), events_send, setup.output)
+        if setup.sync is None:
+            written_send = events_send
+        else:
+            written_send, written = trio.open_memory_channel[Event](math.inf)
+            nursery.start_soon(syncing.keep, syncer, written, inbox_send.clone(), events_send, setup.sync)
+        nursery.start_soon(writing.keep, writer, results, inbox_send.clone(), written_send, setup.output)
         hire = await nursery.start(_work, worker_ends, setup, in_flight)
         async with trio.open_nursery() as feeding:
             feeding.start_soon(reader, setup.source, demand, inbox_send.clone(), setup.item_of)
@@ -95,7 +103,8 @@ async def supervise(setup: Setup[Any]) -> Outcome:
                 hire,
             )
             feeding.cancel_scope.cancel()
-    return Outcome(snapshot=counting.value, reasons=reasons, unsaved=writing.value)
+    late = [] if setup.sync is None else [reason for reason in syncing.value if reason not in reasons]
+    return Outcome(snapshot=counting.value, reasons=reasons + late, unsaved=writing.value)
 
 
 async def _work(

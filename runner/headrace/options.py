@@ -19,6 +19,7 @@ OnBadLine = Literal["record", "refuse"]
 OnDuplicate = Literal["refuse", "first"]
 OnChange = Literal["refuse", "rerun", "skip"]
 RetryFailed = Literal["all", "transient", "none"]
+Durability = Literal["none", "flush", "fsync"]
 
 Concurrency = int | Literal["auto"]
 """Jobs in flight at most; auto: found while the run goes on."""
@@ -40,6 +41,8 @@ class RunOptions:
     on_change: OnChange = "refuse"
     retry_failed: RetryFailed = "transient"
     restart: bool = False
+    durability: Durability = "flush"
+    ordered: bool = False
 
     base_url: str | None = None
     api_key_file: Path | None = None

@@ -114,3 +114,8 @@ class OpenedOutput:
     def append_errors(self, data: bytes) -> None:
         """Append whole lines to the error file. Raises `StorageFailed`, with nothing of them left there."""
         self.errors.append(data)
+
+    def sync(self) -> None:
+        """Return when all that was appended would survive a power failure. Raises `StorageFailed`."""
+        self.results.sync()
+        self.errors.sync()

@@ -140,13 +140,12 @@ class LineFile:
     size: int
     """Bytes of whole lines in the file."""
     _damaged: bool = False
+    _unsynced: bool = False
 
     def append(self, lines: bytes) -> None:
         """Append whole lines. Raises `StorageFailed`, with what a failing disk took of them cut off (P9)."""
         if self._damaged:
-            raise StorageFailed(
-                f"{self.path} is not written any more: an earlier write left half a line there"
-            )
+            raise StorageFailed(f"{self.path} is not written any more after an earlier failure")
         with storage_errors("write", self.path):
             try:
                 append_all(self._storage, self.path, lines)
@@ -154,16 +153,23 @@ class LineFile:
                 self._cut_back()
                 raise
         self.size += len(lines)
+        self._unsynced = True
 
     def sync(self) -> None:
-        """Return when all lines would survive a power failure.
+        """Return when all lines appended before would survive a power failure.
 
-        Raises `StorageFailed`: what is on the disk is then unknown, and a second sync would not tell (P10).
+        Raises `StorageFailed`: what is on the disk is then unknown, a second sync would not tell, and nothing
+        more is appended (P10). May run in a thread while lines are appended.
         """
-        self._damaged = True
-        with storage_errors("flush", self.path):
-            self._storage.sync(self.path)
-        self._damaged = False
+        if not self._unsynced:
+            return
+        self._unsynced = False  # before the call: what is appended meanwhile is for the next one
+        try:
+            with storage_errors("flush", self.path):
+                self._storage.sync(self.path)
+        except StorageFailed:
+            self._damaged = True
+            raise
 
     def _cut_back(self) -> None:
         try:

@@ -13,7 +13,7 @@ import attrs
 import outcome
 import trio
 
-from headrace._run_file import World, run_file
+from headrace._run_file import run_file
 from headrace.actors._messages import Stop
 from headrace.dialects import RequestOptions
 from headrace.inputs import InputFile, Inputs
@@ -23,6 +23,7 @@ from headrace.simulator._asgi import App
 from headrace.statistics import Snapshot
 from headrace.stopping import ExitCode, StopReason
 from headrace.summary import Summary
+from headrace.world import World
 from tests.runner.disk import SimulatedDisk
 
 INPUT, OUTPUT = Path("/in/jobs.jsonl"), Path("/out/results.jsonl")

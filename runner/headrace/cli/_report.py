@@ -28,8 +28,9 @@ def run_and_report(
     """Run the jobs, print the summary, and return the exit code."""
     import trio
 
-    from headrace._run_file import real_world, run_file
+    from headrace._run_file import run_file
     from headrace.storage import DiskStorage
+    from headrace.world import real_world
 
     notify = _say_nothing if quiet else _say
     with DiskStorage() as storage:

@@ -90,6 +90,14 @@ _output = _group(
         help="Where results go [default: INPUT's name + .results.jsonl].",
     ),
     click.option("--keep", metavar="FIELDS", help="Input fields to copy into the records: a,b.c"),
+    click.option("--ordered", is_flag=True, help="At the end, write a copy in the order of the input, too."),
+    click.option(
+        "--durability",
+        type=click.Choice(["none", "flush", "fsync"]),
+        default="flush",
+        show_default=True,
+        help="When a job counts as done: handed to the system, or (fsync) on the disk.",
+    ),
 )
 _resume = _group(
     click.option(

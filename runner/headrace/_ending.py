@@ -1,0 +1,48 @@
+"""What is done when the last record of a run is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from headrace._exceptions import StorageFailed
+from headrace.actors._messages import Finished
+from headrace.ordering import write_ordered
+from headrace.output import OpenedOutput, OutputPaths
+from headrace.preparing import Prepared
+from headrace.scanning import InputScan
+from headrace.stopping import ExitCode, StopReason
+from headrace.storage import Storage, append_all
+from headrace.world import World
+
+
+async def last_sync(opened: OpenedOutput, world: World) -> list[StopReason]:
+    """Bring what a run has written to the platter, at its end; return what went wrong."""
+    try:
+        await world.in_thread(opened.sync)
+    except StorageFailed as error:
+        return [StopReason(ExitCode.STORAGE, str(error))]
+    return []
+
+
+def rescue(unsaved: list[Finished], world: World, paths: OutputPaths) -> tuple[str, ...]:
+    """Put answers that the output could not take where there may be room; say where."""
+    answers = [finished.record for finished in unsaved if finished.failure is None]
+    if not answers:
+        return ()
+    what = f"{len(answers):,} answers that {paths.results} could not take"
+    try:
+        append_all(world.storage, world.spool, b"".join(answers))
+    except OSError as error:
+        return (f"{what} are lost, and will be paid for again: {world.spool}: {error.strerror or error}",)
+    return (f"{what} are in {world.spool}: append them with 'cat {world.spool} >> {paths.results}'",)
+
+
+def order(
+    storage: Storage, output: Path, prepared: Prepared, scan: InputScan
+) -> tuple[tuple[str, ...], list[StopReason]]:
+    """Write the output's ordered twin; say where it is, or why there is none."""
+    try:
+        twin = write_ordered(storage, output, prepared.inputs, prepared.dialect, scan.identities())
+    except StorageFailed as error:
+        return (), [StopReason(ExitCode.STORAGE, str(error))]
+    return (f"in the order of the input: {twin}",), []

@@ -1,0 +1,66 @@
+"""What a run touches outside itself: the disk, the network, the clock, the dice, threads."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import attrs
+import trio
+
+from headrace.inputs import Inputs, open_inputs
+from headrace.options import RunOptions
+from headrace.storage import Storage
+from headrace_client.transport import Connector, connect_tcp
+
+
+@attrs.frozen(kw_only=True)
+class World:
+    """What a run touches outside itself; a test puts its own in the place of each."""
+
+    storage: Storage
+    spool: Path
+    """Where answers go that the output cannot take."""
+    open_inputs: Callable[[RunOptions], Inputs]
+    connect: Connector
+    wall_clock: Callable[[], float]
+    """Seconds since the epoch."""
+    dice: Callable[[], float]
+    """Uniform in [0, 1)."""
+    in_thread: Callable[[Callable[[], None]], Awaitable[None]] = trio.to_thread.run_sync
+    """Runs what blocks: under virtual time there are no threads."""
+    most_connections: int = 8_192
+    """What the machine allows: each job in flight has one."""
+
+
+def real_world(storage: Storage) -> World:
+    """Return the network and the clock of this machine. ``storage``: its disk, which the caller closes."""
+    return World(
+        storage=storage,
+        spool=Path(tempfile.gettempdir()) / f"headrace-{os.getpid()}.jsonl",
+        open_inputs=lambda options: open_inputs(options.inputs, first=options.first),
+        connect=connect_tcp,
+        wall_clock=time.time,
+        dice=random.random,
+        most_connections=_descriptors() - _RESERVED,
+    )
+
+
+_MOST_DESCRIPTORS = 16_384
+_RESERVED = 64
+"""File descriptors for all that is no connection."""
+
+
+def _descriptors() -> int:
+    """How many files this process may open, asking for all that it is allowed to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, _MOST_DESCRIPTORS) if hard != resource.RLIM_INFINITY else _MOST_DESCRIPTORS
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
