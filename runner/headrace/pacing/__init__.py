@@ -16,7 +16,6 @@ Rules of this package:
 """
 
 from ._concurrency import Concurrency
-from ._fixed import FixedPacing
 from ._hold import FIRST_HOLD, LONGEST_HOLD, PROBE_PATIENCE
 from ._pacing import Pacing
 from ._pool import Pool
@@ -28,7 +27,6 @@ __all__ = [
     "PROBE_PATIENCE",
     "Binding",
     "Concurrency",
-    "FixedPacing",
     "Pacing",
     "Pool",
     "Resource",

@@ -38,6 +38,10 @@ class Estimates:
         output = self.output if longest is None or longest > self.output else longest
         return 1.0, size * self.tokens_per_byte, output
 
+    def reserve(self, request: JobRequest, cost: Cost) -> Cost:
+        """What the server sets aside until it has counted: by size, cache reads included."""
+        return cost[0], max(cost[1], len(request.body) * TOKENS_PER_BYTE), cost[2]
+
     def learn(self, request: JobRequest, usage: Usage) -> None:
         """Take in what an answer did cost. Input that was read from the cache is not counted by the limit."""
         self._answers += 1

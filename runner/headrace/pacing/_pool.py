@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TypeVar
 
 import attrs
 
@@ -18,8 +19,13 @@ from ._search import RateSearch
 from ._server import ServerBucket
 from ._values import RESOURCES, Binding, Cost, Refusal, Resource, StatedLimits, readings
 
+T = TypeVar("T")
+
+_NOTHING: Cost = (0.0, 0.0, 0.0)
 _LATE = 0.05
 """Seconds: so much of a late wake-up is caught up with."""
+_COUNTED_AFTER = 0.2
+"""Seconds: of younger jobs the server may still hold more than they cost, without having told so."""
 _ROUNDING: Mapping[Resource, float] = {"requests": 0.0, "input": 1_000.0, "output": 1_000.0}
 """How coarse Anthropic tells what remains."""
 _STATED_SECONDS = 1.0
@@ -43,12 +49,13 @@ class Pool:
     search: RateSearch | None = attrs.field(factory=RateSearch)
     server: dict[Resource, ServerBucket] = attrs.field(factory=dict[Resource, ServerBucket])
     _allowances: dict[Resource, Bucket] = attrs.field(factory=dict[Resource, Bucket])
-    _gates: list[tuple[int, ServerBucket | Bucket]] = attrs.field(
-        factory=list[tuple[int, ServerBucket | Bucket]]
-    )
+    _server_gates: list[tuple[int, ServerBucket]] = attrs.field(factory=list[tuple[int, ServerBucket]])
+    _allowance_gates: list[tuple[int, Bucket]] = attrs.field(factory=list[tuple[int, Bucket]])
     _history: History = attrs.field(factory=History)
+    _withheld: History = attrs.field(factory=History)
+    """By how much what the server sets aside is more than what jobs cost."""
     _in_flight: int = 0
-    _costed: tuple[JobRequest, Cost] | None = None
+    _costed: tuple[JobRequest, Cost, Cost] | None = None
 
     def ready_at(self, request: JobRequest, now: float) -> float:
         """Return the time from which a job may be sent, as far as limits go; `binds` says what decides."""
@@ -58,18 +65,21 @@ class Pool:
         ready, self.binds = self.hold.ready_at(now), "server"
         if self.search is not None and (at := self.search.ready_at(now)) > ready:
             ready = at
-        cost = self._cost(request)
-        for index, gate in self._gates:
+        cost, reserve = self._costs(request)
+        for index, gate in self._server_gates:
+            if (at := gate.ready_at(reserve[index], now)) > ready:
+                ready, self.binds = at, RESOURCES[index]
+        for index, gate in self._allowance_gates:
             if (at := gate.ready_at(cost[index], now)) > ready:
                 ready, self.binds = at, RESOURCES[index]
         return ready
 
     def admitted(self, request: JobRequest, now: float) -> None:
         """Note that a job is sent at ``now``."""
-        cost = self._cost(request)
-        for index, gate in self._gates:
-            gate.take(cost[index])
+        cost, reserve = self._costs(request)
+        self._take(reserve, cost)
         self._history.add(cost, now)
+        self._withheld.add(_minus(reserve, cost), now)
         self._in_flight += 1
         self.hold.admitted(now)
         if self.search is not None:
@@ -85,8 +95,9 @@ class Pool:
         if self.search is not None:
             self.search.answered()
         if not self.estimates.reserves_output:
-            expected = self.estimates.cost(request)
-            self._correct(0.0, usage.input + usage.cache_creation - expected[1], usage.output - expected[2])
+            cost, reserve = self._costs(request)
+            spent = 1.0, float(usage.input + usage.cache_creation), float(usage.output)
+            self._take(_minus(spent, reserve), _minus(spent, cost))
         self.estimates.learn(request, usage)
         self._observe(limits, started_at, now)
 
@@ -100,11 +111,8 @@ class Pool:
     ) -> None:
         """Note a failure that is no 429. A server without capacity has not touched the quota."""
         self._in_flight -= 1
-        expected = self.estimates.cost(request)
         if kind == "overloaded" and not self.estimates.reserves_output:
-            self._correct(*(-amount for amount in expected))
-        else:
-            self._correct(0.0, 0.0, -expected[2])
+            self._give_back(request)
         self._observe(limits, started_at, now)
 
     def refused(
@@ -120,10 +128,11 @@ class Pool:
     ) -> None:
         """Note a 429. ``retry_after``: seconds, None if the server does not say; ``dice``: in [0, 1)."""
         self._in_flight -= 1
-        cost = self.estimates.cost(request)
+        cost, reserve = self._costs(request)
         self._history.add(cost, now, times=-1)
+        self._withheld.add(_minus(reserve, cost), now, times=-1)
         if not self.estimates.reserves_output:
-            self._correct(*(-amount for amount in cost))
+            self._give_back(request)
         self._observe(limits, started_at, now)
         if refusal == "concurrency":
             return
@@ -131,7 +140,7 @@ class Pool:
             self._searching().too_steep(max(1.0, self._history.since(now - 1.0)[0]), now)
             self.hold.refused(now + (self.hold.backoff(dice) if retry_after is None else retry_after))
             return
-        short = self._short(cost, limits)
+        short = self._short(reserve, limits)
         for resource, reading in short.items():
             self.server[resource].refused(reading, now)
         if not short:
@@ -139,7 +148,7 @@ class Pool:
         if retry_after is not None:
             self.hold.refused(now + retry_after)
         elif short:
-            self.hold.refused(self._filled_at(short, cost, now))
+            self.hold.refused(self._filled_at(short, reserve, now))
         else:
             self.hold.refused(now + self.hold.backoff(dice))
 
@@ -150,7 +159,8 @@ class Pool:
     def rate(self) -> float | None:
         """Jobs a second that the known limits allow; None if none is known."""
         mean = (1.0, self.estimates.input, self.estimates.output)
-        rates = [self._inflow(gate) / mean[index] for index, gate in self._gates if mean[index]]
+        rates = [gate.inflow / mean[index] for index, gate in self._server_gates if mean[index]]
+        rates += [gate.rate / mean[index] for index, gate in self._allowance_gates if mean[index]]
         return min(rates, default=None)
 
     def levels(self, now: float) -> dict[str, object]:
@@ -171,17 +181,22 @@ class Pool:
                 case _:
                     pass
 
-    def _cost(self, request: JobRequest) -> Cost:
+    def _costs(self, request: JobRequest) -> tuple[Cost, Cost]:
+        """What a job is expected to cost, and what the server sets aside for it at first."""
         if self._costed is None or self._costed[0] is not request:
-            self._costed = request, self.estimates.cost(request)
-        return self._costed[1]
+            cost = self.estimates.cost(request)
+            self._costed = request, cost, self.estimates.reserve(request, cost)
+        return self._costed[1], self._costed[2]
 
-    def _correct(self, *amounts: float) -> None:
-        for index, gate in self._gates:
-            gate.take(amounts[index])
+    def _take(self, reserve: Cost, cost: Cost) -> None:
+        for index, gate in self._server_gates:
+            gate.take(reserve[index], cost[index])
+        for index, gate in self._allowance_gates:
+            gate.take(cost[index])
 
-    def _inflow(self, gate: ServerBucket | Bucket) -> float:
-        return gate.inflow if isinstance(gate, ServerBucket) else gate.rate
+    def _give_back(self, request: JobRequest) -> None:
+        cost, reserve = self._costs(request)
+        self._take(_minus(_NOTHING, reserve), _minus(_NOTHING, cost))
 
     def _searching(self) -> RateSearch:
         if self.search is None:
@@ -192,18 +207,21 @@ class Pool:
         if limits is None:
             return
         since = self._history.since(started_at)
+        withheld = self._withheld.since(now - _COUNTED_AFTER)
         for resource, reading in readings(limits).items():
             own = self.server.get(resource)
             if own is None:
                 self._first_seen(resource, reading, now)
             else:
+                index = RESOURCES.index(resource)
                 pending = self._in_flight * self.estimates.output if resource == "output" else 0.0
                 limit = own.limit
                 own.observe(
                     reading,
-                    sent_since=since[RESOURCES.index(resource)],
+                    sent_since=since[index],
                     waited=now - started_at,
                     pending=pending,
+                    withheld=withheld[index],
                     now=now,
                 )
                 if own.limit != limit:
@@ -227,12 +245,8 @@ class Pool:
                     self._allowances[resource] = Bucket(rate, depth, depth, now)
                 else:
                     own.retune(rate, depth, now)
-        self._gates = [
-            (index, gates[resource])
-            for gates in (self.server, self._allowances)
-            for index, resource in enumerate(RESOURCES)
-            if resource in gates
-        ]
+        self._server_gates = _lined_up(self.server)
+        self._allowance_gates = _lined_up(self._allowances)
 
     def _allowed(self, resource: Resource) -> float | None:
         """The rate a second that the user allows; None for all that there is."""
@@ -255,3 +269,11 @@ class Pool:
 
     def _filled_at(self, short: Mapping[Resource, Limit], cost: Cost, now: float) -> float:
         return max(self.server[resource].ready_at(cost[RESOURCES.index(resource)], now) for resource in short)
+
+
+def _lined_up(gates: Mapping[Resource, T]) -> list[tuple[int, T]]:
+    return [(index, gates[resource]) for index, resource in enumerate(RESOURCES) if resource in gates]
+
+
+def _minus(cost: Cost, other: Cost) -> Cost:
+    return cost[0] - other[0], cost[1] - other[1], cost[2] - other[2]

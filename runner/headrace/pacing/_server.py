@@ -11,8 +11,6 @@
 
 from __future__ import annotations
 
-import math
-
 import attrs
 
 from headrace_client._ratelimit import Limit
@@ -22,10 +20,13 @@ from ._bucket import Bucket
 _SHALLOW = 8.0
 """A bucket of fewer units runs over between two of our requests: its readings do not show the inflow."""
 _NEARLY_FULL = 0.9
-_CERTAINTY = 20.0
-"""A window is long enough when the rounding is so many times smaller than what should have flowed in."""
-_WINDOW = (1.0, 10.0)
+_MORE = 1.05
+_CERTAINTY = 2.0
+"""So many times what is uncertain must be missing before a window ends early."""
+_WINDOW = (0.5, 10.0)
 """Seconds: the shortest and the longest window for the inflow."""
+_WEIGHT = 0.7
+"""Of what the latest window shows."""
 _LEAST = 0.02
 """The share of a limit that we always count on."""
 _MARGIN = 0.1
@@ -52,16 +53,14 @@ class ServerBucket:
     """All that was ever taken for jobs."""
     _seen: tuple[float, float, float] | None = None
     """The reading at which the window began: time, remaining, spent."""
-    _ran_over: bool = False
 
     @classmethod
     def first_seen(cls, reading: Limit, *, rounding: float, now: float) -> ServerBucket:
-        """Begin with the first reading: with what is left for certain."""
+        """Begin with the first reading."""
         limit, remaining = float(reading.limit or 0), float(reading.remaining or 0)
         rate = limit / 60
         depth = max(1.0, remaining)
-        level = max(0.0, remaining - rounding / 2)
-        self = cls(limit=limit, rounding=rounding, inflow=rate, bucket=Bucket(rate, depth, level, now))
+        self = cls(limit=limit, rounding=rounding, inflow=rate, bucket=Bucket(rate, depth, remaining, now))
         self._tune(depth, now)
         self._seen = (now, remaining, 0.0)
         return self
@@ -70,34 +69,37 @@ class ServerBucket:
     def margin(self) -> float:
         """What is left in the bucket on purpose."""
         depth = self.bucket.depth
-        return min(_MARGIN * depth, _MARGIN_SECONDS * self.inflow) if depth >= _SHALLOW else 0.0
+        if depth < _SHALLOW * max(1.0, self.rounding):
+            return 0.0 if depth < _SHALLOW else _MARGIN * depth
+        return max(min(_MARGIN * depth, _MARGIN_SECONDS * self.inflow), self.rounding / 2)
 
     def ready_at(self, amount: float, now: float) -> float:
         """Return the time from which ``amount`` may be taken."""
         return self.bucket.ready_at(amount + self.margin, now)
 
-    def take(self, amount: float) -> None:
-        """Debit what a job is expected to take, or correct it afterwards."""
-        self.spent += amount
-        self.bucket.take(amount)
+    def take(self, reserve: float, cost: float) -> None:
+        """Debit what the server sets aside for a job, and note what it will come to; or correct both."""
+        self.spent += cost
+        self.bucket.take(reserve)
 
     def observe(
-        self, reading: Limit, *, sent_since: float, waited: float, pending: float, now: float
+        self, reading: Limit, *, sent_since: float, waited: float, pending: float, withheld: float, now: float
     ) -> None:
         """Take in what an answer's headers say.
 
         ``sent_since``: what was taken for jobs that were sent after the one that is answered, ``waited``
         seconds ago. ``pending``: what has been taken ahead of what the server counts only in the end.
+        ``withheld``: what it may have set aside for the youngest jobs beyond what they will cost.
         """
         if reading.limit and reading.limit != self.limit:
             self._relimit(float(reading.limit), now)
         if reading.remaining is None:
             return
         remaining = float(reading.remaining)
-        self._measure(remaining, now)
+        self._measure(remaining - pending, self.rounding + withheld, now)
         self._tune(max(self.bucket.depth, remaining), now)
         at_start = remaining + self.inflow * waited - sent_since
-        low = min(remaining, at_start) - pending - self.rounding / 2
+        low = min(remaining, at_start) - pending - withheld - self.rounding / 2
         high = max(remaining, at_start) + max(1.0, self.rounding / 2)
         self.bucket.level = min(self.bucket.depth, max(low, min(self.bucket.level, high)))
 
@@ -120,24 +122,21 @@ class ServerBucket:
         rate = self.inflow * (self.factor * _JITTER if depth < _SHALLOW else 1.0)
         self.bucket.retune(rate, depth, now)
 
-    def _measure(self, remaining: float, now: float) -> None:
-        """Compare with the reading at which the window began, if that is long enough ago."""
+    def _measure(self, remaining: float, noise: float, now: float) -> None:
+        """Compare with the reading at which the window began, once the difference means something."""
         depth, nominal = self.bucket.depth, self.limit / 60
         if depth < _SHALLOW:
             return
-        self._ran_over = self._ran_over or remaining >= _NEARLY_FULL * depth
-        if self._seen is None:
+        if self._seen is None or remaining >= _NEARLY_FULL * depth:
+            if self._seen is not None:  # it runs over: there is more than we have counted on
+                self.inflow = min(nominal, self.inflow * _MORE)
             self._seen = (now, remaining, self.spent)
-        since, before, spent = self._seen
-        shortest, longest = _WINDOW
-        window = min(longest, max(shortest, _CERTAINTY * self.rounding / nominal))
-        if now - since < window:
             return
-        found = (remaining - before + self.spent - spent) / (now - since)
-        if not self._ran_over or found > self.inflow:
-            aim = min(nominal, max(_LEAST * nominal, found))
-            self.inflow += (aim - self.inflow) / 2
-        elif math.isclose(remaining, depth, rel_tol=1 - _NEARLY_FULL):
-            self.inflow = nominal
-        self._seen = (now, remaining, self.spent)
-        self._ran_over = False
+        since, before, spent = self._seen
+        elapsed = now - since
+        came = remaining - before + self.spent - spent
+        missing = self.inflow * elapsed - came
+        if elapsed >= _WINDOW[1] or (elapsed >= _WINDOW[0] and missing > _CERTAINTY * max(1.0, noise)):
+            aim = min(nominal, max(_LEAST * nominal, came / elapsed))
+            self.inflow += (aim - self.inflow) * _WEIGHT
+            self._seen = (now, remaining, self.spent)

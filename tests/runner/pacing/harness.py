@@ -1,7 +1,8 @@
-"""Runs of the whole engine against the simulator in virtual time: how long they take, how often they are refused.
+"""Runs of the whole engine against the simulator in virtual time: how long they take, how often they fail.
 
-The ideal time is that of a client that knows the limits: each bucket is full at the beginning, so a demand of
-``total`` is met when ``depth + inflow`` has reached it; the last job to be admitted then takes a mean latency.
+The ideal time is that of a client that knows the limits: each bucket is full at the beginning, so a demand
+of ``total`` is met when ``depth + inflow`` has reached it; the last job to be admitted then takes a mean
+latency.
 """
 
 from __future__ import annotations
@@ -22,7 +23,17 @@ from headrace.dialects import RequestOptions, make_dialect
 from headrace.job import Job, JobRequest
 from headrace.pacing import Concurrency, Pacing
 from headrace.retrying import RunRetryPolicy
-from headrace.simulator import Limit, Limits, Profile, RequestLog, Schedule, Simulator, in_memory_connector
+from headrace.simulator import (
+    Limit,
+    Limits,
+    Profile,
+    Ramp,
+    RequestLog,
+    Schedule,
+    Simulator,
+    in_memory_connector,
+)
+from headrace.simulator._buckets import Bucket, Slope
 from headrace.stopping import StopRules
 from headrace_client import AsyncAPIClient
 from headrace_client.transport import ConnectionPool
@@ -99,6 +110,7 @@ async def _play(scenario: Scenario) -> Report:
     simulator = Simulator(scenario.profile, schedule=scenario.schedule, seed=scenario.seed, epoch=EPOCH)
     dialect = make_dialect(scenario.dialect, RequestOptions())
     pacing, sink = scenario.pacing(), _Sink()
+    pacing.reserves_output = scenario.dialect == "openai"
     async with trio.open_nursery() as nursery:
         pool = ConnectionPool(connect=in_memory_connector(simulator, nursery))
         client = AsyncAPIClient(
@@ -190,3 +202,15 @@ def stepped_time(steps: Mapping[float, float], total: float, depth: float) -> fl
             return start + left / steps[start]
         left -= through
     raise AssertionError("the last rate lasts for ever")
+
+
+def ramped_time(limit: Limit, ramp: Ramp, total: int) -> float:
+    """The same under a bounded rise, by trying every 5 ms: nobody who does not know the bound gets there."""
+    slope, bucket, now = Slope(0.0), Bucket.full(limit, 0.0), 0.0
+    while total:
+        if bucket.wait(1, now) == 0 and slope.admit(ramp, now):
+            bucket.take(1, now)
+            total -= 1
+        else:
+            now += 0.005
+    return now
