@@ -51,16 +51,15 @@ def unreadable(error: Exception, line: bytes) -> BadLine:
     return BadLine(f"the line is no valid JSON: {reason}")
 
 
-def require_unique(line: bytes, keys: Sequence[bytes]) -> None:
-    """Raise `BadLine` if an object of the line has a key twice, given that one of ``keys`` does.
+def require_unique(line: bytes, keys: re.Pattern[bytes]) -> None:
+    """Raise `BadLine` if an object of the line has a key twice, given that one that ``keys`` finds does.
 
     Readers differ in which of the two they take. Looking for the quoted keys that decide over the request
-    costs 0.3 us each; only a suspicion is worth the exact look (8 us): ``"model"`` may be a mere value.
+    costs 1 us; only a suspicion is worth the exact look (8 us): ``"model"`` may be a mere value.
     """
-    for key in keys:
-        if line.count(key) > 1:
-            return require_all_unique(line)
-    return None
+    found = keys.findall(line)
+    if len(found) != len(set(found)):
+        require_all_unique(line)
 
 
 def require_all_unique(line: bytes) -> None:

@@ -12,7 +12,6 @@ from headrace._exceptions import HeadraceError
 from headrace.job import FailureKind, Note
 
 _ENCODE: Final = msgspec.json.Encoder().encode
-_LINE_ENDS: Final = ((b"\r", b" "), (b"\n", b" "))
 _LINE_SEPARATORS: Final = (
     ("\x85", b"\\u0085"),  # str.splitlines() ends a line here too
     ("\u2028", b"\\u2028"),
@@ -35,9 +34,8 @@ def one_line(body: bytes) -> bytes:
     Struct that skipped them). Raises `UnicodeDecodeError` if they are not. Within well-formed JSON, CR and LF
     stand only between tokens, the other line ends only in strings, where an escape says the same.
     """
-    for end, blank in _LINE_ENDS:
-        if end in body:
-            body = body.replace(end, blank)
+    if b"\n" in body or b"\r" in body:
+        body = body.replace(b"\r", b" ").replace(b"\n", b" ")
     if body.isascii():
         return body
     text = body.decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -31,7 +32,7 @@ class _Line(msgspec.Struct, gc=False):
 
 
 _DECODE_LINE: Final = msgspec.json.Decoder(_Line).decode
-_DECISIVE_KEYS: Final = (b'"custom_id"', b'"params"', b'"model"', b'"max_tokens"', b'"stream"')
+_DECISIVE_KEYS: Final = re.compile(rb'"(?:custom_id|params|model|max_tokens|stream)"')
 
 
 def line_format(options: RequestOptions) -> LineFormat:

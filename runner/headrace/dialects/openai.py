@@ -41,15 +41,8 @@ class _Line(msgspec.Struct, gc=False):
 
 
 _DECODE_LINE: Final = msgspec.json.Decoder(_Line).decode
-_DECISIVE_KEYS: Final = (
-    b'"custom_id"',
-    b'"method"',
-    b'"url"',
-    b'"body"',
-    b'"model"',
-    b'"max_tokens"',
-    b'"max_completion_tokens"',
-    b'"stream"',
+_DECISIVE_KEYS: Final = re.compile(
+    rb'"(?:custom_id|method|url|body|model|max_tokens|max_completion_tokens|stream)"'
 )
 _LIMITS: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 """The names that bound an answer's tokens. The last one is for bodies that have none: it is deprecated, but

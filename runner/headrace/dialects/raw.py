@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,7 +13,7 @@ from ._lines import check_fields, decode_object, field_id, identify_by, keep_fie
 from ._messages_api import read_request
 from ._options import RequestOptions, id_fields, overrides, recipe, refuse_unused
 
-_DECISIVE_KEYS: Final = (b'"model"', b'"max_tokens"', b'"stream"', b'"messages"')
+_DECISIVE_KEYS: Final = re.compile(rb'"(?:model|max_tokens|stream|messages)"')
 
 
 def line_format(options: RequestOptions) -> LineFormat:
