@@ -5,7 +5,8 @@
 
 Each contender runs in a process of its own against a server in another one on loopback, which answers at
 once. Figures are the contender's CPU time (user and system) in microseconds a job, the best of the rounds,
-which are interleaved. gather and aiometer use the Anthropic SDK, on the interpreter that ``--peer`` names. ``--memory``: the growth of a runner's resident memory from 10,000 jobs on.
+which are interleaved. gather and aiometer use the Anthropic SDK, on the interpreter that ``--peer`` names.
+``--memory``: the growth of a runner's resident memory from 10,000 jobs on.
 """
 
 from __future__ import annotations
@@ -196,7 +197,8 @@ def _main() -> None:
     parser.add_argument("--child", nargs=2, metavar=("NAME", "URL"))
     given = parser.parse_args()
     if given.child:
-        _contend(*given.child, given.jobs, given.in_flight)
+        name, url = given.child
+        _contend(name, url, given.jobs, given.in_flight)
         return
     server = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -22,13 +23,33 @@ from .jobs import params, received, simulator
 caller: contextvars.ContextVar[str] = contextvars.ContextVar("caller")
 
 
-def test_each_job_of_thousands_has_one_result(loop: Loop) -> None:
+def test_each_of_thousands_of_jobs_has_one_result_and_memory_stays_flat(loop: Loop) -> None:
+    alive = most_alive = 0
+
+    def gone() -> None:
+        nonlocal alive
+        alive -= 1
+
+    def jobs() -> Iterator[Job[int]]:
+        nonlocal alive
+        for n in range(10_000):
+            job = Job(params(n), context=n)
+            weakref.finalize(job, gone)
+            alive += 1
+            yield job
+
     async def main() -> list[int]:
-        jobs = (Job(params(n), context=n) for n in range(10_000))
-        async with open_runner(concurrency=64, simulate=simulator()) as runner, runner.map(jobs) as results:
-            return [result.job.context async for result in results if result.error is None]
+        nonlocal most_alive
+        seen: list[int] = []
+        async with open_runner(concurrency=64, simulate=simulator()) as runner, runner.map(jobs()) as results:
+            async for result in results:
+                assert result.error is None
+                seen.append(result.job.context)
+                most_alive = max(most_alive, alive)
+        return seen
 
     assert sorted(loop(main)) == list(range(10_000))
+    assert most_alive <= 1024 + 100
 
 
 def test_a_result_says_all_about_its_job(loop: Loop) -> None:
