@@ -117,8 +117,17 @@ def _nginx_settings(folder: Path, port: int, trust: Path | None, *, stream: bool
 def _make_certificate(folder: Path) -> Path:
     """Make a key and a certificate for the loopback address, in one file."""
     path = folder / "server.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
-    extras = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", str(folder / "cert.pem")]
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
+    )
+    extras = [
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        str(path),
+        "-out",
+        str(folder / "cert.pem"),
+    ]
     subprocess.run([*command.split(), *extras], check=True, capture_output=True)
     with path.open("ab") as file:
         file.write((folder / "cert.pem").read_bytes())

@@ -1,0 +1,47 @@
+"""Requests alone through the lane that the runner uses: no files, no records.
+
+python lane_alone.py BASE_URL COUNT IN_FLIGHT
+"""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+import trio
+
+from headrace_client._lane import open_pooled_lane
+from headrace_client.transport import ConnectionPool, Origin, connect_tcp
+
+BODY = msgspec.json.encode({"model": "m", "messages": [{"role": "user", "content": "x" * 900}]})
+HEADERS = {"content-type": "application/json", "x-api-key": "k"}
+
+
+async def main(base_url: str, count: int, in_flight: int) -> None:
+    """Send ``count`` requests and print how many were answered as they should be."""
+    scheme, _, rest = base_url.partition("://")
+    host, _, port = rest.partition(":")
+    origin = Origin(scheme, host, int(port))
+    numbers = iter(range(count))
+    right = 0
+
+    async def work() -> None:
+        nonlocal right
+        async with open_pooled_lane(pool, origin, "POST", "/v1/messages", HEADERS, idle_timeout=120) as lane:
+            for _ in numbers:
+                answer = await lane.send(BODY, deadline=trio.current_time() + 600)
+                right += answer.status == 200 and answer.body.endswith(b"}")
+
+    pool = ConnectionPool(connect=connect_tcp)
+    async with trio.open_nursery() as watching:
+        watching.start_soon(pool.watchdog.run)
+        async with trio.open_nursery() as working:
+            for _ in range(in_flight):
+                working.start_soon(work)
+        watching.cancel_scope.cancel()
+    pool.close()
+    print(right)
+
+
+if __name__ == "__main__":
+    trio.run(main, sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

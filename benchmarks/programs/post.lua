@@ -1,0 +1,5 @@
+-- wrk: a POST of 1 KB, as the other candidates send it.
+wrk.method = "POST"
+wrk.headers["content-type"] = "application/json"
+wrk.headers["x-api-key"] = "k"
+wrk.body = '{"model":"m","messages":[{"role":"user","content":"' .. string.rep("x", 900) .. '"}]}'
