@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from itertools import islice
 from typing import Generic, TypeVar
 
 import attrs
@@ -28,6 +29,9 @@ from headrace.stopping import ExitCode, StopReason
 from headrace.tickets import Group, Ticket
 
 T = TypeVar("T")
+
+_PIECE = 64
+"""Tickets that the reader gets at a time at most: it holds them until the last one is taken over."""
 
 CLOSED = StopReason(ExitCode.STOPPED, "the runner was closed before this job had a result")
 
@@ -144,7 +148,7 @@ class Desk(AsyncIterator[list[Ticket]]):
 
     async def __anext__(self) -> list[Ticket]:
         first = await self._tickets.receive.receive()
-        return [first, *queued(self._tickets.receive)]
+        return [first, *islice(queued(self._tickets.receive), _PIECE - 1)]
 
     @property
     def stops(self) -> AsyncIterable[Stop]:

@@ -49,7 +49,7 @@ def open_runner(
     on_change: OnChange = "refuse",
     retry_failed: RetryFailed = "transient",
     on_attempt: Callable[[Attempt], object] | None = None,
-) -> AbstractAsyncContextManager[Runner, None]:
+) -> AbstractAsyncContextManager[Runner]:
     """Give a `Runner` for the length of an ``async with`` block, under trio or asyncio.
 
     ``client``: whose server, key and headers to use; without one they are given here or taken from the
@@ -128,12 +128,12 @@ class Runner:
     @overload
     def map(
         self, jobs: Iterable[Job[ContextT]] | AsyncIterable[Job[ContextT]]
-    ) -> AbstractAsyncContextManager[Results[ContextT], None]: ...
+    ) -> AbstractAsyncContextManager[Results[ContextT]]: ...
     @overload
     def map(
         self, jobs: Iterable[Params] | AsyncIterable[Params]
-    ) -> AbstractAsyncContextManager[Results[None], None]: ...
-    def map(self, jobs: Jobs[Any]) -> AbstractAsyncContextManager[Results[Any], None]:
+    ) -> AbstractAsyncContextManager[Results[None]]: ...
+    def map(self, jobs: Jobs[Any]) -> AbstractAsyncContextManager[Results[Any]]:
         """Give the results of many jobs as they are finished, for the length of an ``async with`` block.
 
         ``jobs``: any iterable or async iterable of `Job`s or of bodies; it is read as results are read, at
