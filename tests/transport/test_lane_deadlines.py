@@ -36,9 +36,10 @@ async def test_an_attempt_ends_at_its_deadline_whatever_drips(
     async def drips(peer: Peer) -> None:
         await peer.request()
         await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
-        while True:
-            await trio.sleep(1)
-            await peer.send(b"x")
+        with suppress(BrokenPipeError):  # the client closes at the very moment of a drip
+            while True:
+                await trio.sleep(1)
+                await peer.send(b"x")
 
     async with story(drips, idle_timeout=5, watched=watched) as it:
         start = trio.current_time()
