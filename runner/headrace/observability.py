@@ -16,6 +16,7 @@ class Attempt:
 
     job_id: str
     """Empty for a job without an id."""
+    model: str
     attempt: int
     """Its number among the job's, from 1."""
     failure: FailureKind | None
@@ -42,7 +43,8 @@ def watcher(on_attempt: Callable[[Attempt], object]) -> Callable[[Event], None]:
 
 def _attempts(event: Event) -> Iterator[Attempt]:
     if isinstance(event, AttemptFailed):
-        yield _failed(event)
+        if event.kind is not None:  # not cut off: then nobody knows what became of it
+            yield _failed(event)
     elif isinstance(event, list):
         yield from (_succeeded(finished) for finished in event if finished.failure is None)
 
@@ -50,6 +52,7 @@ def _attempts(event: Event) -> Iterator[Attempt]:
 def _failed(event: AttemptFailed) -> Attempt:
     return Attempt(
         job_id=event.job_id,
+        model=event.model,
         attempt=event.attempt,
         failure=event.kind,
         status=event.status,
@@ -64,6 +67,7 @@ def _succeeded(finished: Finished) -> Attempt:
     ticket, note = finished.ticket, finished.note
     return Attempt(
         job_id=ticket.job.id or "" if ticket is not None else "",
+        model=finished.request.model if finished.request is not None else "",
         attempt=finished.attempts,
         failure=None,
         status=200,

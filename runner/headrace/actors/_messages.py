@@ -113,6 +113,7 @@ class AttemptFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The job is tried again."""
     maybe_billed: bool
     job_id: str = ""
+    model: str = ""
     attempt: int = 0
     """Its number, from 1."""
     wait: float | None = None
