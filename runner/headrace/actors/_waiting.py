@@ -32,11 +32,6 @@ class Waiting:
         return len(self._delayed)
 
     @property
-    def models(self) -> int:
-        """Models of which there are jobs to send."""
-        return len(self._queues)
-
-    @property
     def due_at(self) -> float:
         """When the first of them will be ready."""
         return self._delayed[0][0] if self._delayed else math.inf

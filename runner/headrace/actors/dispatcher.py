@@ -45,6 +45,10 @@ from ._notes import note_of
 
 LOAD_INTERVAL = 0.25
 """Seconds between two reports of the load to the monitor."""
+LEAST_DEMAND = 64
+"""Jobs that are asked for at a time, at least."""
+LOOK_AHEAD = 1_000
+"""Jobs to look at for other models while the only known one is held back by its limits."""
 MOST_WAITING = 10_000
 """Jobs that may wait here before no new ones are taken from the input."""
 
@@ -160,9 +164,11 @@ class _Dispatcher:
         waiting = admission.waiting
         if self.input_ended or self.asked_for or self.reasons or len(waiting) >= MOST_WAITING + wanted:
             return
-        # With several models the next lines may be of one that has room, while the others' limits bind.
-        if waiting.ready < wanted or (waiting.models > 1 and admission.outstanding < wanted):
-            self.asked_for = 2 * wanted
+        if admission.outstanding < wanted:
+            # A limit binds. The next lines may be of another model, one that has room.
+            wanted = MOST_WAITING if len(self.rules.pacing.pools) > 1 else max(wanted, LOOK_AHEAD)
+        if waiting.ready < wanted:
+            self.asked_for = max(LEAST_DEMAND, 2 * self.rules.pacing.concurrency.cap)
             self.channels.demand.send_nowait(self.asked_for)
 
     def _report_load(self, now: float) -> None:
@@ -263,6 +269,7 @@ class _Dispatcher:
                 again=isinstance(verdict, Retry),
                 maybe_billed=failure.sent,
                 job_id=pending.job.id,
+                model=pending.job.request.model,
                 attempt=pending.attempts,
                 wait=verdict.after if isinstance(verdict, Retry) else None,
                 latency=now - message.started_at,

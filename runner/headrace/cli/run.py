@@ -259,6 +259,7 @@ def options_from(given: Mapping[str, Any], environ: Mapping[str, str]) -> RunOpt
         set=dict(_setting(text) for text in given["sets"]),
         id_field=given["id_field"],
         stream=given["stream"],
+        cache_prefix=given["cache_prefix"],
         keep=_fields(given["keep"]),
     )
     max_failures(given["max_failures"], jobs=1)  # refused before any file is touched

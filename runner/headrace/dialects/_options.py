@@ -26,6 +26,8 @@ class RequestOptions:
     id_field: str | None = None
     """The field (``a`` or ``a.b``) that holds the id, where the dialect has none of its own."""
     stream: bool = False
+    cache_prefix: bool = False
+    """Marks the system prompt of rows for the prompt cache; the answers are the same."""
     keep: tuple[str, ...] = ()
     """Fields (``a`` or ``a.b``) of the line that are copied into its record."""
 

@@ -28,11 +28,18 @@ class _Prompting:
     prompt: Template
     system: Template | None
     body_keys: Mapping[str, object]
+    cache_prefix: bool
 
     def body(self, row: Mapping[str, object]) -> dict[str, object]:
         message = {"role": "user", "content": self.prompt.render(row)}
-        system = {} if self.system is None else {"system": self.system.render(row)}
+        system = {} if self.system is None else {"system": self._marked(self.system.render(row))}
         return {**system, "messages": [message], **self.body_keys}
+
+    def _marked(self, system: str) -> object:
+        """The system prompt; with the mark that ends a cached prefix, where one is asked for."""
+        if not self.cache_prefix:
+            return system
+        return [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}]
 
 
 def line_format(options: RequestOptions) -> LineFormat:
@@ -40,7 +47,11 @@ def line_format(options: RequestOptions) -> LineFormat:
     options = _completed(options)
     prompt = compile_template(options.prompt or "")
     system = None if options.system is None else compile_template(options.system)
-    prompting = _Prompting(prompt=prompt, system=system, body_keys=overrides(options))
+    if options.cache_prefix and (system is None or system.fields):
+        raise RunRefused("--cache-prefix needs a --system that is the same for every row")
+    prompting = _Prompting(
+        prompt=prompt, system=system, body_keys=overrides(options), cache_prefix=options.cache_prefix
+    )
     named = (
         ("--prompt", prompt.fields),
         ("--system", system.fields if system else ()),

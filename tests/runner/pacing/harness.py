@@ -7,7 +7,7 @@ latency.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from random import Random
 
 import attrs
@@ -21,6 +21,7 @@ from headrace.actors.dispatcher import Rules
 from headrace.actors.worker import Exchange
 from headrace.dialects import RequestOptions, make_dialect
 from headrace.job import Job, JobRequest
+from headrace.money import Budget
 from headrace.pacing import Concurrency, Pacing
 from headrace.retrying import RunRetryPolicy
 from headrace.simulator import (
@@ -64,6 +65,7 @@ class Scenario:
     seed: int = 0
     pacing: Callable[[], Pacing] = auto
     max_wait: float = 600.0
+    budget: Budget | None = None
 
     def request(self, number: int) -> JobRequest:
         """The request of one job."""
@@ -133,6 +135,7 @@ async def _play(scenario: Scenario) -> Report:
                     stop=StopRules(),
                     dice=Random(scenario.seed).random,
                     max_wait=scenario.max_wait,
+                    budget=scenario.budget,
                 ),
                 output=sink,
                 stops=_no_stops(),
@@ -150,9 +153,21 @@ async def _play(scenario: Scenario) -> Report:
 class _Numbers:
     _count: int
 
-    async def pieces(self) -> AsyncIterator[range]:
-        for start in range(0, self._count, 1_000):
-            yield range(start, min(self._count, start + 1_000))
+    def pieces(self) -> AsyncIterator[range]:
+        return _Pieces(iter([range(self._count)]))
+
+
+@attrs.frozen
+class _Pieces:
+    _ranges: Iterator[range]
+
+    def __aiter__(self) -> _Pieces:
+        return self
+
+    async def __anext__(self) -> range:
+        for numbers in self._ranges:
+            return numbers
+        raise StopAsyncIteration
 
 
 def _pending(request: JobRequest, now: float) -> Pending:

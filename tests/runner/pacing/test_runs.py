@@ -1,0 +1,162 @@
+"""What else pacing promises of a whole run: money, spend caps, standstill, several models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+
+from headrace.dialects import RequestOptions
+from headrace.money import Budget
+from headrace.pacing import Pacing
+from headrace.prices import Price, PriceList
+from headrace.simulator import FaultKind, Profile, Simulator
+from headrace.stopping import ExitCode
+from tests.runner import program
+from tests.runner.pacing.harness import Scenario, flow_time, limits, per_second, play
+
+PRICE = Price(input=3e-6, output=15e-6, cache_read=3e-7, cache_creation=3.75e-6)
+FAULTS: dict[FaultKind, float] = {"529": 0.1, "500": 0.1, "reset": 0.05, "cut": 0.05}
+PRICES = PriceList(as_of="2025-01-01", currency="USD", models={"m": PRICE})
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_the_spend_never_passes_the_budget(block: int) -> None:
+    """Whatever fails, 200 seeds: what the server has generated costs no more than the budget."""
+    for seed in range(20 * block, 20 * block + 20):
+        scenario = Scenario(
+            profile=Profile(output_tokens=(1, 120), faults=FAULTS),
+            jobs=40,
+            ideal=0,
+            max_tokens=100,
+            seed=seed,
+            budget=Budget(limit=0.03, prices=PRICES),
+        )
+        report = play(scenario)
+        spent = sum(
+            record.input_tokens * PRICE.input + record.output_tokens * PRICE.output
+            for record in report.log.records
+        )
+
+        assert spent <= 0.03
+        assert report.outcome.reasons[0].exit_code == ExitCode.STOPPED
+        assert report.finished >= 10
+
+
+def test_a_budget_that_is_large_enough_stops_nothing() -> None:
+    report = play(
+        Scenario(profile=Profile(), jobs=40, ideal=0, max_tokens=100, budget=Budget(limit=1, prices=PRICES))
+    )
+
+    assert (report.finished, report.outcome.reasons) == (40, [])
+    assert report.outcome.snapshot.cost is not None
+    assert 0 < report.outcome.snapshot.cost < 0.1
+
+
+def test_a_model_without_a_price_is_not_sent_under_a_budget() -> None:
+    scenario = Scenario(profile=Profile(), jobs=3, ideal=0, budget=Budget(limit=1, prices=PRICES))
+    report = play(attrs.evolve(scenario, models=("other",)))
+
+    assert report.log.statuses.total() == 0
+    assert "no price" in report.outcome.reasons[0].message
+
+
+def test_after_a_spend_cap_nothing_more_is_sent_than_was_in_flight() -> None:
+    scenario = Scenario(
+        profile=Profile(limits=limits(requests=per_second(20)), spend_cap=100), jobs=400, ideal=0
+    )
+    report = play(scenario)
+
+    assert report.finished == 100
+    assert report.refused <= 20
+    assert report.outcome.reasons[0].exit_code == ExitCode.STOPPED
+
+
+def test_jobs_of_one_model_that_wait_do_not_keep_up_the_others() -> None:
+    """Nine of ten jobs are of a model whose limit binds; the tenth have room, and run at their full rate."""
+    slow, fast = per_second(2), per_second(50)
+    scenario = Scenario(
+        profile=Profile(limits=limits(requests=slow), model_limits={"fast": limits(requests=fast)}),
+        jobs=1_000,
+        ideal=0,
+        models=("slow",) * 9 + ("fast",),
+    )
+    report = play(scenario)
+    times = [record.time for record in report.log.records if record.model == "fast"]
+
+    assert len(times) == 100
+    assert times[-1] - times[0] <= 1.1 * flow_time(fast, 100) + 2
+
+
+def test_a_dead_server_costs_little_more_than_a_request_a_job_before_the_run_parks() -> None:
+    scenario = Scenario(profile=Profile(dead=True), jobs=1_000, ideal=0, max_wait=120)
+    report = play(scenario)
+
+    assert report.log.statuses.total() <= 100
+    assert report.finished == report.outcome.snapshot.failed == 0
+    assert report.outcome.reasons[0].exit_code == ExitCode.STOPPED
+
+
+def test_with_a_fixed_concurrency_no_more_are_ever_in_flight() -> None:
+    report = play(Scenario(profile=Profile(), jobs=200, ideal=0, pacing=lambda: Pacing.fixed(3)))
+
+    assert report.finished == 200
+    assert report.pacing.concurrency.cap == 3
+
+
+def test_levels_survive_a_run_and_fill_up_in_between() -> None:
+    """The next run on the same key begins with what is left, not with a full bucket."""
+    first = play(Scenario(profile=Profile(limits=limits(requests=per_second(20))), jobs=100, ideal=0))
+    kept = first.pacing.levels(first.seconds, wall=1_000.0)
+    soon, late = Pacing.fixed(8), Pacing.fixed(8)
+    soon.restore(kept, 0.0, wall=1_000.1)
+    late.restore(kept, 0.0, wall=1_010.0)
+
+    assert soon.pools["m"].server["requests"].bucket.level < 8
+    assert late.pools["m"].server["requests"].bucket.level > 15
+
+
+def test_levels_that_make_no_sense_are_left_out() -> None:
+    pacing = Pacing.fixed(8)
+    senseless: list[dict[str, object]] = [
+        {},
+        {"at": "x", "models": {}},
+        {"at": 1, "models": {"m": {"requests": [1, "x"]}}},
+    ]
+    for levels in senseless:
+        pacing.restore(levels, 0.0, wall=2.0)
+
+    assert all(not pool.server for pool in pacing.pools.values())
+
+
+@pytest.mark.trio
+async def test_one_prefix_for_a_whole_file_is_written_to_the_cache_once(autojump_clock: object) -> None:
+    disk = program.new_disk(b"".join(b'{"n":%d}\n' % number for number in range(1_000)))
+    server = Simulator(Profile(), epoch=program.EPOCH)
+    summary = await program.run(
+        disk,
+        server,
+        concurrency="auto",
+        cache_prefix=True,
+        request=RequestOptions(model="m", prompt="{n}?", system="s" * 8_000, cache_prefix=True),
+    )
+
+    assert (summary.exit_code, summary.results) == (ExitCode.ALL_RESULTS, 1_000)
+    assert server.log.totals["cache_creations"] == 1
+    assert trio.current_time() < 30
+
+
+@pytest.mark.trio
+async def test_a_rerun_after_a_spend_cap_completes_and_pays_nothing_twice(autojump_clock: object) -> None:
+    disk = program.new_disk(program.jobs(60))
+    capped = program.simulator(spend_cap=25)
+    first = await program.run(disk, capped, concurrency="auto")
+    lifted = program.simulator()
+    second = await program.run(disk, lifted, concurrency="auto")
+
+    assert (first.exit_code, first.results) == (ExitCode.STOPPED, 25)
+    assert (second.exit_code, second.results) == (ExitCode.ALL_RESULTS, 60)
+    assert program.requests(lifted) == 35
+    assert Path(second.output).name == "results.jsonl"
