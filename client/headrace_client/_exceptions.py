@@ -198,7 +198,7 @@ def status_error(response: httpx.Response) -> APIStatusError:
     try:
         text = response.text.strip()
     except RuntimeError:  # httpx: it was closed, or broke, before it was read
-        return _status_error(response, response.status_code, None, "")
+        return _status_error(response, response.status_code, None, None)
     return _status_error(response, response.status_code, _decoded(text), text)
 
 
@@ -208,12 +208,12 @@ def event_error(response: httpx.Response, data: str) -> APIStatusError:
     return _status_error(response, _STATUS_BY_TYPE.get(_error_type(body), response.status_code), body, data)
 
 
-def _status_error(response: httpx.Response, status: int, body: object, text: str) -> APIStatusError:
-    if body is None or (isinstance(body, str) and body == text):
-        message = text or f"Error code: {status}"
-    else:
-        message = f"Error code: {status} - {body}"
-    return error_class(status)(message, response=response, body=body, status_code=status)
+def _status_error(response: httpx.Response, status: int, body: object, text: str | None) -> APIStatusError:
+    decoded = body != text  # else there is none, or it is no JSON
+    message = f"Error code: {status} - {body}" if decoded else text
+    return error_class(status)(
+        message or f"Error code: {status}", response=response, body=body, status_code=status
+    )
 
 
 def _decoded(text: str) -> object:

@@ -91,6 +91,7 @@ def test_the_tree() -> None:
         ),
         (reply(400, body="  plain words\n"), "plain words", "plain words"),
         (reply(400), "Error code: 400", ""),
+        (reply(400, body="null"), "Error code: 400 - None", None),
         (reply(400, body=b"\xff\xfe"), "\ufffd\ufffd", "\ufffd\ufffd"),
         (reply(400, body='{"a": "\\ud800"}'), '{"a": "\\ud800"}', '{"a": "\\ud800"}'),
     ],
