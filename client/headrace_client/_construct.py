@@ -136,6 +136,8 @@ class _ScalarReader:
             return value
         if self.type_ is float and isinstance(value, int) and not _is_exact(value):
             return _misfit(value, strict, "float")
+        if strict and self.type_ is int and isinstance(value, float) and value.is_integer():
+            return int(value)  # JSON does not tell 3.0 from 3
         try:
             return _converted(value, self.type_)
         except MismatchError:

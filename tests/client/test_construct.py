@@ -262,6 +262,13 @@ def test_strictly_what_fits_is_the_same_and_unknown_fields_are_kept() -> None:
     assert model.more == [1]
 
 
+def test_strictly_a_number_without_a_fraction_is_an_int() -> None:
+    """Item 87: JSON does not tell 3.0 from 3."""
+    built = construct(3.0, int, strict=True)
+
+    assert (built, type(built)) == (3, int)
+
+
 keys = st.text(max_size=3) | st.sampled_from(
     ["type", "data", "foo", "name", "children", "content", "limit", "tags", "to_dict", "__dict__", "_unset"]
 )
