@@ -212,6 +212,16 @@ async def test_beta_marks_the_path_and_names_the_betas(face: Face) -> None:
     ]
 
 
+async def test_beta_results_name_their_beta_at_the_url_that_the_batch_tells(face: Face) -> None:
+    """Items 117, 119."""
+    url = "https://api.anthropic.com/v1/messages/batches/b/results"
+    client, api = face.scripted(reply(json={**BATCH, "results_url": url}), reply(body=b""))
+
+    assert [line async for line in each(await settle(client.beta.messages.batches.results("b")))] == []
+    betas = [request.headers["anthropic-beta"] for request in api.requests]
+    assert betas == ["message-batches-2024-09-24"] * 2
+
+
 async def test_beta_lists_go_on_as_beta(face: Face) -> None:
     """Items 109, 119."""
     first = reply(json={"data": [MODEL], "has_more": True, "last_id": "m-1"})

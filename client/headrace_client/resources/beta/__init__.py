@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from headrace_client._options import Omit
 from headrace_client._request import find_header
@@ -84,6 +85,7 @@ def _beta_path(path: str) -> str:
 
 def _with_needed(path: str, call: dict[str, Any]) -> dict[str, Any]:
     """Add the beta that the endpoint itself needs to those that the caller asks for."""
+    path = urlsplit(path).path  # the results of a batch have an absolute URL
     needed = next((beta for start, beta in _NEEDED.items() if path.startswith(start)), None)
     options: dict[str, Any] = call.get("options", {})
     headers: dict[str, Any] = dict(options.get("headers") or {})
