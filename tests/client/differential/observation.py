@@ -1,0 +1,168 @@
+"""What can be seen of an exchange from outside, and in which aspects two observations differ.
+
+Aspects of the requests: ``attempts`` (how many), ``method``, ``url``, ``body``, ``timeout``, ``sni``,
+``header:<name>``; of what lies between them: ``sleeps``; of what the caller gets: ``outcome`` (the class of
+the error, or that a value was returned), ``value``, ``error.<attribute>``, ``warnings``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx
+import msgspec
+import pytest
+
+from headrace_client.testing import ScriptedAPI
+
+from .exchange import Exchange, Side
+
+NOW = 1_700_000_000.0
+"""The wall clock during all exchanges: 2023-11-14 22:13:20 UTC."""
+DICE = 0.5
+
+NAMES = {
+    "APIErrorObject": "ErrorObject",
+    "BetaAPIError": "ErrorObject",
+    "Delta": "MessageDelta",
+    "ValidationError": "MismatchError",
+}
+"""The reference's names of classes that go by another name here."""
+
+_ERROR_ATTRIBUTES = ("message", "body", "status_code", "request_id")
+
+
+async def observe(exchange: Exchange, side: Side, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run an exchange against one package, in virtual time."""
+    api, sleeps = ScriptedAPI(exchange.script), list[float]()
+    for name, value in exchange.environment.items():
+        monkeypatch.setenv(name, value)
+    _take_over(side, sleeps, monkeypatch)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        outcome = await _outcome(exchange, side, api)
+    return {
+        **_requests(api.requests),
+        "sleeps": sleeps,
+        **outcome,
+        "warnings": sorted({warning.category.__name__ for warning in warned} - {"ResourceWarning"}),
+    }
+
+
+def _take_over(side: Side, sleeps: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put our clock, dice and sleep in place of the package's."""
+
+    async def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+
+    if side.name == "anthropic":
+        clock = SimpleNamespace(time=lambda: NOW, sleep=sleeps.append)
+        monkeypatch.setattr("anthropic._base_client.time", clock)
+        monkeypatch.setattr("anthropic._base_client.random", lambda: DICE)
+        monkeypatch.setattr("anthropic._base_client.anyio", SimpleNamespace(sleep=sleep))
+    else:
+        monkeypatch.setattr("headrace_client._sync_face.sleep", sleeps.append)
+        monkeypatch.setattr("headrace_client._async_face.sleep", sleep)
+        monkeypatch.setattr("headrace_client._configuration.time", SimpleNamespace(time=lambda: NOW))
+        monkeypatch.setattr("headrace_client._configuration.random", SimpleNamespace(random=lambda: DICE))
+
+
+async def _outcome(exchange: Exchange, side: Side, api: ScriptedAPI) -> dict[str, Any]:
+    try:
+        client = side.client(api, exchange.settings)
+        value = await exchange.read(exchange.call(side, client))
+    except Exception as error:  # noqa: BLE001  # which one it is will be compared
+        attributes = {f"error.{name}": plain(getattr(error, name, None)) for name in _ERROR_ATTRIBUTES}
+        if not isinstance(error, side.package.AnthropicError):
+            attributes = {}  # the wording of Python's own errors is each package's affair
+        return {"outcome": type(error).__name__, **attributes, "error.cause": _class_name(error.__cause__)}
+    request_id = getattr(value, "_request_id", None)
+    return {"outcome": "returned", "value": plain(value), "value.request_id": request_id}
+
+
+def _requests(requests: Sequence[httpx.Request]) -> dict[str, Any]:
+    return {"attempts": len(requests), "requests": [_request(request) for request in requests]}
+
+
+def _request(request: httpx.Request) -> dict[str, object]:
+    return {
+        "method": request.method,
+        "url": str(request.url),
+        "body": _body(request),
+        "timeout": request.extensions["timeout"],
+        "sni": request.extensions.get("sni_hostname"),
+        **{f"header:{name}": _values(request, name) for name in request.headers},
+    }
+
+
+def _values(request: httpx.Request, name: str) -> list[str]:
+    return [_without_boundary(value, request) for value in request.headers.get_list(name)]
+
+
+def _without_boundary(text: str, request: httpx.Request) -> str:
+    """Replace the boundary that httpx made up, which is another one each time."""
+    found = re.search("boundary=([0-9a-f]{32})", request.headers.get("content-type", ""))
+    return text.replace(found[1], "BOUNDARY") if found else text
+
+
+def _body(request: httpx.Request) -> object:
+    """Return the body; of JSON the value and the length, as the order of members is nobody's promise."""
+    text = _without_boundary(request.content.decode("latin-1"), request)
+    try:
+        return msgspec.json.decode(request.content), len(request.content)
+    except msgspec.DecodeError:
+        return text
+
+
+def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the aspects in which two observations differ, ours first.
+
+    Of requests, those are compared that both made; of values and errors, those of the same kind.
+    """
+    pairs = {name: (ours.get(name), theirs.get(name)) for name in ours.keys() | theirs.keys()}
+    if ours["outcome"] != theirs["outcome"]:
+        pairs = {
+            name: pair for name, pair in pairs.items() if name.partition(".")[0] not in {"value", "error"}
+        }
+    del pairs["requests"]
+    found = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    for mine, other in zip(ours["requests"], theirs["requests"], strict=False):
+        found |= {
+            name: (mine.get(name), other.get(name))
+            for name in {*mine, *other}
+            if mine.get(name) != other.get(name)
+        }
+    return found
+
+
+def plain(value: Any) -> Any:
+    """Return a value as builtins, a model with the name of its class and the fields that are not None."""
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in cast("Sequence[Any]", value)]
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN"  # which would differ from itself
+    if isinstance(value, httpx.Response):
+        return ["httpx.Response", value.status_code, value.text]
+    if hasattr(value, "to_dict"):
+        return [_class_name(value), _fields(value)]
+    return value if isinstance(value, bytes | str | int | float | None) else repr(value)
+
+
+def _class_name(value: object) -> str:
+    """Return the name of a class without its parameters; parsed and beta variants are one class here."""
+    name = type(value).__name__.partition("[")[0]
+    return NAMES.get(name, name.removeprefix("Beta").removeprefix("Parsed"))
+
+
+def _fields(model: Any) -> dict[str, Any]:
+    cls = cast("Any", type(model))
+    declared: Iterable[str] = getattr(cls, "__struct_fields__", None) or cls.model_fields
+    values: dict[str, Any] = {name: getattr(model, name) for name in declared} | (model.model_extra or {})
+    return {name: plain(value) for name, value in values.items() if value is not None}
