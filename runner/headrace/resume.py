@@ -46,6 +46,9 @@ from headrace.output import Counts, OpenedOutput, OutputPaths
 from headrace.scanning import InputScan, ReadsJobs
 from headrace.storage import LineFile, Storage, append_all, storage_errors
 
+_LONG_SIDECAR = 1024 * 1024
+"""So much of it is begun anew: a risk taken once in hundreds of runs."""
+
 
 def open_output(
     storage: Storage,
@@ -208,7 +211,8 @@ def _read_sidecar(storage: Storage, path: Path) -> Sidecar:
 
 def _write_sidecar(storage: Storage, path: Path, sidecar: Sidecar) -> None:
     with storage_errors("write", path):
-        storage.truncate(path, 0)
+        if storage.read(path, _LONG_SIDECAR, 1):
+            storage.truncate(path, 0)
         append_all(storage, path, write_sidecar(sidecar))
         storage.sync(path)  # after a power failure it tells a torn first record from anybody's file
 

@@ -24,6 +24,7 @@ from headrace.statistics import Snapshot
 from headrace.stopping import ExitCode, StopReason
 from headrace.summary import Summary
 from headrace.world import World
+from headrace_client.transport import Connector
 from tests.runner.disk import SimulatedDisk
 
 INPUT, OUTPUT = Path("/in/jobs.jsonl"), Path("/out/results.jsonl")
@@ -89,22 +90,25 @@ async def run(
     stops: Iterable[tuple[float, Stop]] = (),
     told: Told | None = None,
     request: RequestOptions | None = None,
+    network: Callable[[Connector], Connector] | None = None,
     **options: Any,
 ) -> Summary:
     """Run the job file of a disk against a server.
 
-    ``stops``: wishes to end, each so many seconds after the start.
+    ``stops``: wishes to end, each so many seconds after the start. ``network``: what lies between.
     """
     told = told or Told()
     options.setdefault("concurrency", 8)
     async with trio.open_nursery() as nursery:
+        connect = in_memory_connector(app, nursery)
         world = World(
             storage=disk,
             spool=SPOOL,
             open_inputs=lambda given: _inputs(disk, given),
-            connect=in_memory_connector(app, nursery),
+            connect=connect if network is None else network(connect),
             wall_clock=lambda: EPOCH + trio.current_time(),
             dice=Random(seed).random,
+            in_thread=slowly,
         )
         asked = RunOptions(
             inputs=(str(INPUT),),
@@ -125,6 +129,13 @@ async def run(
         )
         nursery.cancel_scope.cancel()
     return came_of_it.unwrap()
+
+
+async def slowly(call: Callable[[], None]) -> None:
+    """Block for a few milliseconds of virtual time, in the middle of which the call is made."""
+    await trio.sleep(0.004)
+    call()
+    await trio.sleep(0.004)
 
 
 def _inputs(disk: SimulatedDisk, options: RunOptions) -> Inputs:

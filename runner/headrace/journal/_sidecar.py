@@ -1,4 +1,8 @@
-"""The sidecar of an output (``out.jsonl.headrace``): who holds it, and what shaped its records."""
+"""The sidecar of an output (``out.jsonl.headrace``): who holds it, and what shaped its records.
+
+It holds the lock, so no other file can take its place. To be whole at every instant it is only appended to,
+and its last whole line counts.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +28,18 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_sidecar(data: bytes) -> Sidecar:
-    """The content; an empty one if there is none, or a crash left only half of it."""
-    try:
-        return msgspec.json.decode(data, type=Sidecar)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return Sidecar()
+    """The content: the last whole line; an empty one if there is none."""
+    for line in reversed(data.splitlines()):
+        try:
+            return msgspec.json.decode(line, type=Sidecar)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue  # blank, or half of it was lost in a crash
+    return Sidecar()
 
 
 def write_sidecar(sidecar: Sidecar) -> bytes:
-    """The content as one line."""
-    return msgspec.json.encode(sidecar) + b"\n"
+    """The content as one line, to be appended: begun anew in case a crash left half a line before."""
+    return b"\n" + msgspec.json.encode(sidecar) + b"\n"
 
 
 def recipe_changes(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:

@@ -43,3 +43,15 @@ def test_long_texts_are_cut_to_60_characters() -> None:
     (change,) = recipe_changes({"prompt": "a" * 100}, {"prompt": "a" * 58 + "b" * 100})
 
     assert change == f'--prompt changed: was "{"a" * 59}..., now "{"a" * 58}b...'
+
+
+def test_the_last_whole_line_counts_however_the_one_after_it_was_torn() -> None:
+    first, second = Sidecar(pid=1), Sidecar(pid=2)
+    data = write_sidecar(first) + write_sidecar(second)
+
+    assert read_sidecar(data) == second
+    for end in range(len(write_sidecar(first)), len(data) - 2):
+        torn = data[:end]
+        assert read_sidecar(torn) == first
+        assert read_sidecar(torn + b"\0" * 9) == first
+        assert read_sidecar(torn + write_sidecar(second)) == second

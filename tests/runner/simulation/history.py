@@ -1,0 +1,297 @@
+"""One history of one output, drawn from a seed: runs that end in every way, and what must hold after each.
+
+A history is two to four runs that something befalls (a kill, a power failure, Ctrl-C, a full disk), between
+which the input or the recipe may change, and a last one that nothing befalls. The server fails and the
+network spoils answers all the while. After each run the promises are checked (`promises.py`).
+"""
+
+from __future__ import annotations
+
+import errno
+from copy import deepcopy
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+import attrs
+import trio
+
+from headrace._exceptions import HeadraceError
+from headrace.actors._messages import Stop
+from headrace.dialects import RequestOptions
+from headrace.simulator import FaultKind, Profile, Simulator
+from headrace.stopping import ExitCode, StopReason
+from headrace.summary import Summary
+from tests.runner.disk import Fault, Killed, SimulatedDisk, disk_full, io_error
+from tests.runner.program import EPOCH, ERRORS, INPUT, INTERRUPT, OUTPUT, SPOOL, Told, run
+
+from .files import whole_records
+from .jobs import JobFile
+from .network import SpoilingNetwork
+
+Fate = Literal["none", "kill", "kill at a call", "interrupt", "terminate twice", "full disk", "failing disk"]
+FATES: tuple[Fate, ...] = (
+    "none",
+    "kill",
+    "kill",
+    "kill at a call",
+    "kill at a call",
+    "interrupt",
+    "terminate twice",
+    "full disk",
+    "failing disk",
+)
+TERMINATE = StopReason(ExitCode.TERMINATED, "terminated by a test")
+_FAULTS: tuple[FaultKind, ...] = ("429", "529", "500", "reset", "cut", "garbage", "hang", "html")
+_AFTER_OPENING = 9
+"""Calls that opening an output makes at most; what befalls the disk later befalls the writer."""
+
+
+@attrs.define
+class MortalDisk(SimulatedDisk):
+    """A process' disk: when the process is dead, nothing it does reaches the platters."""
+
+    dead: bool = False
+    died_at_call: bool = False
+
+    def _next_fault(self) -> Fault | None:
+        if self.dead:
+            raise Killed
+        fault = super()._next_fault()
+        if isinstance(fault, Killed):
+            self.dead = self.died_at_call = True
+        return fault
+
+    def truncate(self, path: Path, size: int) -> None:
+        """A full disk lets itself be emptied."""
+        fault = self.faults.get(self.calls)
+        if isinstance(fault, OSError) and fault.errno == errno.ENOSPC:
+            del self.faults[self.calls]
+        super().truncate(path, size)
+
+
+@attrs.frozen(kw_only=True)
+class Command:
+    """One command line, and what befalls it."""
+
+    fate: Fate
+    power: bool
+    """The power fails when the process dies."""
+    at: float
+    call: int
+    taken: int
+    faults: dict[FaultKind, float]
+    spoilt: float
+    temperature: float
+    options: dict[str, Any]
+
+
+@attrs.define(kw_only=True)
+class Ending:
+    """How a run ended, with what `promises` needs to judge it."""
+
+    command: Command
+    summary: Summary | None = None
+    refused: HeadraceError | None = None
+    counted: int = 0
+    """Results that the progress line had shown."""
+    paid: int = 0
+    """Whole answers that the server gave."""
+    requests: int = 0
+    spoilt: int = 0
+    fault_met: bool = False
+    seconds: float = 0.0
+    before: dict[str, set[bytes]] = attrs.field(factory=dict[str, set[bytes]])
+    """By file, the whole lines when it began."""
+    died: dict[str, set[bytes]] = attrs.field(factory=dict[str, set[bytes]])
+    """When it ended, before a power failure took some."""
+
+    @property
+    def killed(self) -> bool:
+        return self.summary is None and self.refused is None
+
+
+@attrs.define
+class History:
+    """The world of one seed, and its past."""
+
+    seed: int
+    dice: Random = attrs.field(init=False)
+    jobs: JobFile = attrs.field(init=False)
+    disk: MortalDisk = attrs.field(factory=MortalDisk)
+    temperature: float = 0.0
+    stream: bool = False
+    trace: list[str] = attrs.field(factory=list[str])
+
+    def __attrs_post_init__(self) -> None:
+        self.dice = Random(self.seed)
+        self.jobs = JobFile(self.dice)
+        self.jobs.grow(self.dice.randint(1, 30))
+        self.stream = self.dice.random() < 0.3
+
+    def edit(self) -> None:
+        """Change the input or the recipe, perhaps."""
+        match self.dice.randrange(9):
+            case 0:
+                self.jobs.grow(self.dice.randint(1, 10))
+            case 1:
+                self.jobs.shuffle()
+            case 2:
+                self.jobs.drop()
+            case 3:
+                self.jobs.edit()
+            case 4:
+                self.temperature = self.dice.choice([0.0, 0.5])
+            case _:
+                pass
+
+    def draw(self) -> Command:
+        """Draw the next command."""
+        dice = self.dice
+        fate = dice.choice(FATES)
+        kinds = dice.sample(_FAULTS, dice.randrange(4))
+        return Command(
+            fate=fate,
+            power=dice.random() < 0.4,
+            at=dice.uniform(0.0, 0.2) + dice.random() ** 2 * 2.0,
+            call=dice.randrange(40) if fate == "kill at a call" else dice.randint(_AFTER_OPENING, 25),
+            taken=dice.choice([0, 1, 40, 10_000]),
+            faults={kind: dice.choice([0.03, 0.1, 0.25]) for kind in kinds},
+            spoilt=dice.choice([0.0, 0.0, 0.1, 0.3]),
+            temperature=self.temperature,
+            options={
+                "concurrency": dice.choice([1, 3, 8, 16]),
+                "durability": "fsync" if fate == "failing disk" else dice.choice(["none", "flush", "fsync"]),
+                "on_change": dice.choice(["refuse", "rerun", "skip"]),
+                "retry_failed": dice.choice(["all", "transient", "none"]),
+                "grace": dice.choice([0.05, 60.0]),
+                "ordered": dice.random() < 0.3,
+            },
+        )
+
+    def last(self) -> Command:
+        """The command that completes the output: nothing befalls it."""
+        recorded = {record.id for record in whole_records(self.disk, OUTPUT)}
+        options = {
+            "concurrency": 8,
+            "durability": "flush",
+            "on_change": "rerun",
+            "retry_failed": "all",
+            "grace": 60.0,
+            "ordered": True,
+            # An output of which no record is of the input is refused: the one way on is to begin anew.
+            "restart": bool(recorded) and recorded.isdisjoint(self.jobs.ids()),
+        }
+        return Command(
+            fate="none",
+            power=False,
+            at=0.0,
+            call=0,
+            taken=0,
+            faults={},
+            spoilt=0.0,
+            temperature=self.temperature,
+            options=options,
+        )
+
+    async def play(self, command: Command) -> Ending:
+        """Run a command to its end, and leave the disk to the next process."""
+        self.disk.put(INPUT, self.jobs.content)
+        self.disk.faults = _disk_faults(command)
+        server = Simulator(
+            Profile(faults=command.faults, known_models=("m",), output_tokens=(8, 8), ttft=0.03),
+            seed=self.dice.randrange(2**32),
+            epoch=EPOCH,
+        )
+        network = SpoilingNetwork(Random(self.dice.random()), command.spoilt)
+        ending = Ending(command=command, before=self._lines())
+        began = trio.current_time()
+        told = Told()
+        await self._run(ending, server, network, told)
+        ending.seconds = trio.current_time() - began
+        ending.counted = told.snapshots[-1].results if told.snapshots else 0
+        ending.paid = sum(
+            each.status == 200 and each.finished and not each.fault for each in server.log.records
+        )
+        ending.requests = len(server.log.records)
+        ending.spoilt = network.spoilt
+        ending.fault_met = any(call < self.disk.calls for call in self.disk.faults)
+        ending.died = self._lines()
+        self._trace(ending, server)
+        self.disk = self._next_disk(ending)
+        return ending
+
+    async def _run(self, ending: Ending, server: Simulator, network: SpoilingNetwork, told: Told) -> None:
+        command, disk = ending.command, self.disk
+        with trio.CancelScope() as process:
+            async with trio.open_nursery() as nursery:
+                if command.fate == "kill":
+                    nursery.start_soon(_kill, disk, process, command.at)
+                try:
+                    ending.summary = await run(
+                        disk,
+                        server,
+                        seed=self.dice.randrange(2**32),
+                        stops=_stops(command),
+                        told=told,
+                        request=RequestOptions(set={"temperature": command.temperature}, stream=self.stream),
+                        network=network,
+                        timeout=5.0,
+                        input_format="anthropic",
+                        **command.options,
+                    )
+                except HeadraceError as error:
+                    ending.refused = error
+                except BaseExceptionGroup as group:
+                    if not disk.died_at_call:
+                        raise
+                    del group
+                except Killed:
+                    pass
+                nursery.cancel_scope.cancel()
+
+    def _next_disk(self, ending: Ending) -> MortalDisk:
+        if ending.killed and ending.command.power:
+            self.disk.after_power_failure(self.dice)
+        self.disk.close()
+        return MortalDisk(deepcopy(self.disk.platters))
+
+    def _lines(self) -> dict[str, set[bytes]]:
+        paths = (OUTPUT, ERRORS, SPOOL)
+        return {path.name: {each.line for each in whole_records(self.disk, path)} for path in paths}
+
+    def _trace(self, ending: Ending, server: Simulator) -> None:
+        received = [(each.time, each.body, each.status, each.fault) for each in server.log.records]
+        content = {path.name: file.cached for path, file in sorted(self.disk.platters.files.items())}
+        content = {name: data for name, data in content.items() if not name.endswith(".headrace")}
+        outcome = ending.summary or ending.refused or "killed"
+        self.trace.append(f"{ending.command}\n{outcome}\n{received}\n{content}")
+
+
+def _disk_faults(command: Command) -> dict[int, Fault]:
+    match command.fate:
+        case "kill at a call":
+            return {command.call: Killed(command.taken)}
+        case "full disk":
+            later = range(command.call + 1, command.call + 1 + 5 * (command.taken + 1))
+            return {command.call: command.taken, **dict.fromkeys(later, disk_full())}
+        case "failing disk":
+            return dict.fromkeys(range(command.call, command.call + 1_000), io_error())
+        case _:
+            return {}
+
+
+def _stops(command: Command) -> list[tuple[float, Stop]]:
+    match command.fate:
+        case "interrupt":
+            return [(command.at, Stop(INTERRUPT))]
+        case "terminate twice":
+            return [(command.at, Stop(TERMINATE)), (command.at + 0.02, Stop(TERMINATE, at_once=True))]
+        case _:
+            return []
+
+
+async def _kill(disk: MortalDisk, process: trio.CancelScope, at: float) -> None:
+    await trio.sleep(at)
+    disk.dead = True
+    process.cancel()

@@ -1,0 +1,101 @@
+"""A network that spoils answers: what no honest server sends, but proxies and broken ones do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import attrs
+
+from headrace_client.transport import Connector, Origin
+from headrace_client.transport._stream import ByteStream
+
+_HEAD = b"HTTP/1.1 200"
+
+
+@attrs.define
+class SpoilingNetwork:
+    """Spoils a share of the answers, drawn from its dice; ``spoilt`` counts them."""
+
+    dice: Random
+    share: float
+    spoilt: int = 0
+    _earlier: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+    """A whole answer that somebody else was given."""
+
+    def __call__(self, connect: Connector) -> Connector:
+        async def connect_through(origin: Origin) -> ByteStream:
+            return SpoiltStream(await connect(origin), self)
+
+        return connect_through
+
+    def pass_on(self, data: bytes) -> tuple[bytes, bool]:
+        """What becomes of received bytes, and whether the connection ends after them."""
+        if not data.startswith(_HEAD) or self.dice.random() >= self.share:
+            if data.startswith(_HEAD):
+                self._earlier = data
+            return data, False
+        self.spoilt += 1
+        return self.dice.choice(_WAYS)(data, self._earlier)
+
+
+def _two_lengths(data: bytes, _: bytes) -> tuple[bytes, bool]:
+    head, rest = data.split(b"\r\n", 1)
+    return head + b"\r\ncontent-length: 7\r\n" + rest, False
+
+
+def _garbage_before(data: bytes, _: bytes) -> tuple[bytes, bool]:
+    return b"\0\xff garbage\r\n" + data, False
+
+
+def _another_answer_after(data: bytes, earlier: bytes) -> tuple[bytes, bool]:
+    return data + earlier, False
+
+
+def _cut_off(data: bytes, _: bytes) -> tuple[bytes, bool]:
+    return data[: len(data) * 2 // 3], True
+
+
+def _no_number(data: bytes, _: bytes) -> tuple[bytes, bool]:
+    return data.replace(_HEAD, b"HTTP/1.1 2x0", 1), False
+
+
+def _bad_lines(data: bytes, _: bytes) -> tuple[bytes, bool]:
+    return data.replace(b"\r\n", b"\r\n bad header\x01\r\n", 1), False
+
+
+_WAYS: tuple[Callable[[bytes, bytes], tuple[bytes, bool]], ...] = (
+    _two_lengths,
+    _garbage_before,
+    _another_answer_after,
+    _cut_off,
+    _no_number,
+    _bad_lines,
+)
+
+
+@attrs.define
+class SpoiltStream:
+    """A stream through the network."""
+
+    _stream: ByteStream
+    _network: SpoilingNetwork
+    _ended: bool = False
+
+    def send_nowait(self, data: bytes) -> int:
+        return self._stream.send_nowait(data)
+
+    async def send_all(self, data: bytes) -> None:
+        await self._stream.send_all(data)
+
+    async def receive_some(self) -> bytes:
+        if self._ended:
+            return b""
+        data, self._ended = self._network.pass_on(await self._stream.receive_some())
+        return data
+
+    def probe(self) -> bool:
+        return not self._ended and self._stream.probe()
+
+    def close(self) -> None:
+        self._stream.close()

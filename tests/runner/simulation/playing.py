@@ -1,0 +1,52 @@
+"""Playing histories: one seed, one history, the same every time."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import partial
+
+import trio
+from trio._core import _run  # pyright: ignore[reportPrivateUsage]  # trio has no public switch for its dice
+from trio.testing import MockClock
+
+from .history import History
+from .promises import Broken, check, check_last
+
+
+def play(seed: int) -> list[str]:
+    """Play the history of a seed; return its trace. Raises `Broken`, with the command that plays it again."""
+    history = History(seed)
+    with _seeded_scheduler(seed):
+        try:
+            trio.run(partial(_play, history), clock=MockClock(autojump_threshold=0))
+        except Exception as error:
+            raise Broken(
+                f"seed {seed}: {error}\nagain: python -m tests.runner.simulation --seed {seed}"
+            ) from error
+    return history.trace
+
+
+async def _play(history: History) -> None:
+    for number in range(history.dice.randint(2, 4)):
+        if number:
+            history.edit()
+        check(history, await history.play(history.draw()))
+    ending = await history.play(history.last())
+    check(history, ending)
+    check_last(history, ending)
+
+
+@contextmanager
+def _seeded_scheduler(seed: int) -> Generator[None]:
+    """Let trio run tasks in an order that follows from the seed."""
+    before = _run._ALLOW_DETERMINISTIC_SCHEDULING  # pyright: ignore[reportPrivateUsage]  # likewise
+    dice = _run._r  # pyright: ignore[reportPrivateUsage]  # likewise
+    state = dice.getstate()
+    _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # pyright: ignore[reportPrivateUsage]  # likewise
+    dice.seed(seed)
+    try:
+        yield
+    finally:
+        _run._ALLOW_DETERMINISTIC_SCHEDULING = before  # pyright: ignore[reportPrivateUsage]  # likewise
+        dice.setstate(state)
