@@ -1,0 +1,89 @@
+"""Plant single faults in a copy of the client and see whether its tests notice.
+
+    python -m tests.client.planted_faults [WORD...]     only the faults with one of the words in their names
+
+Each fault replaces one piece of text; the tests of the client and its transport must then fail. The exit
+status is the number of faults that none of them noticed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import click
+
+from tests.client.faults import FAULTS, Fault
+
+ROOT: Final = Path(__file__).parents[2]
+COPIED: Final = ("client", "runner", "tests", "docs", "pyproject.toml", "README.md")
+TESTS: Final = ("tests/client", "tests/transport")
+AT_ONCE: Final = 2
+SECONDS: Final = 300
+"""What the tests may take before a fault counts as noticed: they hang."""
+
+
+def plant(fault: Fault, tree: Path) -> None:
+    """Replace the text in a copy. Raises `ValueError` unless it is there exactly once."""
+    path = tree / "client" / "headrace_client" / fault.file
+    text = path.read_text()
+    if text.count(fault.old) != 1:
+        raise ValueError(f"{fault.name}: the text is {text.count(fault.old)} times in {fault.file}")
+    path.write_text(text.replace(fault.old, fault.new))
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy what the tests need, so that the copy can be spoiled."""
+    for name in COPIED:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source / name, target / name)
+
+
+def first_failure(tree: Path) -> str:
+    """Return the first test that fails in a copy; empty if none does."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS]
+    try:
+        run = subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return "(they hang)"
+    failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return failed[0][:100] if failed else "" if run.returncode == 0 else run.stdout[-200:]
+
+
+def noticed_by(pristine: Path, fault: Fault) -> str:
+    """Return the first test that fails with the fault planted; empty if none does."""
+    with TemporaryDirectory(prefix="planted-") as folder:
+        tree = Path(folder)
+        copy_tree(pristine, tree)
+        plant(fault, tree)
+        return first_failure(tree)
+
+
+def main(words: list[str]) -> int:
+    """Plant all faults, or those with one of the words in their names; return how many went unnoticed."""
+    faults = [fault for fault in FAULTS if not words or any(word in fault.name for word in words)]
+    unnoticed: list[str] = []
+    with TemporaryDirectory(prefix="pristine-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+        pristine = Path(folder)
+        copy_tree(ROOT, pristine)
+        if failure := first_failure(pristine):
+            raise click.ClickException(f"without any fault there is already one: {failure}")
+        tests = pool.map(partial(noticed_by, pristine), faults)
+        for fault, test in zip(faults, tests, strict=True):
+            click.echo(f"{fault.name:44} {test or 'UNNOTICED'}")
+            if not test:
+                unnoticed.append(fault.name)
+    click.echo(f"{len(faults) - len(unnoticed)} of {len(faults)} faults noticed")
+    return len(unnoticed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
