@@ -92,7 +92,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     if run.ttft.p50 is not None:
         yield f"  first token  {_quantiles(run.ttft)}"
     yield f"  attempts     {run.attempts:,}   429s {run.rate_limited:,}   maybe billed {run.maybe_billed:,}"
-    if bound := _bound(run):
+    if bound := bound_by(run):
         yield f"  bound by     {bound}"
     if run.cost is not None:
         yield f"  spent        {run.cost:,.4f}"
@@ -107,7 +107,7 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield f"headrace: {summary.reason.message}"
 
 
-def _bound(run: Snapshot) -> str:
+def bound_by(run: Snapshot) -> str:
     """What kept jobs from being sent, by its share of the time."""
     whole = sum(run.bound_s.values())
     shares = sorted(((seconds / whole, name) for name, seconds in run.bound_s.items() if whole), reverse=True)

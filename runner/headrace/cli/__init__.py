@@ -13,6 +13,7 @@ COMMANDS = {
     "run": "Run a file of API calls and write down every answer.",
     "verify": "Prove that every line of the input has its record.",
     "demo": "See a small job file go through the whole program, without a key.",
+    "plan": "Rehearse a run: how long, how many tokens, how much money.",
     "simulate": "Serve a simulated API on this machine.",
 }
 

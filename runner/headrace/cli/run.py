@@ -46,7 +46,7 @@ def _group(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-_input = _group(
+input_options = _group(
     click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
     click.option(
         "--input-format",
@@ -69,7 +69,7 @@ _input = _group(
         help="Two lines of one id: send nothing, or take the first.",
     ),
 )
-_request = _group(
+request_options = _group(
     click.option("--model", metavar="M", help="The model, for every line."),
     click.option("--prompt", metavar="T", help="A template that makes a message of a row: 'Q: {question}'."),
     click.option("--prompt-file", type=_TEXT_FILE, metavar="F", help="The same from a file."),
@@ -122,7 +122,7 @@ _api = _group(
     click.option("--insecure-http", is_flag=True, help="Allow a key over plain http to another machine."),
     click.option("--simulate", is_flag=True, help="Use the built-in simulator: no key, no cost, no network."),
 )
-_pacing = _group(
+pacing_options = _group(
     click.option(
         "-c",
         "--concurrency",
@@ -148,6 +148,9 @@ _pacing = _group(
         help="Mark the system prompt for the prompt cache, and send the first job ahead to fill it.",
     ),
 )
+price_option = click.option(
+    "--prices", "price_file", type=_TEXT_FILE, metavar="F", help="A price list (TOML) instead of our own."
+)
 _stop = _group(
     click.option(
         "--max-failures", metavar="N|P%", help="Stop when more jobs than that have failed for good."
@@ -157,9 +160,6 @@ _stop = _group(
         type=_POSITIVE,
         metavar="USD",
         help="Stop before a run can cost more than this.",
-    ),
-    click.option(
-        "--prices", "price_file", type=_TEXT_FILE, metavar="F", help="A price list (TOML) instead of our own."
     ),
     click.option(
         "--grace",
@@ -219,13 +219,14 @@ _show = _group(
 
 
 @click.command()
-@_input
-@_request
+@input_options
+@request_options
 @_output
 @_resume
 @_api
-@_pacing
+@pacing_options
 @_stop
+@price_option
 @_retry
 @_show
 def run(

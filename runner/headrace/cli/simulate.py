@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from headrace.simulator import Profile, RequestLog
 
 
-def _range(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, int]:
+def as_range(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, int]:
+    """Read a number or a range like ``20-200``."""
     low, _, high = text.partition("-")
     if not (low.isdecimal() and (high or low).isdecimal() and 1 <= int(low) <= int(high or low)):
         raise click.BadParameter(f"{text!r} is neither a number nor a range like 20-200")
@@ -65,7 +66,7 @@ _COUNT = click.IntRange(min=1)
     help="How fast one answer comes out.",
 )
 @click.option(
-    "--output-tokens", default="20-200", show_default=True, callback=_range, help="How long answers are."
+    "--output-tokens", default="20-200", show_default=True, callback=as_range, help="How long answers are."
 )
 @click.option("--seed", default=0, show_default=True, help="Decides all that is left to chance.")
 @click.option("--require-key", "required_key", metavar="KEY", help="Answer 401 to any other key.")

@@ -1,0 +1,260 @@
+"""`headrace plan`: the run of a file, rehearsed in virtual time against the simulator.
+
+The reader, the dispatcher, the pacing and the workers are those of a real run; only the lane is short: it
+hands a request to the simulated service without HTTP in between, and nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import attrs
+import trio
+
+from headrace._exceptions import BadLine, RunRefused
+from headrace._run_file import exchange_of
+from headrace._runner import Setup, supervise
+from headrace.actors._messages import Pending, Stop
+from headrace.actors.dispatcher import Rules
+from headrace.dialects import Dialect
+from headrace.inputs import InputLine, Inputs
+from headrace.job import Job
+from headrace.options import RunOptions
+from headrace.pacing import Concurrency, Pacing
+from headrace.preparing import SIMULATOR, prepare
+from headrace.prices import own_prices
+from headrace.retrying import RunRetryPolicy
+from headrace.simulator import Limit, Limits, Profile, RequestLog, Simulator
+from headrace.statistics import Snapshot
+from headrace.stopping import StopRules
+from headrace.summary import bound_by
+from headrace_client._lane import Answer
+
+_EPOCH = 1_767_225_600.0
+_MOST_CONNECTIONS = 8_192
+_AMPLE = 1e12
+"""A minute: what is not said to be limited."""
+
+
+@attrs.frozen(kw_only=True)
+class Assumptions:
+    """What the server is taken to be like. Times in seconds; ``output_tokens``: of an answer, from and to."""
+
+    latency: float = 1.0
+    """Until the first token."""
+    tokens_per_second: float = 80.0
+    output_tokens: tuple[int, int] = (50, 500)
+    burst: float = 1.0
+    """Seconds' worth of each limit that may be used at once."""
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What a run will probably come to."""
+
+    jobs: int
+    bad_lines: int
+    seconds: float
+    run: Snapshot
+    cost: float | None
+    """None: a model without a price."""
+    currency: str
+    prices_as_of: str
+
+
+def make_plan(options: RunOptions, inputs: Inputs, assumed: Assumptions) -> Plan:
+    """Rehearse a run. ``options.limits``: those of the server. Raises `RunRefused`."""
+    # Only planning and tests need virtual time
+    from trio.testing import MockClock
+
+    if not inputs.rereadable:
+        raise RunRefused("plan reads the input without using it up: give it a regular file")
+    return trio.run(_rehearse, options, inputs, assumed, clock=MockClock(autojump_threshold=0))
+
+
+async def _rehearse(options: RunOptions, inputs: Inputs, assumed: Assumptions) -> Plan:
+    prepared = await prepare(options, inputs)
+    dialect = prepared.dialect
+    service = Simulator(_profile(options, assumed), log=RequestLog(keep=False), epoch=_EPOCH)
+    intake = _Intake(dialect)
+    began = trio.current_time()
+    outcome = await supervise(
+        Setup(
+            source=prepared.source,
+            item_of=intake.item_of,
+            exchange=exchange_of(
+                options,
+                dialect=dialect,
+                endpoint=SIMULATOR,
+                recipe="",
+                client=_Service(service),
+                wall_clock=lambda: _EPOCH + trio.current_time(),
+            ),
+            rules=_rules(options, dialect),
+            output=_Nowhere(),
+            stops=_never(),
+        )
+    )
+    prices = options.prices or own_prices()
+    price = None if intake.model is None else prices.price(intake.model)
+    return Plan(
+        jobs=intake.jobs,
+        bad_lines=intake.bad_lines,
+        seconds=trio.current_time() - began,
+        run=outcome.snapshot,
+        cost=None if price is None else price.of(outcome.snapshot.usage),
+        currency=prices.currency,
+        prices_as_of=prices.as_of,
+    )
+
+
+def as_text(plan: Plan) -> str:
+    """Lay the plan out for a terminal."""
+    usage = plan.run.usage
+    lines = [
+        f"jobs          {plan.jobs:,}"
+        + (f"   ({plan.bad_lines:,} lines are none)" if plan.bad_lines else ""),
+        f"time          about {_duration(plan.seconds)}",
+        f"input tokens  about {usage.input:,}",
+        f"output tokens about {usage.output:,}",
+        f"cost          {_cost(plan)}",
+        f"in flight     at most {plan.run.cap:,}",
+        f"bound by      {bound_by(plan.run) or 'nothing'}",
+        "nothing was sent",
+    ]
+    if usage.cache_read:
+        lines.insert(3, f"cached tokens about {usage.cache_read:,} read, {usage.cache_creation:,} written")
+    return "\n".join(lines)
+
+
+def _cost(plan: Plan) -> str:
+    if plan.cost is None:
+        return "unknown: several models, or one without a price; see --prices"
+    return f"about {plan.cost:,.2f} {plan.currency} (prices of {plan.prices_as_of})"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _profile(options: RunOptions, assumed: Assumptions) -> Profile:
+    def limit(per_minute: float | None) -> Limit:
+        minute = _AMPLE if per_minute is None else per_minute
+        return Limit(per_minute=minute, burst=minute / 60 * assumed.burst)
+
+    stated = options.limits
+    return Profile(
+        limits=Limits(requests=limit(stated.rpm), input=limit(stated.itpm), output=limit(stated.otpm)),
+        ttft=assumed.latency,
+        tokens_per_second=assumed.tokens_per_second,
+        output_tokens=assumed.output_tokens,
+    )
+
+
+def _rules(options: RunOptions, dialect: Dialect) -> Rules:
+    asked = options.concurrency
+    return Rules(
+        pacing=Pacing(
+            concurrency=Concurrency.found(_MOST_CONNECTIONS) if asked == "auto" else Concurrency.fixed(asked),
+            stated=attrs.evolve(options.limits, rpm=None, itpm=None, otpm=None),
+            reserves_output=dialect.name == "openai",
+            leader_first=options.cache_prefix,
+        ),
+        retry=RunRetryPolicy(),
+        stop=StopRules(),
+        dice=lambda: 0.5,
+    )
+
+
+@attrs.define
+class _Intake:
+    """Makes jobs of lines, and counts them."""
+
+    _dialect: Dialect
+    jobs: int = 0
+    bad_lines: int = 0
+    model: str | None = None
+    """The only one; None while there is none, or when there are several."""
+
+    def item_of(self, line: InputLine, now: float) -> Pending | None:
+        try:
+            request = self._dialect.read(line.text)
+        except BadLine:
+            self.bad_lines += 1
+            return None
+        self.model = request.model if self.jobs == 0 or self.model == request.model else None
+        self.jobs += 1
+        job = Job(id=str(self.jobs), line=line.number, source=None, digest="", request=request)
+        return Pending(job=job, read_at=now)
+
+
+@attrs.frozen
+class _Service:
+    """Opens lanes that end at a simulator in this process."""
+
+    _simulator: Simulator
+
+    @asynccontextmanager
+    async def open_lane(
+        self, method: str, path: str, headers: Mapping[str, str], *, idle_timeout: float
+    ) -> AsyncGenerator[_ShortLane]:
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        yield _ShortLane(self._simulator, {"type": "http", "method": method, "path": path, "headers": raw})
+
+
+@attrs.frozen
+class _ShortLane:
+    _simulator: Simulator
+    _scope: Mapping[str, Any]
+
+    async def send(self, body: bytes, **_options: Any) -> Answer:
+        began, reply = trio.current_time(), _Reply()
+        await self._simulator(dict(self._scope), partial(_request, body), reply.take)
+        now = trio.current_time()
+        return Answer(
+            status=reply.status,
+            head=reply.head,
+            body=bytes(reply.body),
+            started_at=began,
+            first_byte_at=now,
+            finished_at=now,
+        )
+
+
+async def _request(body: bytes) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": False}
+
+
+@attrs.define
+class _Reply:
+    """What the application sends, as one answer."""
+
+    status: int = 0
+    head: bytes = b""
+    body: bytearray = attrs.field(factory=bytearray)
+
+    async def take(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            fields = b"".join(b"%b: %b\r\n" % field for field in message["headers"])
+            self.head = b"HTTP/1.1 %d \r\n%b\r\n" % (self.status, fields)
+        else:
+            self.body += message.get("body", b"")
+
+
+class _Nowhere:
+    def append_results(self, data: bytes) -> None:
+        """Keep nothing."""
+
+    def append_errors(self, data: bytes) -> None:
+        """Keep nothing."""
+
+
+async def _never() -> AsyncGenerator[Stop]:
+    await trio.sleep_forever()
+    yield  # pragma: no cover - it only has to be a generator
