@@ -62,8 +62,20 @@ def run(suites: Sequence[str], rounds: int, only: Sequence[str], in_flight: Sequ
             for one in run_suite(key, suite, names, rounds, Path(folder)):
                 measured.append(one)
                 click.echo(_line(one))
-        (_RESULTS / f"{key}.json").write_bytes(msgspec.json.format(msgspec.json.encode(measured)))
+        _keep_measured(key, measured)
     _write_report()
+
+
+def _keep_measured(key: str, measured: Sequence[Measured]) -> None:
+    """Keep them in place of earlier ones of the same candidates and rungs."""
+    new = {(one.name, one.in_flight) for one in measured}
+    kept = [one for one in _measured(key) if (one.name, one.in_flight) not in new]
+    (_RESULTS / f"{key}.json").write_bytes(msgspec.json.format(msgspec.json.encode([*kept, *measured])))
+
+
+def _measured(key: str) -> list[Measured]:
+    path = _RESULTS / f"{key}.json"
+    return msgspec.json.decode(path.read_bytes(), type=list[Measured]) if path.exists() else []
 
 
 def _line(one: Measured) -> str:
@@ -104,13 +116,9 @@ def report() -> None:
 
 
 def _write_report() -> str:
-    measured = [
-        one
-        for key in SUITES
-        if (path := _RESULTS / f"{key}.json").exists()
-        for one in msgspec.json.decode(path.read_bytes(), type=list[Measured])
-    ]
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+    measured = [one for key in SUITES for one in _measured(key)]
+    python = f"Python {platform.python_version()}"
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, {python}"
     text = f"Machine: {machine}.\n\n{verdicts(measured)}\n{tables(measured)}"
     (_RESULTS / "report.md").write_text(text, encoding="utf-8")
     if own := [one for one in measured if one.suite == "file"]:

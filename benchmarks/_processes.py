@@ -44,7 +44,7 @@ def run_measured(command: Sequence[str], *, environ: Mapping[str, str], log: Pat
             stdout=file,
             stderr=subprocess.STDOUT,
             env={**os.environ, **environ},
-            preexec_fn=_raise_limits,  # noqa: PLW1509  (no threads here)
+            preexec_fn=_raise_limits,
         )
         usage = _wait(process, started_at + seconds)
     wall = time.monotonic() - started_at

@@ -90,7 +90,6 @@ def verdicts(measured: Sequence[Measured]) -> str:
         if value is not None:
             holds = value >= target.bound if target.at_least else value <= target.bound
             sign = ">=" if target.at_least else "<="
-            lines.append(
-                f"| {target.what} | {sign} {target.bound:g} | {value:.2f} | {'holds' if holds else 'missed'} |"
-            )
+            verdict = "holds" if holds else "missed"
+            lines.append(f"| {target.what} | {sign} {target.bound:g} | {value:.2f} | {verdict} |")
     return "\n".join(lines) + "\n"

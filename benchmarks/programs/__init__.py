@@ -1,1 +1,1 @@
-"""The programs that are measured. Each runs by itself, in the environment of its peer, and imports no other."""
+"""The programs that are measured: each runs alone, in its peer's environment, and imports no other."""

@@ -53,20 +53,24 @@ async def work(jobs: Iterator[Job], session: aiohttp.ClientSession, url: str, ou
         output.flush()
 
 
-async def main(base_url: str, source: str, target: str, in_flight: int) -> None:
+async def send_all(url: str, jobs: Iterator[Job], output: BinaryIO, in_flight: int) -> None:
     """Share the jobs among workers."""
     headers = {"content-type": "application/json", "x-api-key": "k", "anthropic-version": "2023-06-01"}
     trust = os.environ.get("SSL_CERT_FILE")
     context = ssl.create_default_context(cafile=trust) if trust else True
     connector = aiohttp.TCPConnector(limit=0, ssl=context)
     timeout = aiohttp.ClientTimeout(total=600)
+    async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=timeout) as session:
+        await asyncio.gather(*(work(jobs, session, url, output) for _ in range(in_flight)))
+
+
+def main(base_url: str, source: str, target: str, in_flight: str) -> None:
+    """Open the files and send."""
+    uvloop: Any = import_module("uvloop")  # in the peer's own environment
     with Path(target).open("wb") as output:
-        async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=timeout) as session:
-            jobs = jobs_of(Path(source))
-            url = base_url + "/v1/messages"
-            await asyncio.gather(*(work(jobs, session, url, output) for _ in range(in_flight)))
+        jobs = jobs_of(Path(source))
+        uvloop.run(send_all(base_url + "/v1/messages", jobs, output, int(in_flight)))
 
 
 if __name__ == "__main__":
-    uvloop: Any = import_module("uvloop")  # in the peer's own environment
-    uvloop.run(main(*sys.argv[1:4], int(sys.argv[4])))
+    main(*sys.argv[1:])

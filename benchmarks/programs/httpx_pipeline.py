@@ -31,16 +31,20 @@ async def work(jobs: Iterator[Job], client: httpx.AsyncClient, url: str, output:
         output.flush()
 
 
-async def main(base_url: str, source: str, target: str, in_flight: int) -> None:
+async def send_all(url: str, jobs: Iterator[Job], output: BinaryIO, in_flight: int) -> None:
     """Share the jobs among workers."""
     headers = {"content-type": "application/json", "x-api-key": "k"}
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx.AsyncClient(headers=headers, limits=limits, timeout=600) as client:
+        await asyncio.gather(*(work(jobs, client, url, output) for _ in range(in_flight)))
+
+
+def main(base_url: str, source: str, target: str, in_flight: str) -> None:
+    """Open the files and send."""
     with Path(source).open("rb") as lines, Path(target).open("wb") as output:
         jobs = map(msgspec.json.Decoder(Job).decode, lines)
-        async with httpx.AsyncClient(headers=headers, limits=limits, timeout=600) as client:
-            url = base_url + "/v1/messages"
-            await asyncio.gather(*(work(jobs, client, url, output) for _ in range(in_flight)))
+        asyncio.run(send_all(base_url + "/v1/messages", jobs, output, int(in_flight)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:4], int(sys.argv[4])))
+    main(*sys.argv[1:])

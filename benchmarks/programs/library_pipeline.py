@@ -9,13 +9,14 @@ import sys
 
 import trio
 
-from headrace.library import run_file
+from headrace import run_file
 
 
-async def main(base_url: str, source: str, target: str, in_flight: int) -> None:
+async def main(base_url: str, source: str, target: str, in_flight: str) -> None:
     """Run the file."""
-    await run_file(source, output=target, base_url=base_url, concurrency=in_flight)
+    await run_file(source, output=target, base_url=base_url, concurrency=int(in_flight))
 
 
 if __name__ == "__main__":
-    trio.run(main, *sys.argv[1:4], int(sys.argv[4]))
+    base_url, source, target, in_flight = sys.argv[1:]
+    trio.run(main, base_url, source, target, in_flight)

@@ -30,25 +30,40 @@ def http_client(kind: str, module: Any) -> Any:
 async def work(jobs: Iterator[Any], client: Any, output: BinaryIO) -> None:
     """Send one job after another and write each answer."""
     for job in jobs:
-        message = await client.messages.create(**job["params"])
+        message = await answer(client, job["params"])
         result = {"type": "succeeded", "message": message.to_dict(mode="json")}
         output.write(json.dumps({"custom_id": job["custom_id"], "result": result}).encode() + b"\n")
         output.flush()
 
 
-async def main(base_url: str, source: str, target: str, in_flight: int, module: str, kind: str) -> None:
+async def answer(client: Any, params: dict[str, Any]) -> Any:
+    """Return the message, read from its stream where the job asks for one."""
+    if not params.pop("stream", False):
+        return await client.messages.create(**params)
+    async with client.messages.stream(**params) as stream:
+        return await stream.get_final_message()
+
+
+async def send_all(
+    base_url: str, jobs: Iterator[Any], output: BinaryIO, in_flight: int, sdk: Any, kind: str
+) -> None:
     """Share the jobs among workers."""
-    sdk: Any = import_module(module)
+    options = {"http_client": http_client(kind, sdk)} if kind != "default" else {}
+    async with (
+        sdk.AsyncAnthropic(api_key="k", base_url=base_url, **options) as client,
+        anyio.create_task_group() as group,
+    ):
+        for _ in range(in_flight):
+            group.start_soon(work, jobs, client, output)
+
+
+def main(base_url: str, source: str, target: str, in_flight: str, module: str, loop: str, kind: str) -> None:
+    """Open the files and send."""
     with Path(source).open("rb") as lines, Path(target).open("wb") as output:
         jobs = map(json.loads, lines)
-        options = {"http_client": http_client(kind, sdk)} if kind != "default" else {}
-        async with (
-            sdk.AsyncAnthropic(api_key="k", base_url=base_url, **options) as client,
-            anyio.create_task_group() as group,
-        ):
-            for _ in range(in_flight):
-                group.start_soon(work, jobs, client, output)
+        sdk = import_module(module)
+        anyio.run(send_all, base_url, jobs, output, int(in_flight), sdk, kind, backend=loop)
 
 
 if __name__ == "__main__":
-    anyio.run(main, *sys.argv[1:4], int(sys.argv[4]), sys.argv[5], sys.argv[7], backend=sys.argv[6])
+    main(*sys.argv[1:])
