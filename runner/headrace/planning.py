@@ -35,6 +35,7 @@ from headrace_client._lane import Answer
 
 _EPOCH = 1_767_225_600.0
 _MOST_CONNECTIONS = 8_192
+_ONE_DEBIT = 3_600.0
 _AMPLE = 1e12
 """A minute: what is not said to be limited."""
 
@@ -153,6 +154,8 @@ def _profile(options: RunOptions, assumed: Assumptions) -> Profile:
         ttft=assumed.latency,
         tokens_per_second=assumed.tokens_per_second,
         output_tokens=assumed.output_tokens,
+        # Every debit is an event of its own: without a limit of output there is no need for more than one.
+        debit_interval=1.0 if stated.otpm is not None else _ONE_DEBIT,
     )
 
 

@@ -104,7 +104,7 @@ async def run(
         world = World(
             storage=disk,
             spool=SPOOL,
-            open_inputs=lambda given: _inputs(disk, given),
+            open_inputs=lambda given: inputs_of(disk, given),
             connect=connect if network is None else network(connect),
             wall_clock=lambda: EPOCH + trio.current_time(),
             dice=Random(seed).random,
@@ -138,7 +138,8 @@ async def slowly(call: Callable[[], None]) -> None:
     await trio.sleep(0.004)
 
 
-def _inputs(disk: SimulatedDisk, options: RunOptions) -> Inputs:
+def inputs_of(disk: SimulatedDisk, options: RunOptions) -> Inputs:
+    """The inputs of a run, on the simulated disk."""
     files = [InputFile(path=Path(name), size=len(disk.content(Path(name)))) for name in options.inputs]
     return Inputs(files=files, disk=disk, first=options.first)
 

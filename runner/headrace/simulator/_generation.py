@@ -13,7 +13,6 @@ from ._service import Service, Ticket
 from ._text import pieces
 
 _HTML_PAGE = b"<!DOCTYPE html><html><title>Bad gateway</title><body>Try again later.</body></html>"
-_STEP = 1.0  # seconds of generation between two debits of an answer that is not streamed
 
 
 async def generate(service: Service, call: Call) -> None:
@@ -70,7 +69,9 @@ async def _speak(service: Service, call: Call, ticket: Ticket, tokens: int, sinc
 
 async def _send_whole(service: Service, call: Call, ticket: Ticket, reply: Reply) -> None:
     now = trio.current_time()
-    step = math.ceil(min(ticket.profile.tokens_per_second * _STEP, ticket.output_tokens))
+    step = math.ceil(
+        min(ticket.profile.tokens_per_second * ticket.profile.debit_interval, ticket.output_tokens)
+    )
     for spoken in range(0, ticket.output_tokens, step):
         now = await _speak(service, call, ticket, min(step, ticket.output_tokens - spoken), now)
     if ticket.fault == "garbage":

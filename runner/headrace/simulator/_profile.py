@@ -74,7 +74,8 @@ class Profile:
 
     ``ttft``: the least time to the first token; up to ``ttft_jitter`` times as much is added by chance.
     ``output_tokens``: the answer's natural length is drawn from this closed range; a smaller
-    ``max_tokens`` cuts it. ``event_tokens``: tokens a streamed event carries.
+    ``max_tokens`` cuts it. ``event_tokens``: tokens a streamed event carries. ``debit_interval``: seconds
+    between two debits of the output of an answer that is not streamed.
     ``model_limits``: models with buckets of their own; all the others share ``limits``.
     ``known_models``: the only models that exist (default: any name is served).
     ``required_key``: the key to present (default: none needed); ``reject_keys``: none is good.
@@ -92,6 +93,7 @@ class Profile:
     tokens_per_second: float = 2_000.0
     output_tokens: tuple[int, int] = (20, 200)
     event_tokens: int = 16
+    debit_interval: float = 1.0
     known_models: tuple[str, ...] | None = None
     required_key: str | None = None
     reject_keys: bool = False
