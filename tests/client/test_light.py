@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import headrace_client
+import headrace_client.transport
 
 BASE = """
 import sys, trio
@@ -52,6 +53,18 @@ def test_the_package_imports_next_to_nothing() -> None:
 )
 def test_httpx_waits_until_it_is_needed(code: str) -> None:
     assert "httpx" not in modules_after(code)
+
+
+def test_the_blocking_client_does_not_wait_for_an_event_loop() -> None:
+    assert "trio" not in modules_after("from headrace_client import Anthropic; Anthropic(api_key='k')")
+
+
+def test_the_transport_serves_and_lists_its_names() -> None:
+    for name in headrace_client.transport.__all__:
+        assert getattr(headrace_client.transport, name) is not None
+
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        headrace_client.transport.nothing  # noqa: B018  # it is the look-up that fails
 
 
 def test_all_names_are_served_and_listed() -> None:

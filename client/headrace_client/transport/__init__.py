@@ -1,9 +1,14 @@
-"""The pooled HTTP/1.1 transport on trio."""
+"""The pooled HTTP/1.1 transport on trio.
+
+What needs trio is served when it is first asked for: the blocking client shares the rules and the errors,
+and should not wait for an event loop to be imported.
+"""
 
 from __future__ import annotations
 
-from ._connect import Connector, TcpConnector, connect_tcp
-from ._connection_pool import ConnectionPool
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ._errors import (
     AttemptTimedOut,
     ConnectFailed,
@@ -14,10 +19,23 @@ from ._errors import (
 )
 from ._headers import Headers
 from ._http1 import ReadLimits
-from ._memory_stream import memory_stream_pair
 from ._origin import Origin
 from ._pool import PoolLimits, PoolStatistics
-from ._stream import ByteStream
+
+if TYPE_CHECKING:
+    from ._connect import Connector, TcpConnector, connect_tcp
+    from ._connection_pool import ConnectionPool
+    from ._memory_stream import memory_stream_pair
+    from ._stream import ByteStream
+
+_ON_TRIO = {
+    "ByteStream": "_stream",
+    "ConnectionPool": "_connection_pool",
+    "Connector": "_connect",
+    "TcpConnector": "_connect",
+    "connect_tcp": "_connect",
+    "memory_stream_pair": "_memory_stream",
+}
 
 __all__ = [
     "AttemptTimedOut",
@@ -38,3 +56,12 @@ __all__ = [
     "connect_tcp",
     "memory_stream_pair",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that has ``name`` (PEP 562)."""
+    if name not in _ON_TRIO:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_ON_TRIO[name]}", __name__), name)
+    globals()[name] = value
+    return value
