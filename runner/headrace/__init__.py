@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._exceptions import HeadraceError, JobFailed, RunRefused, StorageFailed
-    from ._fan_out import fan_out, fan_out_sync
-    from ._open_runner import Runner, open_runner
-    from ._results import Results
-    from ._values import Job, Result
     from .job import Usage
-    from .library import run_file
+    from .library._fan_out import fan_out, fan_out_sync
+    from .library._open_runner import Runner, open_runner
+    from .library._results import Results
+    from .library._values import Job, Result
+    from .library.run_file import run_file
     from .observability import Attempt
     from .pacing import StatedLimits as Limits
     from .statistics import Latency, Snapshot
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "_exceptions": "HeadraceError JobFailed RunRefused StorageFailed",
-    "_fan_out": "fan_out fan_out_sync",
-    "_open_runner": "Runner open_runner",
-    "_results": "Results",
-    "_values": "Job Result",
+    "library._fan_out": "fan_out fan_out_sync",
+    "library._open_runner": "Runner open_runner",
+    "library._results": "Results",
+    "library._values": "Job Result",
     "job": "Usage",
-    "library": "run_file",
+    "library.run_file": "run_file",
     "observability": "Attempt",
     "statistics": "Latency Snapshot",
     "summary": "Summary",

@@ -13,8 +13,8 @@ import attrs
 import trio
 
 if TYPE_CHECKING:
-    from headrace._values import Job
     from headrace.actors._messages import Finished
+    from headrace.library._values import Job
     from headrace.stopping import StopReason
 
 

@@ -14,7 +14,7 @@ import anyio.lowlevel
 import pytest
 
 from headrace import Attempt, Job, JobFailed, open_runner
-from headrace._settings import RunnerSettings
+from headrace.library._settings import RunnerSettings
 from headrace.simulator import Profile, RequestLog, Simulator
 
 from .conftest import Loop

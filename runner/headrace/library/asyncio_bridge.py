@@ -24,11 +24,11 @@ import attrs
 import trio
 from anyio.abc import TaskStatus
 
-from headrace._desk import Desk
-from headrace._engine import open_desk
-from headrace._exception_groups import ungrouped
 from headrace._exceptions import RunRefused
-from headrace._settings import Settings
+from headrace.library._desk import Desk
+from headrace.library._engine import open_desk
+from headrace.library._exception_groups import ungrouped
+from headrace.library._settings import Settings
 from headrace_client import AsyncAPIClient
 
 T = TypeVar("T")

@@ -15,10 +15,10 @@ import trio
 from sniffio import current_async_library
 
 from headrace import _run_file
-from headrace._exception_groups import ungrouped
-from headrace._trio_thread import await_on_trio_thread
 from headrace.actors._messages import Stop
 from headrace.dialects import RequestOptions
+from headrace.library._exception_groups import ungrouped
+from headrace.library._trio_thread import await_on_trio_thread
 from headrace.options import (
     Concurrency,
     Durability,

@@ -11,9 +11,9 @@ import attrs
 import msgspec
 
 from headrace._exceptions import RunRefused
-from headrace._values import Job
 from headrace.dialects import Dialect, RequestOptions, make_dialect
 from headrace.endpoint import Endpoint
+from headrace.library._values import Job
 from headrace.observability import Attempt
 from headrace.options import Concurrency, OnChange, RetryFailed, RunOptions
 from headrace.pacing import StatedLimits

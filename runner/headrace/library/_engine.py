@@ -10,19 +10,19 @@ from functools import partial
 import attrs
 import trio
 
-from headrace._crossing import Crossing
-from headrace._desk import CLOSED, Desk, TicketIntake
 from headrace._ending import last_sync, rescue
-from headrace._exception_groups import ungrouped
 from headrace._exceptions import StorageFailed
-from headrace._recorded import RecordedResults
 from headrace._run_file import exchange_of, open_client, rules_of
 from headrace._runner import Outcome, Setup, supervise
-from headrace._settings import Settings
 from headrace.actors.monitor import Tally
 from headrace.actors.worker import OpensLanes
 from headrace.actors.writer import TakesRecords
 from headrace.journal import recipe_digest
+from headrace.library._crossing import Crossing
+from headrace.library._desk import CLOSED, Desk, TicketIntake
+from headrace.library._exception_groups import ungrouped
+from headrace.library._recorded import RecordedResults
+from headrace.library._settings import Settings
 from headrace.observability import watcher
 from headrace.output import OpenedOutput, OutputPaths, output_paths
 from headrace.resume import open_output

@@ -11,12 +11,12 @@ import anyio
 import attrs
 from sniffio import current_async_library
 
-from headrace._crossing import Crossing, NoCrossing
-from headrace._desk import CLOSED, Desk
-from headrace._exception_groups import ungrouped
-from headrace._results import Jobs, Params, Results
-from headrace._settings import DialectName, Settings, line_of, settings_from
-from headrace._values import Job, Result
+from headrace.library._crossing import Crossing, NoCrossing
+from headrace.library._desk import CLOSED, Desk
+from headrace.library._exception_groups import ungrouped
+from headrace.library._results import Jobs, Params, Results
+from headrace.library._settings import DialectName, Settings, line_of, settings_from
+from headrace.library._values import Job, Result
 from headrace.observability import Attempt
 from headrace.options import Concurrency, OnChange, RetryFailed
 from headrace.pacing import StatedLimits
@@ -105,13 +105,13 @@ async def _open_runner(settings: Settings) -> AsyncGenerator[Runner]:
 @asynccontextmanager
 async def _open_desk(settings: Settings) -> AsyncGenerator[tuple[Desk, Crossing]]:
     if current_async_library() == "trio":
-        from headrace._engine import open_desk
+        from headrace.library._engine import open_desk
 
         crossing = NoCrossing()
         async with open_desk(settings, crossing) as desk:
             yield desk, crossing
     else:
-        from headrace.asyncio_bridge import open_bridge
+        from headrace.library.asyncio_bridge import open_bridge
 
         async with open_bridge(settings) as desk_and_bridge:
             yield desk_and_bridge

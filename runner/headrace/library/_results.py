@@ -20,9 +20,9 @@ import anyio
 import attrs
 
 from headrace._exceptions import JobFailed
-from headrace._values import Job, Result
 from headrace.actors._messages import Finished
 from headrace.job import Failure, Usage
+from headrace.library._values import Job, Result
 from headrace.stopping import StopReason
 
 ContextT = TypeVar("ContextT")

@@ -15,7 +15,6 @@ import attrs
 import trio
 
 from headrace._exceptions import BadLine
-from headrace._recorded import RecordedResults
 from headrace.actors._channels import queued
 from headrace.actors._messages import Event, Finished, Pending, Stop
 from headrace.actors.monitor import Tally
@@ -23,6 +22,7 @@ from headrace.dialects import Dialect
 from headrace.inputs import InputLine
 from headrace.intake import Recognises
 from headrace.job import Failure, Job, Note
+from headrace.library._recorded import RecordedResults
 from headrace.output import Recognised
 from headrace.statistics import Snapshot
 from headrace.stopping import ExitCode, StopReason

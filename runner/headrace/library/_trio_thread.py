@@ -14,7 +14,7 @@ import anyio
 import outcome
 import trio
 
-from headrace._exception_groups import ungrouped
+from headrace.library._exception_groups import ungrouped
 
 T = TypeVar("T")
 

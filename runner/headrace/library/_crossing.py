@@ -1,6 +1,6 @@
 """Two sides: the caller's event loop, and the trio on which the runner works.
 
-Under trio they are one and nothing is crossed; under asyncio `headrace.asyncio_bridge` lies between them.
+Under trio they are one and nothing is crossed; under asyncio `asyncio_bridge` lies between them.
 """
 
 from __future__ import annotations
