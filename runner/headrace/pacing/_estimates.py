@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from headrace.job import JobRequest, Usage
+from headrace.job import JobRequest
 
 from ._values import Cost
 
@@ -42,11 +42,20 @@ class Estimates:
         """What the server sets aside until it has counted: by size, cache reads included."""
         return cost[0], max(cost[1], len(request.body) * TOKENS_PER_BYTE), cost[2]
 
-    def learn(self, request: JobRequest, usage: Usage) -> None:
-        """Take in what an answer did cost. Input that was read from the cache is not counted by the limit."""
-        self._answers += 1
-        weight = max(1 / self._answers, 1 / _MEMORY)
-        charged = self.cost(request)[1] if self.reserves_output else usage.input + usage.cache_creation
-        self.tokens_per_byte += weight * (charged / len(request.body) - self.tokens_per_byte)
-        self.input += weight * (charged - self.input)
-        self.output += weight * (usage.output - self.output)
+    def together(self, jobs: int, size: int) -> tuple[Cost, Cost]:
+        """The cost and the reserve of so many jobs, of so many bytes in all."""
+        tokens = size * self.tokens_per_byte
+        output = jobs * self.output
+        return (float(jobs), tokens, output), (float(jobs), max(tokens, size * TOKENS_PER_BYTE), output)
+
+    def learn(self, jobs: int, size: int, charged: float, output: float) -> None:
+        """Take in what the answers to so many jobs did cost.
+
+        ``size``: of their requests, bytes. ``charged``: input tokens that the limit counts, without those
+        that were read from the cache.
+        """
+        self._answers += jobs
+        weight = max(jobs / self._answers, min(1.0, jobs / _MEMORY))
+        self.tokens_per_byte += weight * (charged / size - self.tokens_per_byte)
+        self.input += weight * (charged / jobs - self.input)
+        self.output += weight * (output / jobs - self.output)

@@ -27,6 +27,11 @@ class Hold:
     _probe_sent_at: float | None = None
     _in_a_row: int = 0
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is neither a hold nor a probe to come."""
+        return self._in_a_row == 0
+
     def ready_at(self, now: float) -> float:
         """Return the time from which one more job may be sent."""
         if self._probe_sent_at is not None:

@@ -11,6 +11,7 @@ import attrs
 from headrace.job import FailureKind, JobRequest, Usage
 from headrace_client._ratelimit import Limit, RateLimits
 
+from ._batch import Batch
 from ._bucket import Bucket
 from ._estimates import Estimates
 from ._history import History
@@ -54,11 +55,15 @@ class Pool:
     _history: History = attrs.field(factory=History)
     _withheld: History = attrs.field(factory=History)
     """By how much what the server sets aside is more than what jobs cost."""
+    _batch: Batch = attrs.field(factory=Batch)
     _in_flight: int = 0
     _costed: tuple[JobRequest, Cost, Cost] | None = None
 
     def ready_at(self, request: JobRequest, now: float) -> float:
         """Return the time from which a job may be sent, as far as limits go; `binds` says what decides."""
+        if self._batch.granted:
+            return now
+        self._book(now)
         if self.leader_first and self._in_flight:
             self.binds = "server"
             return math.inf
@@ -72,10 +77,16 @@ class Pool:
         for index, gate in self._allowance_gates:
             if (at := gate.ready_at(cost[index], now)) > ready:
                 ready, self.binds = at, RESOURCES[index]
+        if ready <= now:
+            self._batch.grant(self._room(reserve))
         return ready
 
     def admitted(self, request: JobRequest, now: float) -> None:
         """Note that a job is sent at ``now``."""
+        if self._batch.granted:
+            self._in_flight += 1
+            self._batch.send(request)
+            return
         cost, reserve = self._costs(request)
         self._take(reserve, cost)
         self._history.add(cost, now)
@@ -90,6 +101,10 @@ class Pool:
     ) -> None:
         """Note the answer to a job that was sent at ``started_at``. ``limits``: its headers, if looked at."""
         self._in_flight -= 1
+        if self._batch.granted and limits is None:
+            self._batch.answer(request, usage)
+            return
+        self._book(now)
         self.leader_first = False
         self.hold.passed(started_at)
         if self.search is not None:
@@ -98,7 +113,10 @@ class Pool:
             cost, reserve = self._costs(request)
             spent = 1.0, float(usage.input + usage.cache_creation), float(usage.output)
             self._take(_minus(spent, reserve), _minus(spent, cost))
-        self.estimates.learn(request, usage)
+            charged = usage.input + usage.cache_creation
+        else:
+            charged = self.estimates.cost(request)[1]
+        self.estimates.learn(1, len(request.body), charged, usage.output)
         self._observe(limits, started_at, now)
 
     def failed(
@@ -111,6 +129,7 @@ class Pool:
     ) -> None:
         """Note a failure that is no 429. A server without capacity has not touched the quota."""
         self._in_flight -= 1
+        self._book(now)
         if kind == "overloaded" and not self.estimates.reserves_output:
             self._give_back(request)
         self._observe(limits, started_at, now)
@@ -128,6 +147,8 @@ class Pool:
     ) -> None:
         """Note a 429. ``retry_after``: seconds, None if the server does not say; ``dice``: in [0, 1)."""
         self._in_flight -= 1
+        self._book(now)
+        self._batch.granted = 0
         cost, reserve = self._costs(request)
         self._history.add(cost, now, times=-1)
         self._withheld.add(_minus(reserve, cost), now, times=-1)
@@ -165,6 +186,7 @@ class Pool:
 
     def levels(self, now: float) -> dict[str, object]:
         """The server's buckets, for a later run."""
+        self._book(now)
         return {
             resource: [own.limit, own.bucket.depth, own.bucket.refill(now)]
             for resource, own in self.server.items()
@@ -180,6 +202,30 @@ class Pool:
                     self.server[resource].bucket.retune(limit / 60, depth, now)
                 case _:
                     pass
+
+    def _room(self, reserve: Cost) -> float:
+        """For how many such jobs there is room; 0 where each must be looked at."""
+        watched = self.search is not None or self.leader_first or self._allowance_gates
+        if watched or self.estimates.reserves_output or not self.hold.is_over:
+            return 0.0
+        return min((gate.room / (reserve[index] or 1.0) for index, gate in self._server_gates), default=0.0)
+
+    def _book(self, now: float) -> None:
+        """Book what was granted at once: what was sent as if at ``now``."""
+        batch = self._batch
+        if not batch.sent and not batch.answered:
+            return
+        if batch.sent:
+            cost, reserve = self.estimates.together(batch.sent, batch.sent_bytes)
+            self._take(reserve, cost)
+            self._history.add(cost, now)
+            self._withheld.add(_minus(reserve, cost), now)
+        if batch.answered:
+            cost, reserve = self.estimates.together(batch.answered, batch.answered_bytes)
+            spent = float(batch.answered), float(batch.input), float(batch.output)
+            self._take(_minus(spent, reserve), _minus(spent, cost))
+            self.estimates.learn(batch.answered, batch.answered_bytes, batch.input, batch.output)
+        self._batch = Batch(granted=batch.granted)
 
     def _costs(self, request: JobRequest) -> tuple[Cost, Cost]:
         """What a job is expected to cost, and what the server sets aside for it at first."""

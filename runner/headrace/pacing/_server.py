@@ -73,6 +73,11 @@ class ServerBucket:
             return 0.0 if depth < _SHALLOW else _MARGIN * depth
         return max(min(_MARGIN * depth, _MARGIN_SECONDS * self.inflow), self.rounding / 2)
 
+    @property
+    def room(self) -> float:
+        """What may be taken at once."""
+        return self.bucket.level - self.margin
+
     def ready_at(self, amount: float, now: float) -> float:
         """Return the time from which ``amount`` may be taken."""
         return self.bucket.ready_at(amount + self.margin, now)
