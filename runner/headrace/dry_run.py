@@ -13,6 +13,7 @@ from headrace.endpoint import Endpoint
 from headrace.inputs import Inputs
 from headrace.job import JobRequest
 from headrace.preparing import Prepared
+from headrace.prices import own_prices
 
 CHARACTERS_PER_TOKEN = 4
 """A rule of thumb for English text; JSON punctuation and roles are counted with it."""
@@ -85,7 +86,19 @@ def _lines(dialect: Dialect, endpoint: Endpoint, total: Forecast) -> Iterator[st
         yield f"no jobs       {total.bad_lines:,}, the first: {total.first_problem}"
     yield f"input tokens  about {total.input_tokens:,} ({CHARACTERS_PER_TOKEN} characters a token)"
     yield f"output tokens at most {total.max_tokens:,}{_unbounded(total)}"
+    if cost := _cost(total):
+        yield f"cost          {cost}"
     yield "nothing was sent"
+
+
+def _cost(total: Forecast) -> str | None:
+    """What it all costs at most if every job is of the first one's model; None if that has no price."""
+    prices = own_prices()
+    price = None if total.first is None else prices.price(total.first.model)
+    if price is None or total.unbounded:
+        return None
+    most = total.input_tokens * price.input + total.max_tokens * price.output
+    return f"at most about {most:,.2f} {prices.currency} (prices of {prices.as_of})"
 
 
 def _unbounded(total: Forecast) -> str:

@@ -1,4 +1,4 @@
-"""What tokens cost: a small dated list of prices, by model. Pure.
+"""What tokens cost: a small dated list of prices, by model. Pure, but for the reading of our own list.
 
 A list is TOML: a date, a currency, and a table for each model, in that currency a million tokens:
 

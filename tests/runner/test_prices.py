@@ -1,0 +1,43 @@
+"""Price lists: ours can be read, a wrong one is refused, the longest name wins."""
+
+import pytest
+
+from headrace._exceptions import RunRefused
+from headrace.job import Usage
+from headrace.prices import own_prices, read_prices
+
+LIST = """
+as_of = "2025-01-01"
+[models]
+"big" = { input = 10.0, output = 20.0 }
+"big-mini" = { input = 1.0, output = 2.0, cache_read = 0.1, cache_creation = 1.25 }
+"""
+
+
+def test_our_own_list_can_be_read_and_knows_the_current_models() -> None:
+    price = own_prices().price("claude-sonnet-4-5-20250929")
+
+    assert price is not None
+    assert 0 < price.cache_read < price.input < price.cache_creation < price.output
+
+
+def test_a_model_is_priced_by_the_longest_name_that_its_own_begins_with() -> None:
+    prices = read_prices(LIST, "list")
+    mini = prices.price("big-mini-2025")
+
+    assert mini is not None
+    assert mini.of(Usage(input=1_000_000, output=500_000, cache_read=2_000_000)) == pytest.approx(2.2)
+    assert prices.price("small") is None
+
+
+def test_cached_tokens_cost_as_much_as_others_where_the_list_does_not_say() -> None:
+    big = read_prices(LIST, "list").price("big")
+
+    assert big is not None
+    assert big.cache_read == big.cache_creation == big.input
+
+
+@pytest.mark.parametrize("text", ["models = 3", "as_of = 'x'\n[models.a]\ninput = 'y'", "[[", ""])
+def test_what_is_no_price_list_is_refused_with_its_name(text: str) -> None:
+    with pytest.raises(RunRefused, match=r"mine\.toml"):
+        read_prices(text, "mine.toml")
