@@ -95,6 +95,15 @@ def test_standard_input_needs_an_output() -> None:
     assert "-o FILE" in refused.stderr
 
 
+def test_standard_input_cannot_be_ordered() -> None:
+    command = ["run", "-", "-o", "out.jsonl", "--ordered", *SIMULATED]
+    refused = CliRunner().invoke(main, command, input=ROWS)
+
+    assert refused.exit_code == 2
+    assert "--ordered" in refused.stderr
+    assert not Path("out.jsonl").exists()
+
+
 def test_standard_input_is_an_input() -> None:
     command = [sys.executable, "-m", "headrace", "run", "-", *SIMULATED]
     done = subprocess.run(command, input=ROWS.encode(), capture_output=True, check=False)

@@ -1,0 +1,272 @@
+"""Bugs planted one at a time in a copy of the tree: each must make some test fail.
+
+``python -m tests.runner.planted_bugs [NUMBER...]`` prints a table; it takes a quarter of an hour.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import attrs
+
+_ROOT = Path(__file__).parents[2]
+_TREES = ("client", "runner", "tests/__init__.py", "tests/runner", "pyproject.toml")
+_STORAGE = "tests/runner/test_storage.py"
+_RESUME = "tests/runner/test_resume.py"
+_CRASHES = "tests/runner/test_resume_crashes.py"
+_VERIFY = "tests/runner/test_verify.py"
+_DURABILITY = "tests/runner/test_durability.py"
+
+
+@attrs.frozen
+class Bug:
+    """One mutation: in ``file``, ``good`` becomes ``bad``; ``tests`` are what should notice, beside seeds."""
+
+    name: str
+    file: str
+    good: str
+    bad: str
+    tests: tuple[str, ...] = ()
+
+
+BUGS = (
+    Bug(
+        "a group counts as done before its sync",
+        "actors/syncer.py",
+        "                await sync()\n",
+        "                pass\n",
+        (_DURABILITY,),
+    ),
+    Bug("no directory sync", "storage.py", "            _sync_directory(path.parent)\n", "", (_STORAGE,)),
+    Bug("sync of nothing", "storage.py", "            os.fsync(self._writer(path))\n", "", (_STORAGE,)),
+    Bug(
+        "a failed sync is forgotten",
+        "storage.py",
+        "            self._damaged = True\n            raise\n",
+        "            raise\n",
+        (_STORAGE, _DURABILITY),
+    ),
+    Bug(
+        "a short write is not cut back",
+        "storage.py",
+        "                self._cut_back()\n                raise\n",
+        "                raise\n",
+        (_STORAGE,),
+    ),
+    Bug(
+        "the whole is appended again after a short write",
+        "storage.py",
+        "        view = view[taken:]\n",
+        "        view = view[taken:] if taken == len(view) else memoryview(data)\n",
+        (_STORAGE,),
+    ),
+    Bug(
+        "a short write passes for a whole one",
+        "storage.py",
+        "    while view:\n",
+        "    if view:\n",
+        (_STORAGE,),
+    ),
+    Bug(
+        "the lock is ignored",
+        "storage.py",
+        "            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "",
+        (_STORAGE,),
+    ),
+    Bug("links are followed", "storage.py", "os.O_NOFOLLOW | os.O_CLOEXEC", "os.O_CLOEXEC", (_STORAGE,)),
+    Bug("the size is not kept", "storage.py", "        self.size += len(lines)\n", "", (_STORAGE,)),
+    Bug(
+        "the torn end stays",
+        "_mending.py",
+        "            storage.truncate(path, recovery.size)\n",
+        "            pass\n",
+        (_RESUME,),
+    ),
+    Bug(
+        "the torn bytes are not kept",
+        "_mending.py",
+        '        kept = keep(storage, path, [recovery.torn], f"torn-{recovery.torn.start}")\n',
+        "        kept = path\n",
+        (_RESUME,),
+    ),
+    Bug(
+        "the last line gets no line feed",
+        "_mending.py",
+        '            append_all(storage, path, b"\\n")\n',
+        "            pass\n",
+        (_RESUME,),
+    ),
+    Bug("what is kept is not synced", "_mending.py", "    storage.sync(to)\n", "", (_CRASHES,)),
+    Bug(
+        "an old record stays when its job is done again",
+        "resume.py",
+        "        leaving = list(heapq.merge(leaving, tally.changed, key=_start))\n",
+        "",
+        (_RESUME,),
+    ),
+    Bug(
+        "a changed recipe is not refused",
+        "resume.py",
+        '    if on_change == "refuse":\n',
+        "    if False:\n",
+        (_RESUME,),
+    ),
+    Bug(
+        "foreign output is not refused",
+        "resume.py",
+        "    refuse_strangers(tally, paths.results)\n",
+        "",
+        (_RESUME,),
+    ),
+    Bug("the sidecar is not synced", "resume.py", "        storage.sync(path)  #", "        #", (_CRASHES,)),
+    Bug(
+        "done jobs are not marked",
+        "journal/_compare.py",
+        "            self.index.mark(entry, State.DONE)\n",
+        "            pass\n",
+        (_RESUME,),
+    ),
+    Bug(
+        "the recipe is not compared",
+        "journal/_compare.py",
+        'return ("same" if recipe in (record.recipe, None) else "recipe changed"), same_line',
+        'return "same", same_line',
+        (_RESUME,),
+    ),
+    Bug(
+        "a hole of zeros passes for a blank line",
+        "journal/_recovery.py",
+        "                holes.append(span)\n",
+        "                pass\n",
+        ("tests/runner/journal/test_recovery.py",),
+    ),
+    Bug(
+        "damage in the middle is passed over",
+        "journal/_recovery.py",
+        "            elif line.strip():\n                raise Damaged(span.start)\n",
+        "",
+        ("tests/runner/journal/test_recovery.py",),
+    ),
+    Bug(
+        "equal lines share one id",
+        "journal/_identity.py",
+        "        self._counts[key] = earlier + 1\n",
+        "",
+        ("tests/runner/journal/test_identity.py",),
+    ),
+    Bug(
+        "the last batch is lost",
+        "actors/writer.py",
+        "[first, *queued(results)]",
+        "[first, *queued(results)][:7]",
+    ),
+    Bug(
+        "a job counts as done although its write failed",
+        "actors/writer.py",
+        "inbox.send_nowait(Unsaved(part))",
+        "inbox.send_nowait(Unsaved(part)), events.send_nowait(part)",
+    ),
+    Bug(
+        "a failed write does not end the run",
+        "actors/writer.py",
+        "                    inbox.send_nowait(Stop(StopReason(ExitCode.STORAGE, str(error))))\n",
+        "",
+    ),
+    Bug(
+        "what could not be written is dropped",
+        "actors/writer.py",
+        "                    unsaved.extend(part)\n",
+        "",
+    ),
+    Bug(
+        "records are joined without their line feeds",
+        "actors/writer.py",
+        "[finished.record for finished in part]",
+        "[finished.record.rstrip() for finished in part]",
+    ),
+    Bug(
+        "a job is no longer in flight when its answer comes",
+        "actors/dispatcher.py",
+        "        self.channels.jobs.send_nowait(pending)\n",
+        "        self.admission.outstanding -= 1\n        self.channels.jobs.send_nowait(pending)\n",
+    ),
+    Bug(
+        "verify takes two records for one",
+        "journal/_verify.py",
+        '            return f"{_shown(record)} has more than one record"\n',
+        "            return None\n",
+        (_VERIFY,),
+    ),
+)
+
+_SEEDS = """
+from tests.runner.simulation.playing import play
+for seed in range(150):
+    play(seed)
+"""
+
+
+def main() -> int:
+    """Plant them; return 1 if one was not noticed."""
+    chosen = [BUGS[int(number)] for number in sys.argv[1:]] or list(BUGS)
+    unnoticed = 0
+    with tempfile.TemporaryDirectory() as name:
+        tree = Path(name)
+        for path in _TREES:
+            _copy(_ROOT / path, tree / path)
+        if found := _noticed_by(tree, ()):
+            raise SystemExit(f"{found} fails without any bug")
+        for number, bug in enumerate(chosen):
+            found = _try(tree, bug)
+            unnoticed += found is None
+            sys.stdout.write(f"{number:>2}  {bug.name:<55} {found or 'NOT NOTICED'}\n")
+            sys.stdout.flush()
+    return bool(unnoticed)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    elif source.exists():
+        shutil.copy(source, target)
+
+
+def _try(tree: Path, bug: Bug) -> str | None:
+    file = tree / "runner/headrace" / bug.file
+    text = file.read_text()
+    if text.count(bug.good) != 1:
+        raise SystemExit(f"{bug.name}: {text.count(bug.good)} places in {bug.file}")
+    file.write_text(text.replace(bug.good, bug.bad))
+    try:
+        return _noticed_by(tree, bug.tests)
+    finally:
+        file.write_text(text)
+
+
+def _noticed_by(tree: Path, tests: tuple[str, ...]) -> str | None:
+    """The first test that fails, or the seed that does; None if all pass."""
+    environ = {**os.environ, "PYTHONPATH": f"client{os.pathsep}runner", "PYTHONDONTWRITEBYTECODE": "1"}
+    if tests:
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+        ran = subprocess.run(command, cwd=tree, env=environ, capture_output=True, text=True, check=False)
+        failed = [line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        if failed:
+            return failed[0].split(" - ")[0].rpartition("/")[2]
+    played = subprocess.run(
+        [sys.executable, "-c", _SEEDS], cwd=tree, env=environ, capture_output=True, text=True, check=False
+    )
+    broken = [line for line in played.stderr.splitlines() if "Broken: seed" in line]
+    if played.returncode == 0:
+        return None
+    return broken[0].partition("Broken: ")[2][:60] if broken else "the simulation breaks"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
