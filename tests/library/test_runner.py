@@ -183,6 +183,21 @@ def test_cancellation_from_outside_ends_at_once(loop: Loop) -> None:
     assert loop(main)
 
 
+def test_cancellation_while_it_opens_ends_at_once(loop: Loop) -> None:
+    """However far the opening has come: the block is left, and its thread with it."""
+
+    async def main() -> int:
+        cancelled = 0
+        for step in range(12):
+            with anyio.move_on_after(step * 0.001) as scope:
+                async with open_runner(simulate=True):
+                    await anyio.sleep_forever()
+            cancelled += scope.cancelled_caught
+        return cancelled
+
+    assert loop(main) == 12
+
+
 def test_a_call_that_is_cancelled_leaves_nothing_behind(loop: Loop) -> None:
     hanging = Simulator(Profile(faults={"hang": 1.0}), log=RequestLog(keep=False))
 

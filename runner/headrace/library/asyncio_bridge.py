@@ -49,11 +49,11 @@ async def open_bridge(settings: Settings) -> AsyncGenerator[tuple[Desk, Bridge]]
     bridge = Bridge(_settings_for_thread(settings), asyncio.get_running_loop())
     with ungrouped():
         async with anyio.create_task_group() as tasks:
-            desk = await tasks.start(bridge.host)
             try:
+                desk = await tasks.start(bridge.host)
                 yield desk, bridge
             finally:
-                bridge.close()
+                bridge.close()  # whoever is cancelled while it opens has to close it, too
 
 
 def _settings_for_thread(settings: Settings) -> Settings:
@@ -87,6 +87,7 @@ class Bridge:
         self._opened: asyncio.Future[Desk] = loop.create_future()
         self._over: asyncio.Future[None] = loop.create_future()
         self._ended = False
+        self._close_wanted = False
         self._failure: BaseException | None = None
         self._outbound: Calls = []
         self._departed_at = -math.inf
@@ -105,6 +106,8 @@ class Bridge:
         with anyio.CancelScope(shield=True):
             try:
                 task_status.started(await self._opened)
+                if self._close_wanted:
+                    self.close()
                 await self._over
             finally:
                 thread.join()  # it has nothing left to do
@@ -135,7 +138,8 @@ class Bridge:
             return function()
 
     def close(self) -> None:
-        """Let the thread end."""
+        """Let the thread end; if it has not opened the desk yet, `host` says it again."""
+        self._close_wanted = True
         self._on_trio(self._closing.set)
 
     def _on_trio(self, function: Callable[..., object], *arguments: object) -> bool:
