@@ -43,7 +43,7 @@ BUGS = (
         (_DURABILITY,),
     ),
     Bug("no directory sync", "storage.py", "            _sync_directory(path.parent)\n", "", (_STORAGE,)),
-    Bug("sync of nothing", "storage.py", "            os.fsync(self._writer(path))\n", "", (_STORAGE,)),
+    Bug("sync of nothing", "storage.py", "        os.fsync(self._writer(path))\n", "", (_STORAGE,)),
     Bug(
         "a failed sync is forgotten",
         "storage.py",

@@ -226,3 +226,23 @@ def test_a_power_failure_spares_what_was_synced() -> None:
 
     assert {b"", b"lost\n", b"lo"} <= ends
     assert any(b"\0" in end for end in ends)
+
+
+def test_a_sync_reaches_the_file_and_the_first_one_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def note(fd: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    path = tmp_path / "out.jsonl"
+    with DiskStorage() as storage:
+        file = LineFile(storage, path, 0)
+        for _ in range(2):
+            file.append(b"{}\n")
+            file.sync()
+            file.sync()
+
+    assert synced == [str(path), str(tmp_path), str(path)]
