@@ -118,6 +118,11 @@ class FinalRequestOptions:
     redirected: bool = False
     """The URL is where a server sent us: complete, so no defaults are added to its query."""
 
+    @classmethod
+    def construct(cls, **fields: Any) -> FinalRequestOptions:
+        """Make one; code written for the reference's options, which are models, calls this."""
+        return cls(**fields)
+
     @property
     def header_layer(self) -> Headers:
         """The headers given for this request; empty when none are."""
@@ -143,9 +148,9 @@ def make_request_options(
     extra_body: object | None = None,
     timeout: TimeoutTypes | NotGiven = not_given,
     betas: Sequence[str] | Omit = omit,
-    params: Query | None = None,
+    query: Query | None = None,
 ) -> RequestOptions:
-    """Turn the extras of a method into the ``options`` of a verb; ``extra_query`` wins over ``params``."""
+    """Turn the extras of a method into the ``options`` of a verb; ``extra_query`` wins over ``query``."""
     options = RequestOptions(timeout=timeout)
     if betas:
         extra_headers = {"anthropic-beta": ",".join(betas), **(extra_headers or {})}
@@ -153,6 +158,6 @@ def make_request_options(
         options["headers"] = extra_headers
     if extra_body is not None:
         options["extra_json"] = extra_body
-    if query := {**(params or {}), **(extra_query or {})}:
-        options["params"] = query
+    if params := {**(query or {}), **(extra_query or {})}:
+        options["params"] = params
     return options

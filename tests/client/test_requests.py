@@ -201,3 +201,9 @@ async def test_credentials_stay_at_their_origin(face: Face) -> None:
 async def test_idempotency_key_given_by_the_caller(face: Face) -> None:
     """Item 30 (B): what is offered is sent."""
     assert built(face, idempotency_key="mine").headers["idempotency-key"] == "mine"
+
+
+def test_options_can_be_made_as_the_reference_makes_them() -> None:
+    made = FinalRequestOptions.construct(method="get", url="/x", max_retries=3)
+
+    assert made == FinalRequestOptions(method="get", url="/x", max_retries=3)

@@ -26,7 +26,7 @@ def call_with_query(params: Mapping[str, Any]) -> Call:
     """Return the arguments of a verb for an endpoint whose own parameters are the query."""
     query = given({name: value for name, value in params.items() if name not in EXTRAS})
     extras = cast("RequestExtras", {name: value for name, value in params.items() if name in EXTRAS})
-    return Call(options=make_request_options(**extras, params=query))
+    return Call(options=make_request_options(**extras, query=query))
 
 
 def list_call(params: Mapping[str, Any]) -> Call:
