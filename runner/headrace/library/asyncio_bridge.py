@@ -22,7 +22,6 @@ from typing import Any, Final, TypeVar
 import anyio
 import attrs
 import trio
-from anyio.abc import TaskStatus
 
 from headrace._exceptions import RunRefused
 from headrace.library._desk import Desk
@@ -49,9 +48,9 @@ async def open_bridge(settings: Settings) -> AsyncGenerator[tuple[Desk, Bridge]]
     bridge = Bridge(_settings_for_thread(settings), asyncio.get_running_loop())
     with ungrouped():
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(bridge.host)
             try:
-                desk = await tasks.start(bridge.host)
-                yield desk, bridge
+                yield await bridge.opened(), bridge
             finally:
                 bridge.close()  # whoever is cancelled while it opens has to close it, too
 
@@ -99,18 +98,23 @@ class Bridge:
 
     # -- on the caller's loop
 
-    async def host(self, *, task_status: TaskStatus[Desk]) -> None:
-        """Run the thread until it ends; raise what it ended with."""
+    async def host(self) -> None:
+        """Run the thread until it ends; raise what it ended with, unless it did not even open."""
         thread = threading.Thread(target=self._run, name="headrace", daemon=True)
         thread.start()
         with anyio.CancelScope(shield=True):
             try:
-                task_status.started(await self._opened)
-                if self._close_wanted:
-                    self.close()
-                await self._over
+                await asyncio.wait([self._opened])
+                if self._opened.exception() is None:
+                    if self._close_wanted:
+                        self.close()
+                    await self._over
             finally:
                 thread.join()  # it has nothing left to do
+
+    async def opened(self) -> Desk:
+        """Wait for the desk; raise why there is none."""
+        return await asyncio.shield(self._opened)
 
     def away(self, function: Callable[[T], object], argument: T) -> None:
         """Call on trio, soon; see `Crossing`."""
