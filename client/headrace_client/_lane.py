@@ -28,7 +28,6 @@ from headrace_client.transport._connection_pool import Connection
 from headrace_client.transport._exchange import Exchange
 from headrace_client.transport._http1_request import RequestTemplate
 
-
 _REQUEST_ID: Final = re.compile(rb"\r\nrequest-id:[ \t]*([^\r]*)", re.IGNORECASE)
 _X_REQUEST_ID: Final = re.compile(rb"\r\nx-request-id:[ \t]*([^\r]*)", re.IGNORECASE)
 
