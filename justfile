@@ -32,3 +32,26 @@ fix:
 # run the demo
 demo:
     {{bin}}/headrace demo
+
+# install what the benchmarks compare with (Debian packages and one virtual environment a peer)
+bench-setup:
+    {{bin}}/python -m benchmarks setup
+
+# measure, side by side (arguments go to the program: `just bench --help`)
+bench *ARGS:
+    {{bin}}/python -m benchmarks {{ARGS}}
+
+# play so many whole histories of an output from seeds, and check the promises after each
+simulate COUNT="20000":
+    {{bin}}/python -m tests.runner.simulation {{COUNT}}
+
+# kill real processes so many times, and check that nothing is lost or paid twice
+torture COUNT="100":
+    {{bin}}/python -m tests.runner.torture {{COUNT}}
+
+# compare the client with the reference package, in an environment of its own
+differential:
+    python3 -m venv .venv-differential
+    .venv-differential/bin/pip install --quiet --upgrade pip
+    .venv-differential/bin/pip install --quiet --editable . --group differential
+    .venv-differential/bin/pytest tests/client/differential
