@@ -5,6 +5,7 @@ python lane_alone.py BASE_URL COUNT IN_FLIGHT
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import msgspec
@@ -44,4 +45,5 @@ async def main(base_url: str, count: int, in_flight: int) -> None:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(50_000, 20, 100)  # as in a run
     trio.run(main, sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

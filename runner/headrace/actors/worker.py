@@ -81,12 +81,7 @@ async def _work(channels: Channels, exchange: Exchange, scope: trio.CancelScope)
     """Work until the jobs channel is closed, or ``scope`` is cancelled."""
     async with AsyncExitStack() as lanes:
         desk = _Desk(channels=channels, exchange=exchange, stack=lanes, scope=scope)
-        while not scope.cancel_called:
-            try:
-                # No receive_nowait first: where the cap binds none is there yet, and asking costs 3 us.
-                pending = await channels.jobs.receive()
-            except trio.EndOfChannel:
-                return
+        async for pending in channels.jobs:
             if pending.job.ticket is None:
                 await desk.work(pending)
             else:
