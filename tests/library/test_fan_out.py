@@ -17,8 +17,8 @@ import pytest
 import headrace
 from headrace import Job, RunRefused, fan_out, fan_out_sync, open_runner, run_file
 from headrace.dialects import RequestOptions
-from headrace.library.run_file import RunFileOptions
 from headrace.library._settings import RunnerSettings
+from headrace.library.run_file import RunFileOptions
 from headrace.options import RunOptions
 from headrace_client import AsyncAnthropic
 
