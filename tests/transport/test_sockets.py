@@ -16,6 +16,7 @@ import trustme
 
 from headrace_client._lane import open_pooled_lane
 from headrace_client.transport import ConnectFailed, ConnectionLost, ConnectionPool, Origin, TcpConnector
+from headrace_client.transport._stream import SocketStream
 
 from .scripted import response
 
@@ -195,3 +196,15 @@ async def test_an_address_that_fails_is_looked_up_again() -> None:
         with pytest.raises(OSError, match="connect"):
             await connect(Origin("http", "localhost", port))
         await accept(port)
+
+
+async def test_silent_connections_are_probed() -> None:
+    """Item 52, on our own transport: a minute of silence, then five probes, one a minute."""
+    async with serving(echo, "http") as (origin, _):
+        stream = await TcpConnector()(origin)
+        assert isinstance(stream, SocketStream)
+
+        with stream._sock as sock:
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            for option, expected in ((socket.TCP_KEEPINTVL, 60), (socket.TCP_KEEPCNT, 5)):
+                assert sock.getsockopt(socket.IPPROTO_TCP, option) == expected
