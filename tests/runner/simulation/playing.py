@@ -13,6 +13,9 @@ from trio.testing import MockClock
 from .history import History
 from .promises import Broken, check, check_last
 
+_ETERNITY = 1e6
+"""Seconds of virtual time: a history that is not over then hangs."""
+
 
 def play(seed: int) -> list[str]:
     """Play the history of a seed; return its trace. Raises `Broken`, with the command that plays it again."""
@@ -28,6 +31,11 @@ def play(seed: int) -> list[str]:
 
 
 async def _play(history: History) -> None:
+    with trio.fail_after(_ETERNITY):
+        await _play_all(history)
+
+
+async def _play_all(history: History) -> None:
     for number in range(history.dice.randint(2, 4)):
         if number:
             history.edit()

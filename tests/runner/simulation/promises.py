@@ -68,8 +68,11 @@ def _paid_once(history: History, ending: Ending) -> None:
 
 def _cut_off(ending: Ending) -> bool:
     command = ending.command
-    if ending.killed or command.fate in ("terminate twice", "full disk", "failing disk"):
+    if ending.killed or command.fate == "terminate twice":
         return True
+    if command.fate in ("full disk", "failing disk"):
+        told = ending.summary.notices if ending.summary else ()
+        return any("are lost" in notice for notice in told)  # the spool is on the same disk
     return command.fate == "interrupt" and command.options["grace"] < 1
 
 
