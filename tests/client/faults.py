@@ -339,7 +339,8 @@ FAULTS: Final = (
     Fault(
         "early end taken for whole",
         "transport/_exchange.py",
-        "            elif not reader.end():",
-        "            elif reader.end() is None:",
+        "            elif not reader.end():\n                raise ConnectionLost("
+        '"the server closed the connection before its answer was complete")',
+        "            else:\n                break",
     ),
 )
