@@ -120,9 +120,8 @@ _CANDIDATES: Final = (
         peer="anthropic",
         share=0.1,
     ),
-    Candidate(name="httpx 0.28", command=_program("httpx_pipeline.py", "httpx"), peer="httpx", share=0.05),
-    Candidate(name="flexllm", command=_program("flexllm_pipeline.py", "flexllm"), peer="flexllm", share=0.05),
-    Candidate(name="curator", command=_program("curator_pipeline.py", "curator"), peer="curator", share=0.02),
+    Candidate(name="httpx 0.28", command=_program("httpx_pipeline.py", "httpx"), peer="httpx", share=0.02),
+    Candidate(name="flexllm", command=_program("flexllm_pipeline.py", "flexllm"), peer="flexllm", share=0.02),
     Candidate(name="requests alone, headrace's lane", command=_lane, environ=OURS, writes=False),
     Candidate(name="wrk", command=_wrk, writes=False),
 )

@@ -15,7 +15,6 @@ REQUIREMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "aiohttp": ("aiohttp", "uvloop", "httptools", "msgspec"),
     "httpx": ("httpx==0.28.*", "msgspec"),
     "flexllm": ("flexllm",),
-    "curator": ("bespokelabs-curator",),
 }
 _SECONDS: Final = 300
 """What one installation may take."""

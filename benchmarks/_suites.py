@@ -46,9 +46,7 @@ _FILE: Final = (
 )
 SUITES: Final[Mapping[str, Suite]] = {
     "file": Suite(title="Job file to records", names=_FILE, in_flight=(16, 128, 1000, 5000)),
-    "peers": Suite(
-        title="Other tools", names=("headrace run", "httpx 0.28", "flexllm", "curator"), in_flight=(64,)
-    ),
+    "peers": Suite(title="Other tools", names=("headrace run", "httpx 0.28", "flexllm"), in_flight=(64,)),
     "client": Suite(
         title="messages.create",
         names=(
