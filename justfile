@@ -39,7 +39,7 @@ bench-setup:
 
 # measure, side by side (arguments go to the program: `just bench --help`)
 bench *ARGS:
-    {{bin}}/python -m benchmarks {{ARGS}}
+    {{bin}}/python -m benchmarks run {{ARGS}}
 
 # play so many whole histories of an output from seeds, and check the promises after each
 simulate COUNT="20000":
