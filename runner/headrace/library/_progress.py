@@ -53,7 +53,9 @@ class _Bar:
 
 
 def _in_notebook() -> bool:
-    return "ipykernel" in sys.modules
+    """Whether a kernel runs this: that its packages are imported says nothing."""
+    ipython: Any = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def _label(done: int, failed: int, total: int | None) -> str:
