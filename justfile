@@ -55,3 +55,7 @@ differential:
     .venv-differential/bin/pip install --quiet --upgrade pip
     .venv-differential/bin/pip install --quiet --editable . --group differential
     .venv-differential/bin/pytest tests/client/differential
+
+# plant bugs one at a time in a copy of the tree; each must make some test fail
+planted-bugs *NUMBERS:
+    {{bin}}/python -m tests.runner.planted_bugs {{NUMBERS}}
