@@ -14,6 +14,7 @@ def params(number: int, **more: Any) -> dict[str, Any]:
 
 def simulator(*, ttft: float = 0.0, seed: int = 0, **faults: float) -> Simulator:
     """Answer after ``ttft`` seconds; ``faults`` such as ``f500=0.1`` by their shares."""
+    # keyword names begin with a letter, so "f500" stands for the fault "500"
     shares: dict[FaultKind, float] = {name.removeprefix("f"): share for name, share in faults.items()}  # type: ignore[misc]  # pyright: ignore[reportAssignmentType]
     profile = Profile(ttft=ttft, ttft_jitter=0.0, tokens_per_second=1e9, faults=shares)
     return Simulator(profile, seed=seed, log=RequestLog(keep=False))

@@ -35,6 +35,8 @@ async def serve(
     """
     # hypercorn takes long to import, and only this function needs it; its WSGI side is not typed
     from hypercorn.config import Config
+
+    # hypercorn leaves a part of its signature untyped
     from hypercorn.trio import serve as serve_hypercorn  # pyright: ignore[reportUnknownVariableType]
 
     listener = _listen(host, port)  # here and not in hypercorn, whose nurseries would wrap the error
@@ -48,4 +50,5 @@ async def serve(
     config.include_server_header = False
     config.loglevel = "WARNING"
     # hypercorn's own ASGI types are TypedDicts, the standard's are plain mappings
+    # hypercorn's type of an application is narrower than what it serves
     await serve_hypercorn(app, config, mode="asgi", shutdown_trigger=until)  # pyright: ignore[reportArgumentType]
