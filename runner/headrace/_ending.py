@@ -6,12 +6,12 @@ from pathlib import Path
 
 from headrace._exceptions import StorageFailed
 from headrace.actors._messages import Finished
-from headrace.ordering import write_ordered
-from headrace.output import OpenedOutput, OutputPaths
+from headrace.files.ordering import write_ordered
+from headrace.files.output import OpenedOutput, OutputPaths
+from headrace.files.scanning import InputScan
+from headrace.files.storage import Storage, append_all
 from headrace.preparing import Prepared
-from headrace.scanning import InputScan
 from headrace.stopping import ExitCode, StopReason
-from headrace.storage import Storage, append_all
 from headrace.world import World
 
 

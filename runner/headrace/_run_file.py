@@ -17,17 +17,17 @@ from headrace.actors.dispatcher import Rules
 from headrace.actors.worker import Exchange, OpensLanes
 from headrace.dialects import Dialect
 from headrace.endpoint import Endpoint
+from headrace.files.output import OpenedOutput, OutputPaths, output_paths
+from headrace.files.resume import open_output
+from headrace.files.scanning import InputScan, scan_inputs
 from headrace.intake import Intake
 from headrace.journal import recipe_digest
 from headrace.money import Budget
 from headrace.options import RunOptions, default_output, max_failures
-from headrace.output import OpenedOutput, OutputPaths, output_paths
 from headrace.pacing import Concurrency, Pacing
 from headrace.preparing import Prepared, prepare
 from headrace.prices import own_prices
-from headrace.resume import open_output
 from headrace.retrying import RunRetryPolicy
-from headrace.scanning import InputScan, scan_inputs
 from headrace.simulator import Simulator, in_memory_connector
 from headrace.statistics import Snapshot
 from headrace.stopping import StopReason, StopRules

@@ -20,7 +20,7 @@ from headrace._runner import Setup, supervise
 from headrace.actors._messages import Pending, Stop
 from headrace.actors.dispatcher import Rules
 from headrace.dialects import Dialect
-from headrace.inputs import InputLine, Inputs
+from headrace.files.inputs import InputLine, Inputs
 from headrace.job import Job
 from headrace.options import RunOptions
 from headrace.pacing import Concurrency, Pacing

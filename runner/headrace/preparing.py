@@ -11,7 +11,7 @@ import attrs
 from headrace._exceptions import BadLine, RunRefused
 from headrace.dialects import Dialect, detect, make_dialect
 from headrace.endpoint import Endpoint, clean_key, resolve_endpoint
-from headrace.inputs import InputLine, Inputs
+from headrace.files.inputs import InputLine, Inputs
 from headrace.options import RunOptions
 
 SIMULATOR = Endpoint(base_url="http://simulator.localhost", headers={}, secrets=())

@@ -13,9 +13,9 @@ from pathlib import Path
 import attrs
 import trio
 
-from headrace.inputs import Inputs, open_inputs
+from headrace.files.inputs import Inputs, open_inputs
+from headrace.files.storage import Storage
 from headrace.options import RunOptions
-from headrace.storage import Storage
 from headrace_client.transport import Connector, connect_tcp
 
 

@@ -123,7 +123,7 @@ def test_an_output_that_takes_nothing_more_is_an_exception(
     async def main() -> None:
         await fan_out([params(0)], output=tmp_path / "out.jsonl", simulate=simulator())
 
-    monkeypatch.setattr("headrace.output.OpenedOutput.append_results", full)
+    monkeypatch.setattr("headrace.files.output.OpenedOutput.append_results", full)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with pytest.raises(StorageFailed, match="No space left"):
         loop(main)

@@ -9,12 +9,12 @@ import attrs
 import msgspec
 
 from headrace.dialects import Dialect, RequestOptions, make_dialect
-from headrace.inputs import InputFile, InputLine, Inputs
+from headrace.files.inputs import InputFile, InputLine, Inputs
+from headrace.files.output import OpenedOutput, Recognised, output_paths
+from headrace.files.resume import open_output
+from headrace.files.scanning import scan_inputs
 from headrace.job import Failure, FailureKind, Job, Note, Success, Usage
 from headrace.journal import OnChange, RetryFailed, recipe_digest
-from headrace.output import OpenedOutput, Recognised, output_paths
-from headrace.resume import open_output
-from headrace.scanning import scan_inputs
 from tests.runner.disk import SimulatedDisk
 
 IN = Path("in.jsonl")

@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
+from headrace.files.output import Counts
 from headrace.job import FailureKind
 from headrace.journal import RetryFailed
-from headrace.output import Counts
 from tests.runner.story import ERRORS, JSON, OUT, job_line, story
 
 ALL_FAILURES: Mapping[str, FailureKind] = {

@@ -29,7 +29,7 @@ def run_and_report(
     import trio
 
     from headrace._run_file import run_file
-    from headrace.storage import DiskStorage
+    from headrace.files.storage import DiskStorage
     from headrace.world import real_world
 
     notify = _say_nothing if quiet else _say
@@ -58,7 +58,7 @@ def report_dry_run(options: RunOptions) -> None:
     import trio
 
     from headrace.dry_run import forecast, preview
-    from headrace.inputs import open_inputs
+    from headrace.files.inputs import open_inputs
     from headrace.preparing import prepare
 
     inputs = open_inputs(options.inputs, first=options.first)

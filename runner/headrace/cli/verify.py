@@ -14,7 +14,7 @@ from headrace.stopping import ExitCode
 from ._report import clear_errors
 
 if TYPE_CHECKING:
-    from headrace.verifying import Verdict
+    from headrace.files.verifying import Verdict
 
 
 @click.command()
@@ -47,10 +47,10 @@ def verify(
 def _verdict(
     names: tuple[str, ...], output: Path, input_format: str, id_field: str | None, first: int | None
 ) -> Verdict:
-    from headrace.inputs import open_inputs
-    from headrace.output import output_paths
-    from headrace.storage import DiskStorage
-    from headrace.verifying import identifying_dialect, verify_output
+    from headrace.files.inputs import open_inputs
+    from headrace.files.output import output_paths
+    from headrace.files.storage import DiskStorage
+    from headrace.files.verifying import identifying_dialect, verify_output
 
     inputs = open_inputs(names, first=first)
     dialect = identifying_dialect(inputs, input_format, id_field)

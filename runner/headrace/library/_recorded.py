@@ -10,14 +10,14 @@ import attrs
 import msgspec
 
 from headrace._exceptions import StorageFailed
-from headrace._survey import SurveyedFile
 from headrace.actors._messages import Finished
 from headrace.dialects import Dialect
+from headrace.files._survey import SurveyedFile
+from headrace.files.output import OutputPaths
+from headrace.files.storage import Storage
 from headrace.job import Failure, FailureKind, Note
 from headrace.journal import Index, LineCutter
 from headrace.journal._identity import hash_key
-from headrace.output import OutputPaths
-from headrace.storage import Storage
 from headrace.tickets import Ticket
 from headrace_client._lane import Answer
 

@@ -17,6 +17,7 @@ from sniffio import current_async_library
 from headrace import _run_file
 from headrace.actors._messages import Stop
 from headrace.dialects import RequestOptions
+from headrace.files.storage import DiskStorage
 from headrace.library._exception_groups import ungrouped
 from headrace.library._trio_thread import await_on_trio_thread
 from headrace.options import (
@@ -32,7 +33,6 @@ from headrace.options import (
 from headrace.pacing import StatedLimits
 from headrace.prices import PriceList
 from headrace.statistics import Snapshot
-from headrace.storage import DiskStorage
 from headrace.summary import Summary
 from headrace.world import real_world
 

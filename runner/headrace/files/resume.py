@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from headrace._exceptions import RunRefused, StorageFailed
-from headrace._mending import keep, mend_end, read_all, take_out
-from headrace._survey import (
+from headrace.files._mending import keep, mend_end, read_all, take_out
+from headrace.files._survey import (
     Failures,
     SurveyedFile,
     refuse_changes,
@@ -26,6 +26,9 @@ from headrace._survey import (
     survey_failures,
     survey_results,
 )
+from headrace.files.output import Counts, OpenedOutput, OutputPaths
+from headrace.files.scanning import InputScan, ReadsJobs
+from headrace.files.storage import LineFile, Storage, append_all, storage_errors
 from headrace.journal import (
     Identities,
     KnownJobs,
@@ -42,9 +45,6 @@ from headrace.journal import (
     recipe_digest,
     write_sidecar,
 )
-from headrace.output import Counts, OpenedOutput, OutputPaths
-from headrace.scanning import InputScan, ReadsJobs
-from headrace.storage import LineFile, Storage, append_all, storage_errors
 
 _LONG_SIDECAR = 1024 * 1024
 """So much of it is begun anew: a risk taken once in hundreds of runs."""

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import attrs
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.inputs import InputLine, Inputs
+from headrace.files.inputs import InputLine, Inputs
 from headrace.journal import Identities, Index, Ordinals, derived_id, digest, index_key
 
 OnDuplicate = Literal["refuse", "first"]

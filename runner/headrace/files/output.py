@@ -9,10 +9,10 @@ import attrs
 import msgspec
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.inputs import InputLine
+from headrace.files.inputs import InputLine
+from headrace.files.scanning import ReadsJobs, require_job
+from headrace.files.storage import LineFile
 from headrace.journal import Identities, KnownJobs, digest
-from headrace.scanning import ReadsJobs, require_job
-from headrace.storage import LineFile
 
 
 @attrs.frozen(kw_only=True)

@@ -7,14 +7,14 @@ from pathlib import Path
 import attrs
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace._mending import read_all
-from headrace._survey import read_record
 from headrace.dialects import Dialect, RequestOptions, detect, make_dialect
-from headrace.inputs import InputLine, Inputs
+from headrace.files._mending import read_all
+from headrace.files._survey import read_record
+from headrace.files.inputs import InputLine, Inputs
+from headrace.files.output import OutputPaths
+from headrace.files.scanning import InputScan, require_job, scan_inputs
+from headrace.files.storage import Storage
 from headrace.journal import Damaged, Recovery, Verification, digest, records
-from headrace.output import OutputPaths
-from headrace.scanning import InputScan, require_job, scan_inputs
-from headrace.storage import Storage
 
 _SHOWN = 20
 _ANY = RequestOptions(prompt="-", model="-")

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from headrace._exceptions import BadLine
-from headrace._mending import read_all
-from headrace._survey import read_record
-from headrace.inputs import Inputs
+from headrace.files._mending import read_all
+from headrace.files._survey import read_record
+from headrace.files.inputs import Inputs
+from headrace.files.scanning import ReadsJobs, require_job
+from headrace.files.storage import Storage, append_all, storage_errors
 from headrace.journal import Identities, Index, Recovery, digest, hash_key, records
-from headrace.scanning import ReadsJobs, require_job
-from headrace.storage import Storage, append_all, storage_errors
 
 _PIECE = 16 * 1024
 _GROUP = 1024 * 1024

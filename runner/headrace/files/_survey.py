@@ -9,8 +9,9 @@ import attrs
 import msgspec
 
 from headrace._exceptions import RunRefused, StorageFailed
-from headrace._mending import read_all
 from headrace.dialects import BadRecord, RecordIdentity, read_identity
+from headrace.files._mending import read_all
+from headrace.files.storage import Storage
 from headrace.journal import (
     Damaged,
     KnownJobs,
@@ -24,7 +25,6 @@ from headrace.journal import (
     recipe_changes,
     records,
 )
-from headrace.storage import Storage
 
 
 @attrs.frozen
