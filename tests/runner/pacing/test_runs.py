@@ -7,6 +7,9 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+from benchmarks.pacing.engine import play
+from benchmarks.pacing.ideal import flow_time
+from benchmarks.pacing.scenario import Scenario, limits, per_second
 
 from headrace.dialects import RequestOptions
 from headrace.money import Budget
@@ -15,7 +18,6 @@ from headrace.prices import Price, PriceList
 from headrace.simulator import FaultKind, Profile, Simulator
 from headrace.stopping import ExitCode
 from tests.runner import program
-from tests.runner.pacing.harness import Scenario, flow_time, limits, per_second, play
 
 PRICE = Price(input=3e-6, output=15e-6, cache_read=3e-7, cache_creation=3.75e-6)
 FAULTS: dict[FaultKind, float] = {"529": 0.1, "500": 0.1, "reset": 0.05, "cut": 0.05}

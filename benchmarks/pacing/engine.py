@@ -1,0 +1,130 @@
+"""A scenario played by the whole engine of a run, in virtual time: reader to writer, pacing and transport."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from random import Random
+
+import attrs
+import trio
+from trio.testing import MockClock
+
+from headrace._runner import Outcome, Setup, supervise
+from headrace.actors._messages import Pending, Stop
+from headrace.actors.dispatcher import Rules
+from headrace.actors.worker import Exchange
+from headrace.dialects import RequestOptions, make_dialect
+from headrace.job import Job, JobRequest
+from headrace.pacing import Pacing
+from headrace.retrying import RunRetryPolicy
+from headrace.simulator import (
+    RequestLog,
+    Simulator,
+    in_memory_connector,
+)
+from headrace.stopping import StopRules
+from headrace_client import AsyncAPIClient
+from headrace_client.transport import ConnectionPool
+
+from .scenario import EPOCH, Scenario
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """What came of a scenario."""
+
+    seconds: float
+    outcome: Outcome
+    log: RequestLog
+    pacing: Pacing
+    finished: int
+
+    @property
+    def refused(self) -> int:
+        """429 answers."""
+        return self.log.statuses[429]
+
+
+def play(scenario: Scenario) -> Report:
+    """Run a scenario to its end in virtual time."""
+    return trio.run(_play, scenario, clock=MockClock(autojump_threshold=0))
+
+
+async def _play(scenario: Scenario) -> Report:
+    simulator = Simulator(scenario.profile, schedule=scenario.schedule, seed=scenario.seed, epoch=EPOCH)
+    dialect = make_dialect(scenario.dialect, RequestOptions())
+    pacing, sink = scenario.pacing(), _Sink()
+    pacing.reserves_output = scenario.dialect == "openai"
+    async with trio.open_nursery() as nursery:
+        pool = ConnectionPool(connect=in_memory_connector(simulator, nursery))
+        client = AsyncAPIClient(
+            version="0", base_url="http://api.localhost", pool=pool, _strict_response_validation=False
+        )
+        outcome = await supervise(
+            Setup(
+                source=_Numbers(scenario.jobs),
+                item_of=lambda number, now: _pending(scenario.request(number), now),
+                exchange=Exchange(
+                    client=client,
+                    dialect=dialect,
+                    headers=dialect.headers("key"),
+                    recipe="",
+                    wall_clock=lambda: EPOCH + trio.current_time(),
+                ),
+                rules=Rules(
+                    pacing=pacing,
+                    retry=RunRetryPolicy(),
+                    stop=StopRules(),
+                    dice=Random(scenario.seed).random,
+                    max_wait=scenario.max_wait,
+                    budget=scenario.budget,
+                ),
+                output=sink,
+                stops=_no_stops(),
+            )
+        )
+        seconds = trio.current_time()
+        pool.close()
+        nursery.cancel_scope.cancel()
+    return Report(
+        seconds=seconds, outcome=outcome, log=simulator.log, pacing=pacing, finished=outcome.snapshot.results
+    )
+
+
+@attrs.frozen
+class _Numbers:
+    _count: int
+
+    def pieces(self) -> AsyncIterator[range]:
+        return _Pieces(iter([range(self._count)]))
+
+
+@attrs.frozen
+class _Pieces:
+    _ranges: Iterator[range]
+
+    def __aiter__(self) -> _Pieces:
+        return self
+
+    async def __anext__(self) -> range:
+        for numbers in self._ranges:
+            return numbers
+        raise StopAsyncIteration
+
+
+def _pending(request: JobRequest, now: float) -> Pending:
+    job = Job(id=request.id or "", line=1, source=None, digest="", request=request)
+    return Pending(job=job, read_at=now)
+
+
+async def _no_stops() -> AsyncGenerator[Stop]:
+    await trio.sleep_forever()
+    yield  # pragma: no cover
+
+
+class _Sink:
+    def append_results(self, data: bytes) -> None:
+        """Take records that nobody reads."""
+
+    def append_errors(self, data: bytes) -> None:
+        """Take records that nobody reads."""

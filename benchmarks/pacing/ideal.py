@@ -1,0 +1,40 @@
+"""The time that a client takes that knows the limits. Pure.
+
+Each bucket is full at the beginning, so a demand of ``total`` is met when ``depth + inflow`` has reached it;
+the last job to be admitted then takes a mean latency, which is for the caller to add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from headrace.simulator import Limit, Ramp
+from headrace.simulator._buckets import Bucket, Slope
+
+
+def flow_time(limit: Limit, total: float) -> float:
+    """The seconds until a full bucket has let through ``total``."""
+    return max(0.0, total - limit.depth) / (limit.per_minute / 60 * (1 - limit.others))
+
+
+def stepped_time(steps: Mapping[float, float], total: float, depth: float) -> float:
+    """The same for a rate a second that changes at each of the times."""
+    left, starts = total - depth, sorted(steps)
+    for start, end in zip(starts, [*starts[1:], float("inf")], strict=True):
+        through = steps[start] * (end - start) if end < float("inf") else left
+        if through >= left:
+            return start + left / steps[start]
+        left -= through
+    raise AssertionError("the last rate lasts for ever")
+
+
+def ramped_time(limit: Limit, ramp: Ramp, total: int) -> float:
+    """The same under a bounded rise, by trying every 5 ms: nobody who does not know the bound gets there."""
+    slope, bucket, now = Slope(0.0), Bucket.full(limit, 0.0), 0.0
+    while total:
+        if bucket.wait(1, now) == 0 and slope.admit(ramp, now):
+            bucket.take(1, now)
+            total -= 1
+        else:
+            now += 0.005
+    return now

@@ -1,0 +1,75 @@
+"""A scenario: a simulated server, a file of jobs, and the time that would be ideal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import msgspec
+
+from headrace.job import JobRequest
+from headrace.money import Budget
+from headrace.pacing import Concurrency, Pacing
+from headrace.simulator import Limit, Limits, Profile, Schedule
+
+EPOCH = 1_767_225_600.0
+AMPLE = Limit(per_minute=1e9)
+PATHS = {"anthropic": "/v1/messages", "openai": "/v1/chat/completions"}
+
+
+def auto() -> Pacing:
+    """What a run without a flag paces by."""
+    return Pacing(concurrency=Concurrency.found(8_192))
+
+
+@attrs.frozen(kw_only=True)
+class Scenario:
+    """A server and a file. ``ideal``: seconds; ``models``: each job's model is drawn from these in turn."""
+
+    profile: Profile
+    jobs: int
+    ideal: float
+    schedule: Schedule = ()
+    dialect: str = "anthropic"
+    prompt: str = "question"
+    system: object = None
+    max_tokens: int = 64_000
+    models: tuple[str, ...] = ("m",)
+    seed: int = 0
+    pacing: Callable[[], Pacing] = auto
+    max_wait: float = 600.0
+    budget: Budget | None = None
+
+    def request(self, number: int) -> JobRequest:
+        """The request of one job."""
+        model = self.models[number % len(self.models)]
+        body: dict[str, object] = {
+            "model": model,
+            "max_tokens": self.max_tokens,
+            "messages": [{"role": "user", "content": f"{self.prompt} {number}"}],
+        }
+        if self.system is not None:
+            body["system"] = self.system
+        return JobRequest(
+            id=f"job-{number}",
+            path=PATHS[self.dialect],
+            body=msgspec.json.encode(body),
+            model=model,
+            max_tokens=self.max_tokens,
+            stream=False,
+        )
+
+
+def limits(
+    *,
+    requests: Limit = AMPLE,
+    tokens_in: Limit = AMPLE,
+    tokens_out: Limit = AMPLE,
+) -> Limits:
+    """Limits of which only the named ones can bind."""
+    return Limits(requests=requests, input=tokens_in, output=tokens_out)
+
+
+def per_second(rate: float, *, burst: float | None = None, others: float = 0.0) -> Limit:
+    """A limit of so many a second; its bucket holds a second's worth unless said otherwise."""
+    return Limit(per_minute=rate * 60, burst=rate if burst is None else burst, others=others)
