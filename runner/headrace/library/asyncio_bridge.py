@@ -36,6 +36,9 @@ Calls = list[tuple[Callable[[Any], object], Any]]
 INTERVAL: Final = 0.005
 """Seconds between two crossings under load."""
 
+_GLANCE: Final = 0.5
+"""Seconds between two looks at whether the loop is still there."""
+
 _log = logging.getLogger("headrace")
 
 
@@ -198,6 +201,7 @@ class Bridge:
                 self._token = trio.lowlevel.current_trio_token()
                 nursery.start_soon(self._carry_home)
                 nursery.start_soon(self._take_in)
+                nursery.start_soon(self._watch_loop)
                 async with open_desk(self._settings, self) as desk:
                     self._to_loop(self._opened.set_result, desk)
                     await self._closing.wait()
@@ -215,16 +219,25 @@ class Bridge:
         async for calls in self._landing:
             _make(calls)
 
+    async def _watch_loop(self) -> None:
+        """Notice a closed loop also when nothing is left to carry home: the thread would never end."""
+        while not self._loop.is_closed():
+            await trio.sleep(_GLANCE)
+        self._abandon()
+
     def _to_loop(self, function: Callable[..., object], *arguments: object) -> None:
         try:
             self._loop.call_soon_threadsafe(function, *arguments, context=self._context)
         except RuntimeError:  # the loop is closed
-            if not self._closing.is_set():
-                _log.error(
-                    "the event loop was closed while a runner was open: results are lost; "
-                    "leave the block of open_runner first"
-                )
-                self._closing.set()
+            self._abandon()
+
+    def _abandon(self) -> None:
+        if not self._closing.is_set():
+            _log.error(
+                "the event loop was closed while a runner was open: results are lost; "
+                "leave the block of open_runner first"
+            )
+            self._closing.set()
 
 
 def _make(calls: Calls) -> None:
