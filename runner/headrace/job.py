@@ -98,6 +98,10 @@ class Failure(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The whole request was sent and no answer refused it: it may have been billed."""
 
 
+TokenRange = tuple[int, int | None]
+"""Tokens, at least and at most; None: nobody knows at most how many."""
+
+
 class Note(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The one key ``headrace`` that each record carries: what the run knows of the job."""
 
@@ -109,6 +113,8 @@ class Note(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     attempts: int = 0
     maybe_billed: int = 0
     """Attempts whose request was sent and whose answer never came."""
+    maybe_billed_tokens: TokenRange | None = None
+    """What they have cost, input and output together; None if there are none."""
     queued_s: float | None = None
     """Seconds from reading the line to sending the attempt that succeeded (or was the last)."""
     latency_s: float | None = None

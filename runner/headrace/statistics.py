@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from headrace.job import Usage
+from headrace.job import TokenRange, Usage
 from headrace.pacing import Binding
 
 _GROWTH = 1.02
@@ -78,6 +78,9 @@ class Snapshot:
     rate_limited: int
     """429 answers."""
     maybe_billed: int
+    """Attempts of this run whose request was sent and whose answer never came."""
+    maybe_billed_tokens: TokenRange = (0, 0)
+    """What they have cost, input and output together."""
     usage: Usage
     truncated: int
     """Results that stopped at ``max_tokens``."""

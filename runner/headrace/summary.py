@@ -91,7 +91,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield f"  latency      {_quantiles(run.latency)}"
     if run.ttft.p50 is not None:
         yield f"  first token  {_quantiles(run.ttft)}"
-    yield f"  attempts     {run.attempts:,}   429s {run.rate_limited:,}   maybe billed {run.maybe_billed:,}"
+    yield f"  attempts     {run.attempts:,}   429s {run.rate_limited:,}   maybe billed {_maybe_billed(run)}"
     if bound := bound_by(run):
         yield f"  bound by     {bound}"
     if run.cost is not None:
@@ -117,6 +117,14 @@ def bound_by(run: Snapshot) -> str:
 def _by_kind(run: Snapshot) -> str:
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(run.failures.items()))
     return f"   ({kinds})" if kinds else ""
+
+
+def _maybe_billed(run: Snapshot) -> str:
+    if not run.maybe_billed:
+        return "0"
+    least, most = run.maybe_billed_tokens
+    tokens = f"{least:,} to {most:,} tokens" if most is not None else f"{least:,} tokens or more"
+    return f"{run.maybe_billed:,} ({tokens})"
 
 
 def _cached(run: Snapshot) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import json
+import math
 import threading
 import weakref
 from collections import Counter
@@ -13,9 +15,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from headrace import Attempt, Job, JobFailed, open_runner
+from headrace import Attempt, Job, JobFailed, Result, open_runner
 from headrace.library._settings import RunnerSettings
 from headrace.simulator import Profile, RequestLog, Simulator
+from headrace.statistics import Snapshot
 
 from .conftest import Loop
 from .jobs import params, received, simulator
@@ -65,6 +68,18 @@ def test_a_result_says_all_about_its_job(loop: Loop) -> None:
     assert (result.attempts, result.usage.output, result.error) == (1, 4, None)
     assert result.latency >= 0
     assert result.request_id.startswith("req_")
+
+
+def test_a_result_says_what_may_have_been_billed_for_nothing(loop: Loop) -> None:
+    async def main() -> tuple[Result[Any], Snapshot]:
+        async with open_runner(simulate=simulator(hang=1.0), timeout=0.05, max_attempts=2) as runner:
+            return await runner.call(params(0)), runner.statistics()
+
+    result, statistics = loop(main)
+    one = math.ceil(len(json.dumps(params(0), separators=(",", ":"))) / 4) + 4
+
+    assert (result.maybe_billed, result.maybe_billed_tokens) == (2, (0, 2 * one))
+    assert (statistics.maybe_billed, statistics.maybe_billed_tokens) == (2, (0, 2 * one))
 
 
 def test_leaving_a_map_early_stops_what_is_left_of_it(loop: Loop) -> None:

@@ -98,7 +98,8 @@ class Story:
             digest=found.digest,
             recipe=recipe_digest(self.recipe),
             attempts=found.attempts + 1,
-            maybe_billed=found.maybe_billed,
+            maybe_billed=found.maybe_billed.attempts,
+            maybe_billed_tokens=found.maybe_billed.tokens,
         )
 
     def success(self, line: InputLine, found: Recognised, note: Note) -> bytes:

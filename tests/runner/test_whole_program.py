@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,17 @@ async def test_an_attempt_ends_at_its_deadline_and_counts_as_maybe_billed(autoju
 
     assert (summary.failed, summary.run.maybe_billed) == (2, 4)
     assert summary.run.failures == {"timeout": 2}
-    assert {record["headrace"]["maybe_billed"] for record in records(disk, ERRORS)} == {2}
+    most = 2 * one_attempt_at_most(disk)
+    assert summary.run.maybe_billed_tokens == (0, 2 * most)
+    for record in records(disk, ERRORS):
+        assert record["headrace"]["maybe_billed"] == 2
+        assert record["headrace"]["maybe_billed_tokens"] == [0, most]
+
+
+def one_attempt_at_most(disk: SimulatedDisk) -> int:
+    """Four bytes of the body a token, and all that the job allows; the bodies are equally long."""
+    params = json.loads(disk.content(INPUT).splitlines()[0])["params"]
+    return math.ceil(len(json.dumps(params)) / 4) + int(params["max_tokens"])
 
 
 async def test_streamed_answers_are_recorded_whole_with_the_time_of_their_first_token(
@@ -246,6 +257,7 @@ async def test_the_second_signal_cuts_off_what_is_in_flight_and_says_how_much_th
 
     assert summary.run.elapsed_s == pytest.approx(101.0, abs=0.5)
     assert (summary.results, summary.run.maybe_billed) == (8, 8)
+    assert summary.run.maybe_billed_tokens == (0, 8 * one_attempt_at_most(disk))
     assert summary.results + summary.not_started == 500
 
 

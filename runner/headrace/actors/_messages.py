@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
+from headrace.billing import NOTHING, MaybeBilled
 from headrace.job import Failure, FailureKind, Job, JobRequest, Note, Success, Usage
 from headrace.pacing import Binding
 from headrace.stopping import StopReason
@@ -27,7 +28,7 @@ class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Attempts sent so far."""
     failures: int = 0
     """Those that used up an attempt."""
-    maybe_billed: int = 0
+    maybe_billed: MaybeBilled = NOTHING
     """Those whose request was sent and whose answer never came."""
 
 
@@ -111,7 +112,7 @@ class AttemptFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     kind: FailureKind | None
     again: bool
     """The job is tried again."""
-    maybe_billed: bool
+    maybe_billed: MaybeBilled
     job_id: str = ""
     model: str = ""
     attempt: int = 0

@@ -17,6 +17,7 @@ import attrs
 import trio
 from msgspec import structs
 
+from headrace.billing import NOTHING, MaybeBilled, one_attempt
 from headrace.breaker import Breaker
 from headrace.dialects import Dialect
 from headrace.job import Failure
@@ -253,12 +254,14 @@ class _Dispatcher:
         self.admission.outstanding -= 1
         self.admission.interrupted(pending, sent=sent)
         if sent:
-            self.channels.events.send_nowait(AttemptFailed(kind=None, again=False, maybe_billed=True))
+            lost = one_attempt(pending.job.request)
+            self.channels.events.send_nowait(AttemptFailed(kind=None, again=False, maybe_billed=lost))
 
     def _failed(self, message: Failed, now: float) -> None:
         failure = message.failure
         self.admission.outstanding -= 1
-        pending = _counted(message.pending, failure)
+        lost = one_attempt(message.pending.job.request) if failure.sent else NOTHING
+        pending = _counted(message.pending, lost)
         self.admission.failed(message, now, self.rules.dice())
         if self.refused_since is None and (failure.kind in NOT_NOW or self.rules.breaker.is_open):
             self.refused_since = now
@@ -267,7 +270,7 @@ class _Dispatcher:
             AttemptFailed(
                 kind=failure.kind,
                 again=isinstance(verdict, Retry),
-                maybe_billed=failure.sent,
+                maybe_billed=lost,
                 job_id=pending.job.id,
                 model=pending.job.request.model,
                 attempt=pending.attempts,
@@ -331,7 +334,7 @@ class _Dispatcher:
         self.reasons.append(reason)
 
 
-def _counted(pending: Pending, failure: Failure) -> Pending:
+def _counted(pending: Pending, lost: MaybeBilled) -> Pending:
     return structs.replace(
-        pending, attempts=pending.attempts + 1, maybe_billed=pending.maybe_billed + failure.sent
+        pending, attempts=pending.attempts + 1, maybe_billed=pending.maybe_billed.plus(lost)
     )

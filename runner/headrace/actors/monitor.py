@@ -9,6 +9,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
+from headrace.billing import NOTHING, MaybeBilled
 from headrace.job import Usage
 from headrace.statistics import Histogram, Latency, Snapshot
 
@@ -60,7 +61,7 @@ class Tally:
     results: int = 0
     failed: int = 0
     attempts: int = 0
-    maybe_billed: int = 0
+    maybe_billed: MaybeBilled = NOTHING
     truncated: int = 0
     refusals: int = 0
     input_tokens: int = 0
@@ -108,7 +109,7 @@ class Tally:
 
     def _attempt_failed(self, event: AttemptFailed) -> None:
         self.attempts += 1
-        self.maybe_billed += event.maybe_billed
+        self.maybe_billed = self.maybe_billed.plus(event.maybe_billed)
         self.rate_limited += event.kind == "rate_limit"
         if event.again and event.kind is not None:
             self.retries[event.kind] += 1
@@ -127,7 +128,8 @@ class Tally:
             bound_s=self.load.bound_s,
             cost=self.load.cost,
             rate_limited=self.rate_limited,
-            maybe_billed=self.maybe_billed,
+            maybe_billed=self.maybe_billed.attempts,
+            maybe_billed_tokens=self.maybe_billed.tokens or (0, 0),
             usage=Usage(
                 input=self.input_tokens,
                 output=self.output_tokens,

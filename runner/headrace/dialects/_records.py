@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from headrace._exceptions import HeadraceError
-from headrace.job import FailureKind, Note
+from headrace.job import FailureKind, Note, TokenRange
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _LINE_SEPARATORS: Final = (
@@ -82,6 +82,7 @@ class RecordIdentity(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The kind of a failure that headrace recorded."""
     attempts: int = 0
     maybe_billed: int = 0
+    maybe_billed_tokens: TokenRange | None = None
 
 
 class _Note(msgspec.Struct, gc=False):
@@ -91,6 +92,7 @@ class _Note(msgspec.Struct, gc=False):
     failed: FailureKind | None = None
     attempts: int = 0
     maybe_billed: int = 0
+    maybe_billed_tokens: TokenRange | None = None
 
 
 class _Result(msgspec.Struct, gc=False):
@@ -134,6 +136,7 @@ def read_identity(line: bytes) -> RecordIdentity:
         failed=note.failed,
         attempts=note.attempts,
         maybe_billed=note.maybe_billed,
+        maybe_billed_tokens=note.maybe_billed_tokens,
     )
 
 

@@ -9,6 +9,7 @@ import attrs
 import msgspec
 
 from headrace._exceptions import RunRefused, StorageFailed
+from headrace.billing import MaybeBilled, recorded
 from headrace.dialects import BadRecord, RecordIdentity, read_identity
 from headrace.files._mending import read_all
 from headrace.files.storage import Storage
@@ -59,7 +60,7 @@ class Failures:
     """Records that leave the file."""
     kept: int
     """Records of jobs that are not tried again."""
-    earlier: Mapping[str, tuple[int, int]]
+    earlier: Mapping[str, tuple[int, MaybeBilled]]
     """By id, the attempts and the maybe billed ones of jobs that are tried again."""
 
 
@@ -75,7 +76,7 @@ def survey_results(file: SurveyedFile, known: KnownJobs) -> Tally:
 def survey_failures(file: SurveyedFile, known: KnownJobs, retry_failed: RetryFailed) -> Failures:
     """Tell ``known`` of all failures. To be called after `survey_results`."""
     tried_again = Spans()
-    earlier: dict[str, tuple[int, int]] = {}
+    earlier: dict[str, tuple[int, MaybeBilled]] = {}
     kept = 0
     for span, record in file.records():
         again = is_tried_again(record.failed, retry_failed)
@@ -84,7 +85,8 @@ def survey_failures(file: SurveyedFile, known: KnownJobs, retry_failed: RetryFai
             continue
         tried_again.append(span)
         if record.id is not None and record.attempts:
-            earlier[record.id] = record.attempts, record.maybe_billed
+            lost = recorded(record.maybe_billed, record.maybe_billed_tokens)
+            earlier[record.id] = record.attempts, lost
     return Failures(tried_again, kept, earlier)
 
 

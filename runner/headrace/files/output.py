@@ -9,6 +9,7 @@ import attrs
 import msgspec
 
 from headrace._exceptions import BadLine, RunRefused
+from headrace.billing import NOTHING, MaybeBilled
 from headrace.files.inputs import InputLine
 from headrace.files.scanning import ReadsJobs, require_job
 from headrace.files.storage import LineFile
@@ -47,7 +48,7 @@ class Recognised(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Why the line becomes an error record."""
     attempts: int = 0
     """Sent by earlier runs without success."""
-    maybe_billed: int = 0
+    maybe_billed: MaybeBilled = NOTHING
 
 
 @attrs.frozen(kw_only=True)
@@ -76,7 +77,7 @@ class OpenedOutput:
     _dialect: ReadsJobs = attrs.field(alias="dialect")
     _identities: Identities = attrs.field(alias="identities")
     _known: KnownJobs = attrs.field(alias="known")
-    _earlier: Mapping[str, tuple[int, int]] = attrs.field(alias="earlier")
+    _earlier: Mapping[str, tuple[int, MaybeBilled]] = attrs.field(alias="earlier")
     """Attempts, and maybe billed ones, of jobs that failed in earlier runs."""
     _scanned: bool = attrs.field(alias="scanned")
     save_pacing: Callable[[Mapping[str, object]], None]
@@ -98,7 +99,7 @@ class OpenedOutput:
         if recalled == "changed":
             problem = "its id is that of a result for another line; --on-change skip counts it as done"
             return Recognised(id=None, digest=line_digest, problem=problem)
-        attempts, maybe_billed = self._earlier.get(job_id, (0, 0))
+        attempts, maybe_billed = self._earlier.get(job_id, (0, NOTHING))
         return Recognised(
             id=job_id,
             digest=line_digest,

@@ -15,7 +15,7 @@ from headrace.dialects import Dialect
 from headrace.files._survey import SurveyedFile
 from headrace.files.output import OutputPaths
 from headrace.files.storage import Storage
-from headrace.job import Failure, FailureKind, Note
+from headrace.job import Failure, FailureKind, Note, TokenRange
 from headrace.journal import Index, LineCutter
 from headrace.journal._identity import hash_key
 from headrace.tickets import Ticket
@@ -93,6 +93,7 @@ class _Note(msgspec.Struct, gc=False):
     recipe: str = ""
     attempts: int = 0
     maybe_billed: int = 0
+    maybe_billed_tokens: TokenRange | None = None
     latency_s: float | None = None
     ttft_s: float | None = None
     request_id: str | None = None
@@ -123,6 +124,7 @@ def _finished(line: bytes, ticket: Ticket, dialect: Dialect) -> Finished:
         recipe=told.recipe,
         attempts=told.attempts,
         maybe_billed=told.maybe_billed,
+        maybe_billed_tokens=told.maybe_billed_tokens,
         latency_s=told.latency_s,
         ttft_s=told.ttft_s,
         request_id=told.request_id,

@@ -174,6 +174,7 @@ def result_of(finished: Finished) -> Result[Any]:
         error=failure and JobFailed(failure),
         attempts=note.attempts,
         maybe_billed=note.maybe_billed,
+        maybe_billed_tokens=note.maybe_billed_tokens or (0, 0),
         latency=note.latency_s,
         ttft=note.ttft_s,
         usage=success.usage if success is not None else NO_USAGE,

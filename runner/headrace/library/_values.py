@@ -10,7 +10,7 @@ import attrs
 import msgspec
 
 from headrace._exceptions import JobFailed
-from headrace.job import Usage
+from headrace.job import TokenRange, Usage
 
 ContextT = TypeVar("ContextT")
 
@@ -42,6 +42,8 @@ class Result(Generic[ContextT]):
     """Requests that were sent for it, those of earlier runs with the same output included."""
     maybe_billed: int = 0
     """Attempts whose request was sent and whose answer never came."""
+    maybe_billed_tokens: TokenRange = (0, 0)
+    """What those have cost, input and output together: at least, and at most (None: not known)."""
     latency: float | None = None
     """Of the attempt that succeeded."""
     ttft: float | None = None

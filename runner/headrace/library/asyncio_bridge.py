@@ -221,7 +221,7 @@ class Bridge:
 
     async def _watch_loop(self) -> None:
         """Notice a closed loop also when nothing is left to carry home: the thread would never end."""
-        while not self._loop.is_closed():
+        while not self._loop.is_closed():  # noqa: ASYNC110  (a loop tells nobody that it closes)
             await trio.sleep(_GLANCE)
         self._abandon()
 

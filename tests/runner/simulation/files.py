@@ -23,6 +23,7 @@ class Record:
     """The answer; empty for a failure."""
     attempts: int
     maybe_billed: int
+    maybe_billed_tokens: tuple[int, int | None]
 
 
 def whole_records(disk: SimulatedDisk, path: Path) -> list[Record]:
@@ -59,4 +60,5 @@ def _record(line: bytes) -> Record:
         message["content"][0]["text"] if message else "",
         note.get("attempts", 0),
         note.get("maybe_billed", 0),
+        tuple(note.get("maybe_billed_tokens", (0, 0))),
     )

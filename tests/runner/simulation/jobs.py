@@ -14,6 +14,9 @@ GONE = "gone-model"
 """The simulated server does not know it: such jobs fail for good."""
 
 
+MAX_TOKENS = 8
+
+
 @attrs.frozen
 class Line:
     """One line of the input. ``id`` None: it has none of its own."""
@@ -28,7 +31,7 @@ class Line:
         if self.junk:
             return json.dumps([self.text]).encode()
         named = {} if self.id is None else {"custom_id": self.id}
-        params = {"model": self.model, "max_tokens": 8, "messages": self.messages}
+        params = {"model": self.model, "max_tokens": MAX_TOKENS, "messages": self.messages}
         return json.dumps({**named, "params": params}).encode()
 
     @property

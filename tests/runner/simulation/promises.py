@@ -11,7 +11,7 @@ from tests.runner.program import ERRORS, OUTPUT
 
 from .files import Record, strict_records, whole_records
 from .history import Ending, History
-from .jobs import GONE
+from .jobs import GONE, MAX_TOKENS
 
 
 class Broken(AssertionError):
@@ -52,6 +52,10 @@ def _belongs(history: History, record: Record) -> None:
     _hold(expected is not None, "the record is of a line that there was", record)
     _hold(record.text.split()[:1] == [expected], "P17: the answer belongs to its job", record)
     _hold(record.attempts >= 1 + record.maybe_billed, "P3: attempts and maybe billed", record)
+    least, most = record.maybe_billed_tokens
+    output = MAX_TOKENS * record.maybe_billed
+    fits = most == output if not output else most is not None and output < most < 20 * output
+    _hold(least == 0 and fits, "P3: the tokens maybe billed", record)
 
 
 def _paid_once(history: History, ending: Ending) -> None:

@@ -1,0 +1,103 @@
+"""What may have been billed: the range of tokens of attempts that brought no answer (P3)."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from headrace.billing import NOTHING, MaybeBilled, one_attempt, recorded
+from headrace.job import JobRequest, TokenRange, Usage
+from headrace.statistics import Histogram, Latency, Snapshot
+from headrace.summary import as_builtins, as_text, summarize
+from tests.runner.program import ERRORS, OUTPUT
+
+
+def request(size: int, max_tokens: int | None) -> JobRequest:
+    body = b"x" * size
+    return JobRequest(id=None, path="/", body=body, model="m", max_tokens=max_tokens, stream=False)
+
+
+def test_an_attempt_costs_at_most_its_input_and_all_the_output_that_it_allows() -> None:
+    assert one_attempt(request(401, 50)) == MaybeBilled(1, 101 + 50)
+
+
+def test_without_a_bound_of_the_output_nobody_knows_at_most_how_many() -> None:
+    unbounded = one_attempt(request(400, None))
+
+    assert unbounded.tokens == (0, None)
+    assert one_attempt(request(400, 50)).plus(unbounded) == MaybeBilled(2, None)
+    assert unbounded.plus(NOTHING).tokens == (0, None)
+
+
+def test_where_nothing_is_uncertain_there_is_no_range() -> None:
+    assert NOTHING.tokens is None
+    assert NOTHING.plus(MaybeBilled(1, 7)) == MaybeBilled(1, 7)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "tokens", "expected"),
+    [(0, None, NOTHING), (2, (0, 30), MaybeBilled(2, 30)), (2, (0, None), MaybeBilled(2, None))],
+)
+def test_a_record_tells_what_it_was_made_with(
+    attempts: int, tokens: TokenRange | None, expected: MaybeBilled
+) -> None:
+    assert recorded(attempts, tokens) == expected
+
+
+def test_a_record_that_counts_attempts_alone_leaves_the_range_open() -> None:
+    assert recorded(2, None) == MaybeBilled(2, None)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "tokens", "line"),
+    [
+        (0, (0, 0), "maybe billed 0\n"),
+        (3, (0, 12_345), "maybe billed 3 (0 to 12,345 tokens)\n"),
+        (3, (0, None), "maybe billed 3 (0 tokens or more)\n"),
+    ],
+)
+def test_the_summary_says_the_range(attempts: int, tokens: TokenRange, line: str) -> None:
+    told = as_text(
+        summarize(
+            input=0,
+            done_before=0,
+            failed_before=0,
+            run=attrs.evolve(SNAPSHOT, maybe_billed=attempts, maybe_billed_tokens=tokens),
+            reasons=[],
+            output=OUTPUT,
+            errors=ERRORS,
+        )
+    )
+
+    assert line in told
+
+
+def test_the_summary_of_a_program_holds_the_range() -> None:
+    run = attrs.evolve(SNAPSHOT, maybe_billed=1, maybe_billed_tokens=(0, None))
+    summary = summarize(
+        input=0, done_before=0, failed_before=0, run=run, reasons=[], output=OUTPUT, errors=ERRORS
+    )
+
+    told = as_builtins(summary)["run"]
+
+    assert isinstance(told, dict)
+    assert (told["maybe_billed"], told["maybe_billed_tokens"]) == (1, (0, None))
+
+
+SNAPSHOT = Snapshot(
+    elapsed_s=1.0,
+    results=0,
+    failed=0,
+    in_flight=0,
+    waiting=0,
+    attempts=0,
+    rate_limited=0,
+    maybe_billed=0,
+    usage=Usage(),
+    truncated=0,
+    refusals=0,
+    latency=Latency.of(Histogram()),
+    ttft=Latency.of(Histogram()),
+    failures={},
+    retries={},
+)
