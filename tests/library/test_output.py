@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +129,75 @@ def test_an_output_that_takes_nothing_more_is_an_exception(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with pytest.raises(StorageFailed, match="No space left"):
         loop(main)
+
+
+@pytest.fixture
+def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[set[str]]]:
+    """The ids that were in the output at the begin of each of its syncs."""
+    output, found, fsync = tmp_path / "out.jsonl", list[set[str]](), os.fsync
+
+    def watched(descriptor: int) -> None:
+        if output.exists() and os.path.sameopenfile(descriptor, opened.fileno()):
+            found.append({record["custom_id"] for record in lines(output)})
+        fsync(descriptor)
+
+    with output.open("ab") as opened:
+        monkeypatch.setattr(os, "fsync", watched)
+        yield found
+
+
+def test_with_fsync_a_result_that_is_handed_out_survives_a_power_failure(
+    loop: Loop, tmp_path: Path, synced: list[set[str]]
+) -> None:
+    async def main() -> None:
+        settings: Any = {"output": tmp_path / "out.jsonl", "simulate": simulator(), "durability": "fsync"}
+        jobs = [Job(params(n), id=f"job-{n}") for n in range(50)]
+        async with open_runner(**settings) as runner, runner.map(jobs) as results:
+            async for result in results:
+                assert result.job.id in synced[-1]
+
+    loop(main)
+
+
+@pytest.mark.parametrize(("durability", "times"), [("none", 0), ("flush", 1)])
+def test_flush_syncs_when_the_runner_closes_and_none_never(
+    loop: Loop, tmp_path: Path, synced: list[set[str]], durability: Any, times: int
+) -> None:
+    async def main() -> None:
+        jobs = [Job(params(n), id=f"job-{n}") for n in range(50)]
+        await fan_out(jobs, output=tmp_path / "out.jsonl", simulate=simulator(), durability=durability)
+
+    loop(main)
+
+    assert [len(ids) for ids in synced] == [50] * times
+
+
+def test_a_sync_that_fails_hands_out_nothing_and_is_an_exception(
+    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P10."""
+
+    def failing(self: object) -> None:
+        raise StorageFailed("Input/output error")
+
+    async def main() -> None:
+        settings: Any = {"output": tmp_path / "out.jsonl", "simulate": simulator(), "durability": "fsync"}
+        async with open_runner(**settings) as runner:
+            await runner.call(params(0))
+            pytest.fail("a result was handed out")
+
+    monkeypatch.setattr("headrace.files.output.OpenedOutput.sync", failing)
+    with pytest.raises(StorageFailed, match="Input/output error"):
+        loop(main)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"durability": "always", "output": "out.jsonl"}, "one of none, flush, fsync"),
+        ({"durability": "fsync"}, "name it by output"),
+    ],
+)
+def test_a_durability_that_means_nothing_is_refused(settings: Any, problem: str) -> None:
+    with pytest.raises(RunRefused, match=problem):
+        open_runner(simulate=True, **settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 
@@ -27,6 +27,7 @@ from headrace.library._exception_groups import ungrouped
 from headrace.library._recorded import RecordedResults
 from headrace.library._settings import Settings
 from headrace.observability import watcher
+from headrace.options import Durability
 from headrace.stopping import ExitCode, StopReason, weightiest
 from headrace.tickets import Ticket
 from headrace.world import World, real_world
@@ -80,7 +81,7 @@ async def _serve(
                     break
                 _log.warning("stopped: %s", reason.message)
                 desk.stop(reason)
-            if output is not None and (failed := weightiest(await last_sync(output.files, world))):
+            if output is not None and (failed := weightiest(await output.close(world))):
                 raise StorageFailed(failed.message)
         finally:
             desk.end()
@@ -102,6 +103,7 @@ def _setup(
         ),
         rules=rules_of(settings.options, None, world, settings.dialect),
         output=Unrecorded() if output is None else output.files,
+        sync=None if output is None else output.sync_in(world),
         stops=desk.stops,
         watch=desk.watch,
         tally=desk.tally,
@@ -130,6 +132,15 @@ class _Output:
     paths: OutputPaths
     files: OpenedOutput
     recorded: RecordedResults
+    durability: Durability
+
+    def sync_in(self, world: World) -> Callable[[], Awaitable[None]] | None:
+        """What a result waits for before it is handed out, beside its write; None: nothing."""
+        return partial(world.in_thread, self.files.sync) if self.durability == "fsync" else None
+
+    async def close(self, world: World) -> list[StopReason]:
+        """Sync what was written; return what went wrong."""
+        return [] if self.durability == "none" else await last_sync(self.files, world)
 
 
 def _open_output(settings: Settings, world: World) -> _Output | None:
@@ -149,7 +160,7 @@ def _open_output(settings: Settings, world: World) -> _Output | None:
     for notice in files.notices:
         _log.warning("%s", notice)
     recorded = RecordedResults.survey(world.storage, paths, settings.dialect)
-    return _Output(paths=paths, files=files, recorded=recorded)
+    return _Output(paths=paths, files=files, recorded=recorded, durability=options.durability)
 
 
 def _storage_failure(reason: StopReason, outcome: Outcome, world: World, output: _Output | None) -> str:

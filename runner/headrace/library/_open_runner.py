@@ -18,7 +18,7 @@ from headrace.library._results import Jobs, Params, Results
 from headrace.library._settings import DialectName, Settings, line_of, settings_from
 from headrace.library._values import Job, Result
 from headrace.observability import Attempt
-from headrace.options import Concurrency, OnChange, RetryFailed
+from headrace.options import Concurrency, Durability, OnChange, RetryFailed
 from headrace.pacing import StatedLimits
 from headrace.simulator import Simulator
 from headrace.statistics import Snapshot
@@ -48,6 +48,7 @@ def open_runner(
     max_wait: float = 600.0,
     on_change: OnChange = "refuse",
     retry_failed: RetryFailed = "transient",
+    durability: Durability = "flush",
     on_attempt: Callable[[Attempt], object] | None = None,
 ) -> AbstractAsyncContextManager[Runner]:
     """Give a `Runner` for the length of an ``async with`` block, under trio or asyncio.
@@ -58,7 +59,8 @@ def open_runner(
     at most, or "auto".
 
     ``output``: a file that gets a record of each result before it is handed out; jobs that have one are not
-    sent again but come back from it. ``on_change`` and ``retry_failed`` are those of ``headrace run``.
+    sent again but come back from it. ``on_change``, ``retry_failed`` and ``durability`` are those of
+    ``headrace run``: with "fsync" no result is handed out that a power failure could undo.
 
     ``simulate``: no network, no cost; True for a simulator as it comes. ``max_attempts`` a job, 429 and 529
     not counted. Times in seconds: ``timeout`` of an attempt, ``idle_timeout`` of silence in it, ``max_wait``
@@ -89,6 +91,7 @@ def open_runner(
             max_wait=max_wait,
             on_change=on_change,
             retry_failed=retry_failed,
+            durability=durability,
             on_attempt=on_attempt,
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict, get_args
 
 import attrs
 import msgspec
@@ -15,7 +15,7 @@ from headrace.dialects import Dialect, RequestOptions, make_dialect
 from headrace.endpoint import Endpoint
 from headrace.library._values import Job
 from headrace.observability import Attempt
-from headrace.options import Concurrency, OnChange, RetryFailed, RunOptions
+from headrace.options import Concurrency, Durability, OnChange, RetryFailed, RunOptions
 from headrace.pacing import StatedLimits
 from headrace.preparing import SIMULATOR, endpoint_of
 from headrace.simulator import Simulator
@@ -49,6 +49,7 @@ class RunnerSettings(TypedDict, total=False):
     max_wait: float
     on_change: OnChange
     retry_failed: RetryFailed
+    durability: Durability
     on_attempt: Callable[[Attempt], object] | None
 
 
@@ -96,17 +97,20 @@ def settings_from(
     max_wait: float,
     on_change: OnChange,
     retry_failed: RetryFailed,
+    durability: Durability,
     on_attempt: Callable[[Attempt], object] | None,
 ) -> Settings:
     """Check what was asked for. Raises `RunRefused` for what does not fit together."""
     if client is not None and (base_url or api_key or simulate):
         raise RunRefused("a client brings its own server and key: leave out base_url, api_key and simulate")
+    _check_durability(durability, output)
     lines = make_dialect(dialect, RequestOptions(model=model))
     options = RunOptions(
         inputs=(),
         output=None if output is None else Path(output),
         on_change=on_change,
         retry_failed=retry_failed,
+        durability=durability,
         base_url=base_url,
         environ=os.environ if api_key is None else {**os.environ, lines.key_variable: api_key},
         no_auth=no_auth,
@@ -128,6 +132,13 @@ def settings_from(
         simulator=Simulator() if simulate is True else simulate or None,
         on_attempt=on_attempt,
     )
+
+
+def _check_durability(durability: Durability, output: str | os.PathLike[str] | None) -> None:
+    if durability not in get_args(Durability):
+        raise RunRefused(f"durability={durability!r}: it is one of {', '.join(get_args(Durability))}")
+    if durability != "flush" and output is None:
+        raise RunRefused(f"durability={durability!r} is about a file: name it by output")
 
 
 def _endpoint(options: RunOptions, dialect: Dialect, client: AsyncAPIClient | None) -> Endpoint:
