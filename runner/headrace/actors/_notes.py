@@ -15,10 +15,11 @@ def note_of(
     started_at: float,
     request_id: str | None,
     *,
+    attempts: int,
     latency: float | None = None,
     ttft: float | None = None,
 ) -> Note:
-    """Return the note for a record whose last attempt began at ``started_at``, which ``pending`` counts.
+    """Return the note for a record whose last attempt, the ``attempts``-th, began at ``started_at``.
 
     Times in seconds, rounded to microseconds: more digits would be noise.
     """
@@ -29,7 +30,7 @@ def note_of(
         source=job.source,
         digest=job.digest,
         recipe=recipe,
-        attempts=pending.attempts,
+        attempts=attempts,
         maybe_billed=pending.maybe_billed.attempts,
         maybe_billed_tokens=pending.maybe_billed.tokens,
         queued_s=round(started_at - pending.read_at, 6),

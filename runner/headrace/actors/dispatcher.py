@@ -315,7 +315,13 @@ class _Dispatcher:
 
     def _finished(self, pending: Pending, message: Failed) -> Finished:
         job = pending.job
-        note = note_of(pending, self.recipe, message.started_at, message.failure.request_id)
+        note = note_of(
+            pending,
+            self.recipe,
+            message.started_at,
+            message.failure.request_id,
+            attempts=pending.attempts,
+        )
         record = self.dialect.failure_record(job.id, message.failure, note)
         return Finished(
             record=record,

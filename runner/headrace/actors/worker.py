@@ -175,8 +175,15 @@ class _Desk:
         job = pending.job
         latency = answer.finished_at - started_at
         ttft = None if first_token_at is None else first_token_at - started_at
-        sent = structs.replace(pending, attempts=pending.attempts + 1)
-        note = note_of(sent, self.exchange.recipe, started_at, answer.request_id, latency=latency, ttft=ttft)
+        note = note_of(
+            pending,
+            self.exchange.recipe,
+            started_at,
+            answer.request_id,
+            attempts=pending.attempts + 1,
+            latency=latency,
+            ttft=ttft,
+        )
         return Finished(
             record=self.exchange.dialect.success_record(job, success, note),
             started_at=started_at,

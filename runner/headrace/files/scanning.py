@@ -9,7 +9,7 @@ import attrs
 
 from headrace._exceptions import BadLine, RunRefused
 from headrace.files.inputs import InputLine, Inputs
-from headrace.journal import Identities, Index, Ordinals, derived_id, digest, index_key
+from headrace.journal import Identities, Index, Ordinals, derived_id, digest, digest_number, index_key
 
 OnDuplicate = Literal["refuse", "first"]
 OnBadLine = Literal["record", "refuse"]
@@ -65,7 +65,7 @@ def scan_inputs(
                 raise RunRefused(f"{inputs.name_of(line)} is no job: {error}") from error
             bad_lines += 1
             continue
-        line_digest = int(digest(line.text), 16)
+        line_digest = digest_number(line.text)
         index.add(line_digest if job_id is None else index_key(job_id)[0], line_digest)
     index.sort()
     repeated, suspects = index.shared()

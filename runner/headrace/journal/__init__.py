@@ -12,7 +12,16 @@ from ._compare import (
     Tally,
     is_tried_again,
 )
-from ._identity import Identities, Ordinals, derived_id, digest, hash_key, index_key, recipe_digest
+from ._identity import (
+    Identities,
+    Ordinals,
+    derived_id,
+    digest,
+    digest_number,
+    hash_key,
+    index_key,
+    recipe_digest,
+)
 from ._index import Index, State
 from ._lines import InputLine, LineCutter, LineSplitter, Oversized
 from ._recovery import Damaged, Recovery, Span, Spans, records
@@ -43,6 +52,7 @@ __all__ = [
     "Verification",
     "derived_id",
     "digest",
+    "digest_number",
     "hash_key",
     "index_key",
     "is_tried_again",

@@ -88,6 +88,7 @@ class ScannedJobs:
     index: Index
     recipe: str
     on_change: OnChange
+    _marked: bool = False
 
     def take(self, record: Recorded) -> tuple[Match, bool]:
         """Learn from a record of the output; return how it relates to this run, and if it is a first one."""
@@ -96,7 +97,7 @@ class ScannedJobs:
             return match, True
         first = self.index.state(entry) != State.DONE
         if match == "same" or self.on_change == "skip":
-            self.index.mark(entry, State.DONE)
+            self._mark(entry, State.DONE)
         return match, first
 
     def take_failure(self, record: Recorded, *, again: bool) -> bool:
@@ -106,14 +107,20 @@ class ScannedJobs:
             return True
         if match != "same" or again or self.index.state(entry) == State.DONE:
             return False
-        self.index.mark(entry, State.FAILED)
+        self._mark(entry, State.FAILED)
         return True
 
     def recall(self, job_id: str, digest: str) -> Recalled:
         """What the records said of a job; lines that came after the scan are new."""
+        if not self._marked:  # as in every first run: a look-up costs 2 us
+            return "new"
         key, ordinal = index_key(job_id)
         entry = self.index.find(key, int(digest, 16), ordinal)
         return "new" if entry is None else _RECALLED[self.index.state(entry)]
+
+    def _mark(self, entry: int, state: State) -> None:
+        self.index.mark(entry, state)
+        self._marked = True
 
 
 _RECALLED: dict[int, Recalled] = {State.NEW: "new", State.DONE: "done", State.FAILED: "failed"}

@@ -20,6 +20,11 @@ def digest(text: bytes) -> str:
     return blake2b(text, digest_size=8).hexdigest()
 
 
+def digest_number(text: bytes) -> int:
+    """The digest of a line as the index keeps it: 64 bits."""
+    return int.from_bytes(blake2b(text, digest_size=8).digest())
+
+
 def recipe_digest(recipe: Mapping[str, object]) -> str:
     """BLAKE2b-4 of the recipe's canonical JSON (sorted keys, no blanks): 8 hex digits."""
     canonical = msgspec.json.encode(recipe, order="deterministic")

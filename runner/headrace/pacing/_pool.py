@@ -205,10 +205,13 @@ class Pool:
 
     def _room(self, reserve: Cost) -> float:
         """For how many such jobs there is room; 0 where each must be looked at."""
-        watched = self.search is not None or self.leader_first or self._allowance_gates
-        if watched or self.estimates.reserves_output or not self.hold.is_over:
+        watched = self.leader_first or self._allowance_gates or self.estimates.reserves_output
+        if watched or not self.hold.is_over:
             return 0.0
-        return min((gate.room / (reserve[index] or 1.0) for index, gate in self._server_gates), default=0.0)
+        rooms = [gate.room / (reserve[index] or 1.0) for index, gate in self._server_gates]
+        if self.search is not None:
+            rooms.append(self.search.room)
+        return min(rooms, default=0.0)
 
     def _book(self, now: float) -> None:
         """Book what was granted at once: what was sent as if at ``now``."""
@@ -220,11 +223,15 @@ class Pool:
             self._take(reserve, cost)
             self._history.add(cost, now)
             self._withheld.add(_minus(reserve, cost), now)
+            if self.search is not None:
+                self.search.admitted(now, batch.sent)
         if batch.answered:
             cost, reserve = self.estimates.together(batch.answered, batch.answered_bytes)
             spent = float(batch.answered), float(batch.input), float(batch.output)
             self._take(_minus(spent, reserve), _minus(spent, cost))
             self.estimates.learn(batch.answered, batch.answered_bytes, batch.input, batch.output)
+            if self.search is not None:
+                self.search.answered(batch.answered)
         self._batch = Batch(granted=batch.granted)
 
     def _costs(self, request: JobRequest) -> tuple[Cost, Cost]:

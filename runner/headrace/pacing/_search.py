@@ -88,21 +88,26 @@ class RateSearch:
         self._binding = True
         return now + (1 - self._tokens) / rate
 
-    def admitted(self, now: float) -> None:
-        """Note that a job is sent at ``now``."""
+    @property
+    def room(self) -> float:
+        """How many jobs may be sent at once; 0 where each has to be looked at."""
+        return self._tokens if self.plateau is None and not self._binding else 0.0
+
+    def admitted(self, now: float, jobs: int = 1) -> None:
+        """Note that a job is sent at ``now``, or several are."""
         if self._resumed_at is None:
             self._resumed_at = now
         if self._binding and self._admitted_at is not None:
             self._age += min(1.0, now - self._admitted_at)
         self._binding = False
         self._admitted_at = now
-        self._tokens -= 1
-        self._accepted += 1
+        self._tokens -= jobs
+        self._accepted += jobs
 
-    def answered(self) -> None:
-        """Note an answer."""
+    def answered(self, jobs: int = 1) -> None:
+        """Note an answer, or several."""
         if self.plateau is None:
-            self._answers += 1
+            self._answers += jobs
             if self._answers >= max(_LEAST_ROUND, self.rate * _ROUND):
                 self._answers = 0
                 self._age += _DOUBLING
