@@ -1,4 +1,4 @@
-"""``python -m benchmarks setup | run | memory | start | report``."""
+"""``python -m benchmarks setup | run | pacing | memory | start | report``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import platform
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import attrs
 import click
@@ -17,12 +16,10 @@ from . import _memory
 from ._candidates import CANDIDATES
 from ._peers import REQUIREMENTS, install, install_tools
 from ._plot import plot
-from ._report import tables
+from ._report import RESULTS, tables
 from ._suites import SUITES, Measured, run_suite
 from ._targets import verdicts
-
-_HERE: Final = Path(__file__).parent
-_RESULTS: Final = _HERE / "results"
+from .pacing.command import pacing
 
 
 @click.group()
@@ -48,7 +45,7 @@ def setup(peers: Sequence[str]) -> None:
 @click.option("--in-flight", multiple=True, type=int, help="Rungs, instead of the suite's own.")
 def run(suites: Sequence[str], rounds: int, only: Sequence[str], in_flight: Sequence[int]) -> None:
     """Measure SUITES, all unless named, and write results/*.json and results/report.md."""
-    _RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(exist_ok=True)
     for key in suites or SUITES:
         suite = SUITES[key]
         if in_flight:
@@ -70,11 +67,11 @@ def _keep_measured(key: str, measured: Sequence[Measured]) -> None:
     """Keep them in place of earlier ones of the same candidates and rungs."""
     new = {(one.name, one.in_flight) for one in measured}
     kept = [one for one in _measured(key) if (one.name, one.in_flight) not in new]
-    (_RESULTS / f"{key}.json").write_bytes(msgspec.json.format(msgspec.json.encode([*kept, *measured])))
+    (RESULTS / f"{key}.json").write_bytes(msgspec.json.format(msgspec.json.encode([*kept, *measured])))
 
 
 def _measured(key: str) -> list[Measured]:
-    path = _RESULTS / f"{key}.json"
+    path = RESULTS / f"{key}.json"
     return msgspec.json.decode(path.read_bytes(), type=list[Measured]) if path.exists() else []
 
 
@@ -103,8 +100,8 @@ def start() -> None:
 
 
 def _keep(name: str, figures: dict[str, float]) -> None:
-    _RESULTS.mkdir(exist_ok=True)
-    (_RESULTS / f"{name}.figures.json").write_bytes(msgspec.json.encode(figures))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.figures.json").write_bytes(msgspec.json.encode(figures))
     for key, value in figures.items():
         click.echo(f"{key:28}{value:12,.3f}")
 
@@ -120,10 +117,11 @@ def _write_report() -> str:
     python = f"Python {platform.python_version()}"
     machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, {python}"
     text = f"Machine: {machine}.\n\n{verdicts(measured)}\n{tables(measured)}"
-    (_RESULTS / "report.md").write_text(text, encoding="utf-8")
+    (RESULTS / "report.md").write_text(text, encoding="utf-8")
     if own := [one for one in measured if one.suite == "file"]:
-        (_RESULTS / "file.svg").write_text(plot(own), encoding="utf-8")
+        (RESULTS / "file.svg").write_text(plot(own), encoding="utf-8")
     return text
 
 
+main.add_command(pacing)
 main(prog_name="python -m benchmarks")

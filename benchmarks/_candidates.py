@@ -52,7 +52,7 @@ class Candidate:
         return self.peer is None or is_installed(self.peer)
 
 
-def _program(name: str, peer: str | None, *arguments: str) -> Callable[[Task], Sequence[str]]:
+def program(name: str, peer: str | None, *arguments: str) -> Callable[[Task], Sequence[str]]:
     """Return how a program of ours is called that takes the usual four arguments, and these."""
 
     def command(task: Task) -> Sequence[str]:
@@ -92,36 +92,36 @@ def _wrk(task: Task) -> Sequence[str]:
 
 _CANDIDATES: Final = (
     Candidate(name="headrace run", command=_headrace, environ=OURS),
-    Candidate(name="headrace.run_file", command=_program("library_pipeline.py", None), environ=OURS),
+    Candidate(name="headrace.run_file", command=program("library_pipeline.py", None), environ=OURS),
     Candidate(
-        name="aiohttp + uvloop", command=_program("aiohttp_pipeline.py", "aiohttp"), peer="aiohttp", share=0.4
+        name="aiohttp + uvloop", command=program("aiohttp_pipeline.py", "aiohttp"), peer="aiohttp", share=0.4
     ),
     Candidate(
         name="AsyncAnthropic of headrace_client, trio",
-        command=_program("sdk_pipeline.py", None, "headrace_client", "trio", "default"),
+        command=program("sdk_pipeline.py", None, "headrace_client", "trio", "default"),
         environ=OURS,
         share=0.2,
     ),
     Candidate(
         name="the same with a user's http_client",
-        command=_program("sdk_pipeline.py", None, "headrace_client", "trio", "httpx"),
+        command=program("sdk_pipeline.py", None, "headrace_client", "trio", "httpx"),
         environ=OURS,
         share=0.2,
     ),
     Candidate(
         name="AsyncAnthropic of anthropic 2.11 on aiohttp",
-        command=_program("sdk_pipeline.py", "anthropic", "anthropic", "asyncio", "aiohttp"),
+        command=program("sdk_pipeline.py", "anthropic", "anthropic", "asyncio", "aiohttp"),
         peer="anthropic",
         share=0.1,
     ),
     Candidate(
         name="AsyncAnthropic of anthropic 2.11",
-        command=_program("sdk_pipeline.py", "anthropic", "anthropic", "asyncio", "default"),
+        command=program("sdk_pipeline.py", "anthropic", "anthropic", "asyncio", "default"),
         peer="anthropic",
         share=0.1,
     ),
-    Candidate(name="httpx 0.28", command=_program("httpx_pipeline.py", "httpx"), peer="httpx", share=0.02),
-    Candidate(name="flexllm", command=_program("flexllm_pipeline.py", "flexllm"), peer="flexllm", share=0.02),
+    Candidate(name="httpx 0.28", command=program("httpx_pipeline.py", "httpx"), peer="httpx", share=0.02),
+    Candidate(name="flexllm", command=program("flexllm_pipeline.py", "flexllm"), peer="flexllm", share=0.02),
     Candidate(name="requests alone, headrace's lane", command=_lane, environ=OURS, writes=False),
     Candidate(name="wrk", command=_wrk, writes=False),
 )

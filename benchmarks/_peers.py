@@ -15,6 +15,8 @@ REQUIREMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "aiohttp": ("aiohttp", "uvloop", "httptools", "msgspec"),
     "httpx": ("httpx==0.28.*", "msgspec"),
     "flexllm": ("flexllm",),
+    "inspect_ai": ("inspect_ai", "anthropic"),
+    "curator": ("bespokelabs-curator",),
 }
 _SECONDS: Final = 300
 """What one installation may take."""

@@ -36,18 +36,18 @@ def plot(measured: Sequence[Measured]) -> str:
     ]
     decade = low
     while decade <= high:
-        parts.append(_line(_LEFT, y(decade), _WIDTH - _RIGHT, y(decade), "#ddd"))
-        parts.append(_text(_LEFT - 6, y(decade) + 4, f"{decade:,.0f}", anchor="end"))
+        parts.append(line_of(_LEFT, y(decade), _WIDTH - _RIGHT, y(decade), "#ddd"))
+        parts.append(text_at(_LEFT - 6, y(decade) + 4, f"{decade:,.0f}", anchor="end"))
         decade *= 10
-    parts += [_text(x(rung), _HEIGHT - 25, f"{rung:,}", anchor="middle") for rung in rungs]
-    parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, "jobs in flight", anchor="middle"))
-    parts.append(_text(4, 13, "CPU us a job"))
+    parts += [text_at(x(rung), _HEIGHT - 25, f"{rung:,}", anchor="middle") for rung in rungs]
+    parts.append(text_at((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, "jobs in flight", anchor="middle"))
+    parts.append(text_at(4, 13, "CPU us a job"))
     for name, colour in zip(points, _COLOURS, strict=False):
         line = points[name]
         if line:
             path = " ".join(f"{x(rung):.1f},{y(value):.1f}" for rung, value in line)
             parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"/>')
-            parts.append(_text(_WIDTH - _RIGHT + 8, y(line[-1][1]) + 4, name, colour=colour))
+            parts.append(text_at(_WIDTH - _RIGHT + 8, y(line[-1][1]) + 4, name, colour=colour))
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -55,9 +55,9 @@ def _share(value: float, low: float, high: float) -> float:
     return 0.5 if low == high else math.log(value / low) / math.log(high / low)
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str) -> str:
+def line_of(x1: float, y1: float, x2: float, y2: float, colour: str) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"/>'
 
 
-def _text(x: float, y: float, text: str, *, anchor: str = "start", colour: str = "#333") -> str:
+def text_at(x: float, y: float, text: str, *, anchor: str = "start", colour: str = "#333") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{text}</text>'

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from statistics import median
+from typing import Final
 
 from ._suites import SUITES, Measured
 
+RESULTS: Final = Path(__file__).parent / "results"
+"""Where figures, tables and plots are written."""
 FIRST = {"alone": "wrk", "client": "AsyncAnthropic of headrace_client, trio"}
 """What the others of a suite are compared with, where it is not ``headrace run``."""
 

@@ -75,7 +75,7 @@ def serve(
     """Run the server that a rung needs. ``latency``: seconds before each answer."""
     folder.mkdir(parents=True, exist_ok=True)
     trust = _make_certificate(folder) if tls else None
-    port = _free_port()
+    port = free_port()
     nginx = find_nginx()
     if latency or nginx is None:
         name = "a server on asyncio"
@@ -88,7 +88,7 @@ def serve(
     else:
         name = "nginx"
         command = [nginx, "-p", str(folder), "-c", str(_nginx_settings(folder, port, trust, stream=stream))]
-    with _running(command, port) as pid:
+    with running(command, port) as pid:
         yield Server(
             name=name,
             base_url=f"{'https' if tls else 'http'}://127.0.0.1:{port}",
@@ -134,14 +134,16 @@ def _make_certificate(folder: Path) -> Path:
     return path
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback address that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 @contextmanager
-def _running(command: Sequence[str], port: int) -> Generator[int]:
+def running(command: Sequence[str], port: int) -> Generator[int]:
+    """Run a server on its core until the block ends; give its process id once it listens."""
     process = subprocess.Popen(pinned(command, SERVER_CORE))
     try:
         _await_port(port, process)

@@ -70,23 +70,36 @@ def write_jobs(path: Path, count: int, *, stream: bool = False) -> Path:
     return path
 
 
-class _Content(msgspec.Struct):
+class Content(msgspec.Struct):
+    """A block of an answer."""
+
     type: str
     text: str | None = None
 
 
-class _Message(msgspec.Struct):
+class Message(msgspec.Struct):
+    """An answer."""
+
     id: str
-    content: list[_Content]
+    content: list[Content]
 
 
-class _Result(msgspec.Struct):
-    message: _Message
+class Result(msgspec.Struct):
+    """What a job came to."""
+
+    message: Message
 
 
-class _Record(msgspec.Struct):
+class Record(msgspec.Struct):
+    """A line of an output, as far as it is checked."""
+
     custom_id: str
-    result: _Result
+    result: Result
+
+    @property
+    def text(self) -> str:
+        """The text of the answer."""
+        return "".join(block.text or "" for block in self.result.message.content)
 
 
 @attrs.frozen
@@ -102,7 +115,7 @@ def check_output(path: Path, count: int, *, named: bool) -> Checked:
     """Check every record against its job. ``named``: the server names the request in each answer."""
     seen: set[str] = set()
     wrong = 0
-    for record in _records(path):
+    for record in read_records(path):
         job = record.custom_id if record is not None else ""
         if record is None or job in seen or not _is_right(record, named=named):
             wrong += 1
@@ -112,8 +125,9 @@ def check_output(path: Path, count: int, *, named: bool) -> Checked:
     return Checked(right=len(seen) - strangers, wrong=wrong + strangers)
 
 
-def _records(path: Path) -> Iterator[_Record | None]:
-    decoder = msgspec.json.Decoder(_Record)
+def read_records(path: Path) -> Iterator[Record | None]:
+    """Yield what each line holds, None for one that is no record."""
+    decoder = msgspec.json.Decoder(Record)
     with path.open("rb") as file:
         for line in file:
             try:
@@ -122,8 +136,6 @@ def _records(path: Path) -> Iterator[_Record | None]:
                 yield None
 
 
-def _is_right(record: _Record, *, named: bool) -> bool:
-    message = record.result.message
-    text = "".join(block.text or "" for block in message.content)
+def _is_right(record: Record, *, named: bool) -> bool:
     expected = f"msg_{record.custom_id}" if named else NAMELESS
-    return message.id == expected and text.strip() == _TEXT.strip()
+    return record.result.message.id == expected and record.text.strip() == _TEXT.strip()

@@ -173,3 +173,10 @@ SHIFTING: dict[str, Callable[[], Scenario]] = {
         ideal=ramped_time(per_second(20), Ramp(floor=10, factor=2), 4_800) + LATENCY,
     ),
 }
+
+
+def capped(jobs: int, accepted: int) -> Scenario:
+    """Money for so many jobs: after them every request is a 429 that no waiting helps against."""
+    limit = per_second(20)
+    world = profile(limit, spend_cap=accepted)
+    return Scenario(profile=world, jobs=jobs, ideal=flow_time(limit, accepted) + LATENCY)

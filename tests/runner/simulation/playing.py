@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from functools import partial
 
 import trio
-from trio._core import _run  # pyright: ignore[reportPrivateUsage]  # trio has no public switch for its dice
+from benchmarks.pacing.scheduling import seeded_scheduler
 from trio.testing import MockClock
 
 from .history import History
@@ -20,7 +18,7 @@ _ETERNITY = 20_000.0
 def play(seed: int) -> list[str]:
     """Play the history of a seed; return its trace. Raises `Broken`, with the command that plays it again."""
     history = History(seed)
-    with _seeded_scheduler(seed):
+    with seeded_scheduler(seed):
         try:
             trio.run(partial(_play, history), clock=MockClock(autojump_threshold=0))
         except Exception as error:
@@ -43,18 +41,3 @@ async def _play_all(history: History) -> None:
     ending = await history.play(history.last())
     check(history, ending)
     check_last(history, ending)
-
-
-@contextmanager
-def _seeded_scheduler(seed: int) -> Generator[None]:
-    """Let trio run tasks in an order that follows from the seed."""
-    before = _run._ALLOW_DETERMINISTIC_SCHEDULING  # pyright: ignore[reportPrivateUsage]  # likewise
-    dice = _run._r  # pyright: ignore[reportPrivateUsage]  # likewise
-    state = dice.getstate()
-    _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # pyright: ignore[reportPrivateUsage]  # likewise
-    dice.seed(seed)
-    try:
-        yield
-    finally:
-        _run._ALLOW_DETERMINISTIC_SCHEDULING = before  # pyright: ignore[reportPrivateUsage]  # likewise
-        dice.setstate(state)

@@ -1,0 +1,98 @@
+"""``python -m benchmarks pacing``: who uses a rate limit how well."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from benchmarks._report import RESULTS
+
+from . import sockets, virtual
+from .measured import Paced, table
+from .plot import plot
+
+_PARTS: Final = ("virtual", "sockets")
+_TITLES: Final = {"virtual": "Policies, in virtual time", "sockets": "Programs, on real sockets"}
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(_PARTS))
+@click.option("--seed", default=0, show_default=True, help="Decides latencies, faults and jitter.")
+@click.option("--only", multiple=True, help="Policies and programs whose names contain this.")
+@click.option("--scenario", "scenarios", multiple=True, help="Scenarios whose names contain this.")
+def pacing(parts: Sequence[str], seed: int, only: Sequence[str], scenarios: Sequence[str]) -> None:
+    """Compare how near to the ideal time policies and programs come, and how often they are refused.
+
+    PARTS: `virtual` (policies against the simulator, minutes of CPU, no waiting) and `sockets` (programs
+    against `headrace simulate` in a process of its own, a quarter of an hour); both unless named.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    chosen: dict[str, Callable[[], Iterator[Paced]]] = {
+        "virtual": lambda: virtual.compare(
+            _matching(virtual.SCENARIOS, scenarios), _matching(virtual.NAMES, only), seed
+        ),
+        "sockets": lambda: _on_sockets(_matching(sockets.SCENARIOS, scenarios), only, seed),
+    }
+    for part in parts or _PARTS:
+        click.echo(f"{_TITLES[part]}, seed {seed}")
+        measured: list[Paced] = []
+        for one in chosen[part]():
+            measured.append(one)
+            click.echo(_line(one))
+        _keep(part, measured)
+    click.echo(_write_report())
+
+
+def _on_sockets(scenarios: Sequence[str], only: Sequence[str], seed: int) -> Iterator[Paced]:
+    names = _matching(sockets.CANDIDATES, only)
+    for name in [name for name in names if not sockets.CANDIDATES[name].is_there]:
+        click.echo(f"{name} is not installed and left out")
+        names.remove(name)
+    with tempfile.TemporaryDirectory(prefix="headrace-benchmarks-") as folder:
+        yield from sockets.compare(scenarios, names, seed, Path(folder))
+
+
+def _matching(names: Iterable[str], parts: Sequence[str]) -> list[str]:
+    return [name for name in names if not parts or any(part in name for part in parts)]
+
+
+def _keep(part: str, measured: Sequence[Paced]) -> None:
+    """Keep them in place of earlier ones of the same names and scenarios."""
+    new = {(one.scenario, one.name) for one in measured}
+    kept = [one for one in _kept(part) if (one.scenario, one.name) not in new]
+    _path(part).write_bytes(msgspec.json.format(msgspec.json.encode([*kept, *measured])))
+
+
+def _kept(part: str) -> list[Paced]:
+    path = _path(part)
+    return msgspec.json.decode(path.read_bytes(), type=list[Paced]) if path.exists() else []
+
+
+def _path(part: str) -> Path:
+    return RESULTS / f"pacing-{part}.json"
+
+
+def _line(one: Paced) -> str:
+    figures = f"{one.over_ideal:6.2f}x {one.refused_in_100:8.1f} {one.sent_a_job:7.2f}"
+    wrong = f"  {one.wrong} wrong" if one.wrong else ""
+    problem = f"  {one.problem}" if one.problem else ""
+    return f"{one.scenario:45}{one.name:40}{one.finished:6}/{one.possible:<6}{figures}{wrong}{problem}"
+
+
+def _write_report() -> str:
+    """Write results/pacing.md, and pacing.svg of what ran on sockets."""
+    parts = {part: measured for part in _PARTS if (measured := _kept(part))}
+    text = "\n".join(
+        f"### {_TITLES[part]} (seed {', '.join(map(str, sorted({one.seed for one in measured})))})\n\n"
+        f"{table(measured)}"
+        for part, measured in parts.items()
+    )
+    (RESULTS / "pacing.md").write_text(text, encoding="utf-8")
+    if measured := parts.get("sockets"):
+        (RESULTS / "pacing.svg").write_text(plot(measured), encoding="utf-8")
+    return text

@@ -1,0 +1,229 @@
+"""What other programs do about rate limits, as values that answer questions. Pure: times and dice are given.
+
+Each is written after what its model does, without the model's slips, and with its defaults. All of them
+try again what the reference SDK tries again: 408, 409, 429, 5xx and connections that broke.
+
+- `FixedConcurrency`: the reference SDK under a semaphore. A job that waits keeps its slot.
+- `OneProbe`: Curator. One answer tells the limits for the whole run; a 429 stops everything for 10 s.
+- `AdditiveIncrease`: AIMD on what is in flight, as congestion control has it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+import attrs
+
+from headrace_client._retry import retry_after_seconds
+
+SUCCESS: Final = 200
+_TOO_MANY: Final = 429
+_OVERLOADED: Final = 529
+_ROUNDING: Final = 1e-6
+"""Waiting for exactly the time that a bucket named must be enough."""
+_TRANSIENT: Final = frozenset({0, 408, 409, _TOO_MANY})
+
+
+@attrs.frozen(kw_only=True)
+class Ask:
+    """What a policy knows of a job before it is sent."""
+
+    characters: int
+    """Of the request's body."""
+    max_tokens: int
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """What came of one attempt. ``status``: 0 if the connection broke; the tokens: those that count."""
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    sent_at: float
+    ask: Ask
+    set_aside: float = 0.0
+    """The output tokens that the policy reserved."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Policy(Protocol):
+    """When the next job may be sent, and what to do about one that failed."""
+
+    @property
+    def holds_slots(self) -> bool:
+        """A job that waits for its next attempt counts as busy, and is sent again without asking."""
+        ...
+
+    def wait(self, ask: Ask, busy: int, now: float) -> float:
+        """Return the seconds until a job may be sent: 0 for now, infinite for not before an answer."""
+        ...
+
+    def sent(self, ask: Ask) -> float:
+        """Take note that a job was sent; return the output tokens that were set aside for it."""
+        ...
+
+    def answered(self, reply: Reply, now: float) -> None:
+        """Learn from an answer, whatever it is."""
+        ...
+
+    def retry_after(self, reply: Reply, taken: int, now: float, dice: float) -> float | None:
+        """Return the seconds until a failed job is tried again, None if it is given up.
+
+        ``taken``: its attempts so far; ``dice``: from 0 to 1.
+        """
+        ...
+
+
+def may_retry(status: int) -> bool:
+    """Tell whether another attempt could have another outcome."""
+    return status in _TRANSIENT or status >= 500
+
+
+def backoff(reply: Reply, taken: int, dice: float) -> float:
+    """Return the reference SDK's delay: what the server asks for up to 60 s, else 0.5 to 8 s with jitter."""
+    asked = retry_after_seconds(reply.headers, 0.0)
+    if asked is not None and asked <= 60:
+        return asked
+    return min(8.0, 0.5 * 2.0 ** (taken - 1)) * (1 - 0.25 * dice)
+
+
+@attrs.frozen
+class FixedConcurrency:
+    """A semaphore around a client that tries again ``retries`` times, keeping the slot."""
+
+    slots: int
+    retries: int
+    holds_slots: bool = attrs.field(default=True, init=False)
+
+    def wait(self, ask: Ask, busy: int, now: float) -> float:
+        """Ask for a free slot only."""
+        return 0.0 if busy < self.slots else math.inf
+
+    def sent(self, ask: Ask) -> float:
+        """Keep no books."""
+        return 0.0
+
+    def answered(self, reply: Reply, now: float) -> None:
+        """Learn nothing."""
+
+    def retry_after(self, reply: Reply, taken: int, now: float, dice: float) -> float | None:
+        """Back off, up to the number of retries."""
+        if taken > self.retries or not may_retry(reply.status):
+            return None
+        return backoff(reply, taken, dice)
+
+
+@attrs.define
+class AdditiveIncrease:
+    """A window that grows by one when a windowful was answered, and is halved at a 429 or 529.
+
+    Refusals of what was sent before the last cut do not cut again. A job that waits keeps its slot, and no
+    number of 429s ends it.
+    """
+
+    window: float = 8.0
+    retries: int = 10
+    holds_slots: bool = attrs.field(default=True, init=False)
+    _cut_at: float = attrs.field(default=-math.inf, init=False)
+
+    def wait(self, ask: Ask, busy: int, now: float) -> float:
+        """Ask for room in the window."""
+        return 0.0 if busy < int(self.window) else math.inf
+
+    def sent(self, ask: Ask) -> float:
+        """Keep no books."""
+        return 0.0
+
+    def answered(self, reply: Reply, now: float) -> None:
+        """Grow or cut the window."""
+        if reply.status == SUCCESS:
+            self.window += 1 / self.window
+        elif reply.status in (_TOO_MANY, _OVERLOADED) and reply.sent_at > self._cut_at:
+            self.window = max(1.0, self.window / 2)
+            self._cut_at = now
+
+    def retry_after(self, reply: Reply, taken: int, now: float, dice: float) -> float | None:
+        """Back off; only what is no 429 uses up attempts."""
+        if not may_retry(reply.status) or (reply.status != _TOO_MANY and taken > self.retries):
+            return None
+        return backoff(reply, taken, dice)
+
+
+@attrs.define
+class _Capacity:
+    """What may be used of one limit: flows in evenly from nothing, up to a minute's worth."""
+
+    per_minute: float
+    level: float = 0.0
+    at: float = 0.0
+
+    def wait(self, amount: float, now: float) -> float:
+        """Return the seconds until ``amount`` is there; one larger than a minute's worth needs that."""
+        rate = self.per_minute / 60
+        self.level = min(self.per_minute, self.level + rate * (now - self.at))
+        self.at = now
+        missing = min(amount, self.per_minute) - self.level
+        return missing / rate if missing > _ROUNDING else 0.0
+
+
+@attrs.define
+class OneProbe:
+    """Sends one job, reads the limits off its answer, and paces by them to the end of the run.
+
+    Output is reserved: the mean of the last 50 answers, a quarter of ``max_tokens`` before there is one.
+    Without headers it takes the limits that Curator takes for the provider's usual ones.
+    """
+
+    retries: int = 10
+    holds_slots: bool = attrs.field(default=False, init=False)
+    _limits: dict[str, _Capacity] | None = attrs.field(default=None, init=False)
+    _probing: bool = attrs.field(default=False, init=False)
+    _outputs: list[int] = attrs.field(factory=list[int], init=False)
+    _resumes_at: float = attrs.field(default=0.0, init=False)
+
+    def wait(self, ask: Ask, busy: int, now: float) -> float:
+        """Ask every bucket; none before the probe has come back, none for 10 s after a 429."""
+        if self._limits is None:
+            return math.inf if self._probing else 0.0
+        waits = [self._limits[kind].wait(amount, now) for kind, amount in self._demand(ask).items()]
+        return max(self._resumes_at - now, 0.0, *waits)
+
+    def sent(self, ask: Ask) -> float:
+        """Debit what the job will probably use."""
+        demand = self._demand(ask)
+        for kind, capacity in (self._limits or {}).items():
+            capacity.level -= demand[kind]
+        self._probing = True
+        return demand["output"]
+
+    def answered(self, reply: Reply, now: float) -> None:
+        """Read the limits once; put right what was debited; stop at a 429."""
+        if self._limits is None:
+            self._limits = _limits_of(reply.headers, now)
+        elif reply.status == SUCCESS:
+            self._limits["input"].level += reply.ask.characters / 4 - reply.input_tokens
+            self._limits["output"].level += reply.set_aside - reply.output_tokens
+        if reply.status == SUCCESS:
+            self._outputs = [*self._outputs[-49:], reply.output_tokens]
+        if reply.status == _TOO_MANY:
+            self._resumes_at = now + 10.0
+
+    def retry_after(self, reply: Reply, taken: int, now: float, dice: float) -> float | None:
+        """Queue it again at once: the pause is everybody's."""
+        return None if taken > self.retries or not may_retry(reply.status) else 0.0
+
+    def _demand(self, ask: Ask) -> Mapping[str, float]:
+        output = sum(self._outputs) / len(self._outputs) if self._outputs else ask.max_tokens / 4
+        return {"requests": 1.0, "input": ask.characters / 4, "output": output}
+
+
+_USUAL: Final = {"requests": 4_000.0, "input": 400_000.0, "output": 80_000.0}
+_HEADERS: Final = {"requests": "requests", "input": "input-tokens", "output": "output-tokens"}
+
+
+def _limits_of(headers: Mapping[str, str], now: float) -> dict[str, _Capacity]:
+    told = {kind: headers.get(f"anthropic-ratelimit-{name}-limit") for kind, name in _HEADERS.items()}
+    return {kind: _Capacity(float(value or _USUAL[kind]), at=now) for kind, value in told.items()}
