@@ -130,10 +130,14 @@ class Pacing:
             stated=self.stated,
             estimates=estimates,
             leader_first=self.leader_first,
-            search=None if stated else RateSearch(),
+            search=None if stated else self._new_search(),
         )
         pool.arrange(now)
         return pool
+
+    def _new_search(self) -> RateSearch:
+        concurrency = self.concurrency
+        return RateSearch(stated=None if concurrency.auto else concurrency.ceiling)
 
     def _rate(self) -> float | None:
         rates = [pool.rate() for pool in self.pools.values()]

@@ -158,14 +158,14 @@ class Pool:
         if refusal == "concurrency":
             return
         if refusal == "ramp":
-            self._searching().too_steep(max(1.0, self._history.since(now - 1.0)[0]), now)
+            self._searching().too_steep(max(1.0, self._history.since(now - 1.0)[0]), started_at, now)
             self.hold.refused(now + (self.hold.backoff(dice) if retry_after is None else retry_after))
             return
         short = self._short(reserve, limits)
         for resource, reading in short.items():
-            self.server[resource].refused(reading, now)
+            self.server[resource].refused(reading, started_at, now)
         if not short:
-            self._searching().refused(now)
+            self._searching().refused(started_at, self._history.since(started_at)[0] + 1, now)
         if retry_after is not None:
             self.hold.refused(now + retry_after)
         elif short:
@@ -263,10 +263,10 @@ class Pool:
         withheld = self._withheld.since(now - _COUNTED_AFTER)
         for resource, reading in readings(limits).items():
             own = self.server.get(resource)
+            index = RESOURCES.index(resource)
             if own is None:
-                self._first_seen(resource, reading, now)
+                self._first_seen(resource, reading, now, sent_since=since[index])
             else:
-                index = RESOURCES.index(resource)
                 pending = self._in_flight * self.estimates.output if resource == "output" else 0.0
                 limit = own.limit
                 own.observe(
@@ -280,9 +280,13 @@ class Pool:
                 if own.limit != limit:
                     self.arrange(now)
 
-    def _first_seen(self, resource: Resource, reading: Limit, now: float) -> None:
+    def _first_seen(
+        self, resource: Resource, reading: Limit, now: float, *, sent_since: float = 0.0
+    ) -> None:
         rounding = 0.0 if self.estimates.reserves_output else _ROUNDING[resource]
-        self.server[resource] = ServerBucket.first_seen(reading, rounding=rounding, now=now)
+        self.server[resource] = ServerBucket.first_seen(
+            reading, rounding=rounding, now=now, sent_since=sent_since
+        )
         if self.search is not None and self.search.plateau is None:
             self.search = None
         self.arrange(now)

@@ -7,9 +7,13 @@
 2. Two readings and what was sent in between give what flowed in: less than the limit says if others use
    the same key.
 3. The depth of a bucket is told by nobody: it is at least the most that was ever left in it.
+4. A shallow bucket runs over between two of our requests, and what is on its way to the server has not been
+   taken from it yet: a reading never raises the level of one. It fills by itself within a moment.
 """
 
 from __future__ import annotations
+
+import math
 
 import attrs
 
@@ -18,7 +22,7 @@ from headrace_client._ratelimit import Limit
 from ._bucket import Bucket
 
 _SHALLOW = 8.0
-"""A bucket of fewer units runs over between two of our requests: its readings do not show the inflow."""
+"""A bucket of fewer units is shallow: its readings do not show the inflow either."""
 _NEARLY_FULL = 0.9
 _MORE = 1.05
 _CERTAINTY = 2.0
@@ -49,20 +53,25 @@ class ServerBucket:
     """What flows in for us, a second."""
     factor: float = 1.0
     """Lowered by refusals of a shallow bucket."""
+    _lowered_at: float = -math.inf
+    """Refusals of jobs that had been sent by then say nothing new."""
     spent: float = 0.0
     """All that was ever taken for jobs."""
     _seen: tuple[float, float, float] | None = None
     """The reading at which the window began: time, remaining, spent."""
 
     @classmethod
-    def first_seen(cls, reading: Limit, *, rounding: float, now: float) -> ServerBucket:
-        """Begin with the first reading."""
+    def first_seen(
+        cls, reading: Limit, *, rounding: float, now: float, sent_since: float = 0.0
+    ) -> ServerBucket:
+        """Begin with the first reading. ``sent_since``: as in `observe`."""
         limit, remaining = float(reading.limit or 0), float(reading.remaining or 0)
         rate = limit / 60
         depth = max(1.0, remaining)
         self = cls(limit=limit, rounding=rounding, inflow=rate, bucket=Bucket(rate, depth, remaining, now))
         self._tune(depth, now)
-        self._seen = (now, remaining, 0.0)
+        self._seen, self._lowered_at = (now, remaining, 0.0), now
+        self.bucket.take(sent_since)
         return self
 
     @property
@@ -106,13 +115,15 @@ class ServerBucket:
         at_start = remaining + self.inflow * waited - sent_since
         low = min(remaining, at_start) - pending - withheld - self.rounding / 2
         high = max(remaining, at_start) + max(1.0, self.rounding / 2)
-        self.bucket.level = min(self.bucket.depth, max(low, min(self.bucket.level, high)))
+        level = min(self.bucket.depth, self.bucket.level, high)
+        self.bucket.level = level if self.bucket.depth < _SHALLOW else max(low, level)
 
-    def refused(self, reading: Limit | None, now: float) -> None:
-        """Take in that the server has refused: what it says is left is all that can be there."""
-        remaining = float(reading.remaining or 0) if reading is not None else 0.0
+    def refused(self, reading: Limit, started_at: float, now: float) -> None:
+        """Take in that a job which was sent at ``started_at`` was refused: there is what the server says."""
+        remaining = float(reading.remaining or 0)
         self.bucket.level = min(self.bucket.refill(now), max(0.0, remaining - self.rounding / 2))
-        if self.bucket.depth < _SHALLOW and remaining < 1:
+        if self.bucket.depth < _SHALLOW and remaining < 1 and started_at > self._lowered_at:
+            self._lowered_at = now
             self.factor = max(_LEAST, self.factor * 0.95)
             self._tune(self.bucket.depth, now)
 
