@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import cast
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from headrace.files.output import Counts
 from headrace.job import FailureKind
 from headrace.journal import RetryFailed
+from tests.runner.disk import Killed
 from tests.runner.story import ERRORS, JSON, OUT, job_line, story
 
 ALL_FAILURES: Mapping[str, FailureKind] = {
@@ -51,6 +53,33 @@ def test_a_failure_that_was_followed_by_a_result_is_over() -> None:
 
     assert output.counts == Counts(done=2, failed=0, to_send=0)
     assert run.ids(ERRORS) == []
+
+
+def test_attempts_survive_a_run_that_was_killed_before_it_tried_again() -> None:
+    """P3: the error record has left its file by then, and a crash may come between any two changes."""
+    for calls in range(12):
+        run = story("a", "b")
+        run.send(run.open(), failing={"a": "timeout", "b": "timeout"})
+        run.disk = run.disk.restarted({calls: Killed()})
+        with suppress(Killed):
+            run.open()
+        run.next_run()
+        run.send(run.open(), most=1)
+        run.next_run()
+        output = run.open()
+
+        attempts = [found.attempts for _, found in run.recognise_all(output)]
+        assert (attempts, run.ids(), run.ids(ERRORS)) == ([0, 1], ["a"], [])
+
+
+def test_a_restart_counts_from_the_start() -> None:
+    run = story("a", "b")
+    run.send(run.open(), failing={"a": "timeout", "b": "rejected"})
+    run.next_run()
+    run.open()
+    run.next_run()
+
+    assert {found.attempts for _, found in run.recognise_all(run.open(restart="old"))} == {0}
 
 
 def test_attempts_are_counted_over_all_runs() -> None:

@@ -52,6 +52,10 @@ class SurveyedFile:
             ) from damage
 
 
+Earlier = dict[str, tuple[int, MaybeBilled]]
+"""By id, how many attempts earlier runs have sent for a job without a record, and the maybe billed ones."""
+
+
 @attrs.frozen
 class Failures:
     """What the error file came to."""
@@ -60,23 +64,24 @@ class Failures:
     """Records that leave the file."""
     kept: int
     """Records of jobs that are not tried again."""
-    earlier: Mapping[str, tuple[int, MaybeBilled]]
-    """By id, the attempts and the maybe billed ones of jobs that are tried again."""
 
 
-def survey_results(file: SurveyedFile, known: KnownJobs) -> Tally:
-    """Tell ``known`` of all results."""
+def survey_results(file: SurveyedFile, known: KnownJobs, earlier: Earlier) -> Tally:
+    """Tell ``known`` of all results, and take their jobs out of ``earlier``."""
     tally = Tally()
     for span, record in file.records():
+        if earlier and record.id is not None:
+            earlier.pop(record.id, None)
         match, first = known.take(record)
         tally.take(match, record, span, first=first)
     return tally
 
 
-def survey_failures(file: SurveyedFile, known: KnownJobs, retry_failed: RetryFailed) -> Failures:
-    """Tell ``known`` of all failures. To be called after `survey_results`."""
+def survey_failures(
+    file: SurveyedFile, known: KnownJobs, retry_failed: RetryFailed, earlier: Earlier
+) -> Failures:
+    """Tell ``known`` of all failures, and ``earlier`` what was sent. To be called after `survey_results`."""
     tried_again = Spans()
-    earlier: dict[str, tuple[int, MaybeBilled]] = {}
     kept = 0
     for span, record in file.records():
         again = is_tried_again(record.failed, retry_failed)
@@ -87,7 +92,7 @@ def survey_failures(file: SurveyedFile, known: KnownJobs, retry_failed: RetryFai
         if record.id is not None and record.attempts:
             lost = recorded(record.maybe_billed, record.maybe_billed_tokens)
             earlier[record.id] = record.attempts, lost
-    return Failures(tried_again, kept, earlier)
+    return Failures(tried_again, kept)
 
 
 def refuse_strangers(tally: Tally, path: Path) -> None:

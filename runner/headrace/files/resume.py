@@ -19,6 +19,7 @@ import msgspec
 from headrace._exceptions import RunRefused, StorageFailed
 from headrace.files._mending import keep, mend_end, read_all, take_out
 from headrace.files._survey import (
+    Earlier,
     Failures,
     SurveyedFile,
     refuse_changes,
@@ -47,7 +48,8 @@ from headrace.journal import (
 )
 
 _LONG_SIDECAR = 1024 * 1024
-"""So much of it is begun anew: a risk taken once in hundreds of runs."""
+_MANY = 100
+"""A sidecar so long, and of so many contents, is begun anew: a risk taken once in many runs."""
 
 
 def open_output(
@@ -72,16 +74,17 @@ def open_output(
     ours = bool(sidecar.recipes)
     results = SurveyedFile(storage, paths.results, ours)
     errors = SurveyedFile(storage, paths.errors, ours)
-    tally = survey_results(results, known)
-    failures = survey_failures(errors, known, retry_failed)
+    earlier: Earlier = {} if restart is not None else dict(sidecar.attempts)
+    tally = survey_results(results, known, earlier)
+    failures = survey_failures(errors, known, retry_failed, earlier)
     refuse_strangers(tally, paths.results)
     if on_change == "refuse":
         refuse_changes(tally, paths.results, sidecar, recipe)
 
+    sidecar = msgspec.structs.replace(_with_recipe(sidecar, recipe, tally), attempts=earlier)
+    _write_sidecar(storage, paths.sidecar, sidecar)  # first: it keeps what error records that leave say
     notices += _mend_results(storage, results, tally, on_change)
     notices += _mend_errors(storage, errors, failures)
-    sidecar = _with_recipe(sidecar, recipe, tally)
-    _write_sidecar(storage, paths.sidecar, sidecar)
     with storage_errors("write", paths.results):
         storage.append(paths.results, b"")  # before anything is sent: can it be written?
     return OpenedOutput(
@@ -93,7 +96,7 @@ def open_output(
         dialect=dialect,
         identities=Identities(Ordinals(None), None) if scan is None else scan.identities(),
         known=known,
-        earlier=failures.earlier,
+        earlier=earlier,
         scanned=scan is not None,
         save_pacing=partial(_save_pacing, storage, paths.sidecar, sidecar),
     )
@@ -211,9 +214,10 @@ def _read_sidecar(storage: Storage, path: Path) -> Sidecar:
 
 def _write_sidecar(storage: Storage, path: Path, sidecar: Sidecar) -> None:
     with storage_errors("write", path):
-        if storage.read(path, _LONG_SIDECAR, 1):
+        content = write_sidecar(sidecar)
+        if storage.read(path, max(_LONG_SIDECAR, _MANY * len(content)), 1):
             storage.truncate(path, 0)
-        append_all(storage, path, write_sidecar(sidecar))
+        append_all(storage, path, content)
         storage.sync(path)  # after a power failure it tells a torn first record from anybody's file
 
 

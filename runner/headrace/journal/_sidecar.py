@@ -11,6 +11,8 @@ from typing import cast
 
 import msgspec
 
+from headrace.billing import MaybeBilled
+
 _CUT = 60
 
 
@@ -23,6 +25,8 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     recipes: dict[str, dict[str, object]] = {}
     """By digest, each recipe that made records."""
+    attempts: dict[str, tuple[int, MaybeBilled]] = {}
+    """By id, what was sent, and maybe billed, for jobs whose error record has left its file."""
     pacing: dict[str, object] = {}
     """The pacing levels at the end of the last run."""
 
