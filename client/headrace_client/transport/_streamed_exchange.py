@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from math import inf
 
 import trio
@@ -91,13 +91,27 @@ class StreamedExchange:
 
     async def _send(self, head: bytes, body: bytes | AsyncIterator[bytes]) -> None:
         """Send all, or what an early answer lets us send; a broken connection is left for reading to find."""
+        if isinstance(body, bytes):
+            unsent = self._send_nowait(head + body)
+            if unsent:
+                await self._send_while_reading(self._write(unsent))
+        else:
+            await self._send_while_reading(self._write_pieces(head, body))
+
+    def _send_nowait(self, request: bytes) -> bytes:
+        """Send what goes at once, which is nearly always all (no task of its own: 25 us), return the rest."""
+        try:
+            taken = self._connection.stream.send_nowait(request)
+        except OSError:
+            return b""
+        self._sent = taken == len(request)
+        return request[taken:]
+
+    async def _send_while_reading(self, sending: Coroutine[None, None, None]) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, nursery.cancel_scope)
             try:
-                if isinstance(body, bytes):
-                    await self._write(head + body)
-                else:
-                    await self._write_pieces(head, body)
+                await sending
                 self._sent = True
             except OSError:
                 pass
