@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack, cast, get_origin
 
 from anyio import Path, sleep
 from sniffio import current_async_library
@@ -25,11 +25,13 @@ from ._verbs import Call, final_options
 if TYPE_CHECKING:
     import httpx
 
+    from ._direct import DirectRoute
     from ._lane import Lane
     from ._pagination import AsyncPaginator, BaseAsyncPage
     from .transport import ConnectionPool
 
 T = TypeVar("T")
+_HOOKS = frozenset({"_prepare_request", "_build_request"})
 PageT = TypeVar("PageT", bound="BaseAsyncPage[Any]")
 
 
@@ -37,6 +39,8 @@ class AsyncAPIClient(BaseClient):
     """The asynchronous client of an HTTP API, on trio and asyncio; closed by ``async with``."""
 
     _asynchronous = True
+    _is_hooked: ClassVar[bool] = False
+    """Whether a subclass has a hook of its own, which wants to see an `httpx.Request`."""
 
     def __init__(
         self,
@@ -93,6 +97,10 @@ class AsyncAPIClient(BaseClient):
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls._is_hooked |= not _HOOKS.isdisjoint(vars(cls))
+
     async def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
         """Return the options of one attempt, changed; for subclasses."""
         return options
@@ -142,7 +150,12 @@ class AsyncAPIClient(BaseClient):
                 raise
 
     async def _attempt(self, send: Send, *, stream: bool) -> httpx.Response | APIConnectionError:
-        request = self._build_request(await self._prepare_options(send.options), retries_taken=send.taken)
+        options = await self._prepare_options(send.options)
+        if not stream and (route := self._direct_route()) is not None:
+            outgoing = self._outgoing(options, send.taken)
+            if (target := route.target(outgoing)) is not None:
+                return await route.attempt(outgoing, target, send.taken)
+        request = self._build_request(options, retries_taken=send.taken)
         await self._prepare_request(request)
         log_send(request, send.taken)
         try:
@@ -155,6 +168,14 @@ class AsyncAPIClient(BaseClient):
             return failure
         log_response(response)
         return response
+
+    def _direct_route(self) -> DirectRoute | None:
+        """Return the way past the HTTP client, if requests whose answers are wanted whole may take it."""
+        if current_async_library() != "trio":
+            return None
+        from ._direct import direct_route  # imports httpx and trio
+
+        return direct_route(self._client, hooked=self._is_hooked or self.custom_auth is not None)
 
     async def _wait(self, event: RetryEvent) -> None:
         self._announce(event)

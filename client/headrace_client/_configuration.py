@@ -26,6 +26,7 @@ from ._options import (
     TimeoutTypes,
     not_given,
 )
+from ._outgoing import Outgoing, http_request
 from ._platform import platform_headers
 from ._querystring import Querystring
 from ._redirect import same_origin
@@ -116,6 +117,8 @@ class BaseClient:
     @property
     def has_default_timeout(self) -> bool:
         """Tell whether the timeout is the default one, so that nobody has said how long to wait."""
+        if isinstance(self._timeout, NotGiven):
+            return True
         from ._http_clients import DEFAULT_TIMEOUT  # imports httpx
 
         return self.timeout == DEFAULT_TIMEOUT
@@ -138,7 +141,7 @@ class BaseClient:
     @property
     def default_headers(self) -> dict[str, str]:
         """The headers of every request: built-in, platform, credentials, given, the later the stronger."""
-        return self._merge_headers().sent
+        return dict(self._merge_headers().sent)
 
     @property
     def default_query(self) -> dict[str, object]:
@@ -252,40 +255,31 @@ class BaseClient:
             "retries_taken": success.taken,
         }
 
-    def _assemble(self, http_client: Any, options: FinalRequestOptions, taken: int) -> httpx.Request:
-        """Build the request of one attempt with the HTTP client, whose own defaults lie below ours."""
-        from ._http_clients import timeout_arguments  # imports httpx
-
+    def _outgoing(self, options: FinalRequestOptions, taken: int) -> Outgoing:
+        """Return what one attempt sends."""
         url = self._request_url(options)
         headers = self._request_headers(options, url, taken)
-        timeout = self.timeout if isinstance(options.timeout, NotGiven) else options.timeout
-        content_type = find_header(headers.sent, "content-type")
         body = body_arguments(
-            options, content_type, self.qs, asynchronous=self._asynchronous, again=taken > 0
+            options,
+            find_header(headers.sent, "content-type"),
+            self.qs,
+            asynchronous=self._asynchronous,
+            again=taken > 0,
         )
-        if not body.keeps_content_type:
-            headers = headers.without("content-type")
-        request = http_client.build_request(
+        return Outgoing(
             method=options.method.upper(),
             url=url,
-            headers=headers.sent,
-            timeout=timeout_arguments(timeout),
-            extensions=_extensions(url),
-            **body.arguments,
+            headers=headers if body.keeps_content_type else headers.without("content-type"),
+            timeout=self.timeout if isinstance(options.timeout, NotGiven) else options.timeout,
+            body=body.arguments,
         )
-        for name in headers.omitted & request.headers.keys():
-            del request.headers[name]  # a default of the HTTP client
-        return request
+
+    def _assemble(self, http_client: Any, options: FinalRequestOptions, taken: int) -> httpx.Request:
+        return http_request(http_client, self._outgoing(options, taken))
 
 
 def _read_timeout(timeout: Any) -> float | None:
     return getattr(timeout, "read", timeout)
-
-
-def _extensions(url: str) -> dict[str, object]:
-    """Name a host with underscores in the TLS handshake by one that certificates can hold."""
-    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
-    return {"sni_hostname": host.replace("_", "-")} if "_" in host else {}
 
 
 def _without_credentials(layer: Mapping[str, Any]) -> dict[str, Any]:

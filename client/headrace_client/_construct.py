@@ -82,7 +82,10 @@ def _new_reader(type_: Any) -> _Reader:
     type_ = unwrapped(type_)
     origin, arguments = get_origin(type_) or type_, get_args(type_)
     if origin is Union or origin is types.UnionType:
-        return _UnionReader(tuple(unwrapped(member) for member in arguments))
+        members = _UnionReader(tuple(unwrapped(member) for member in arguments))
+        return _OptionalReader(members) if types.NoneType in arguments else members
+    if origin is Literal:
+        return _LiteralReader(type_, frozenset(arguments))
     if isinstance(origin, type) and issubclass(origin, msgspec.Struct):
         return _StructReader(type_, origin)
     if origin in _LISTS:
@@ -168,6 +171,29 @@ def _iso_datetime(value: Any) -> dt.datetime | None:
         return dt.datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
+
+
+@attrs.frozen
+class _LiteralReader:
+    type_: Any
+    values: frozenset[Any]
+    shape = types.NoneType
+
+    def read(self, value: Any, *, strict: bool) -> Any:
+        if isinstance(value, str) and value in self.values:  # 0.2 us, msgspec takes 1.5
+            return value
+        return _ScalarReader(self.type_).read(value, strict=strict)
+
+
+@attrs.frozen
+class _OptionalReader:
+    """A union that None is a member of: most often there is nothing, and no member needs to be tried."""
+
+    members: _UnionReader
+    shape = object
+
+    def read(self, value: Any, *, strict: bool) -> Any:
+        return None if value is None else self.members.read(value, strict=strict)
 
 
 @attrs.frozen
@@ -269,6 +295,8 @@ class _StructReader:
                 if strict:
                     raise MismatchError(f"Object missing required field `{field.key}`")
                 known[field.name] = None
+        if len(unset) + len(given) == len(self.fields):
+            return self._made(known, unset, {})
         return self._made(known, unset, {key: item for key, item in given.items() if key not in self.keys})
 
     def _made(self, known: dict[str, Any], unset: set[str], extra: dict[str, Any]) -> msgspec.Struct:

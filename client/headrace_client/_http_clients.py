@@ -191,14 +191,15 @@ class LibraryTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request by the transport that fits the running event loop."""
-        return await self._picked().handle_async_request(request)
+        return await self.picked().handle_async_request(request)
 
     async def aclose(self) -> None:
         """Close the transport, if there ever was one."""
         if self._transport is not None:
             await self._transport.aclose()
 
-    def _picked(self) -> httpx.AsyncBaseTransport:
+    def picked(self) -> httpx.AsyncBaseTransport:
+        """Return the transport that fits the running event loop; `RuntimeError` if it has served another."""
         library = current_async_library()
         if self._transport is None:
             self._library, self._transport = library, self._make(library)
@@ -219,7 +220,32 @@ class OwnHttpxClient(DefaultHttpxClient):
 
 
 class OwnAsyncHttpxClient(DefaultAsyncHttpxClient):
-    """The asynchronous twin: under a running asyncio loop a task closes it; nothing can elsewhere."""
+    """The asynchronous twin: under a running asyncio loop a task closes it; nothing can elsewhere.
+
+    ``targets`` is what `_direct` keeps here for requests that pass it by.
+    """
+
+    def __init__(self, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        super().__init__(transport=transport)
+        self.targets: dict[Any, Any] = {}
+        self._headers_at_first = self.headers.raw
+
+    @property
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """The transport that serves the running event loop. Raises `RuntimeError` when it serves another."""
+        transport = self._transport
+        return transport.picked() if isinstance(transport, LibraryTransport) else transport
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it does more to requests than send them by its transport with its cookies."""
+        return bool(
+            self._mounts
+            or self.auth
+            or self.params
+            or any(self.event_hooks.values())
+            or self.headers.raw != self._headers_at_first
+        )
 
     def __del__(self) -> None:
         if not self.is_closed:

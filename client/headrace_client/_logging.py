@@ -40,9 +40,14 @@ def redacted(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def is_shown() -> bool:
+    """Tell whether attempts and responses are logged at all."""
+    return logger.isEnabledFor(logging.DEBUG)
+
+
 def log_send(request: httpx.Request, taken: int) -> None:
     """Log that an attempt begins."""
-    if logger.isEnabledFor(logging.DEBUG):
+    if is_shown():
         logger.debug(
             "Sending %s %s, retries taken: %d, headers: %s",
             request.method,
@@ -54,7 +59,7 @@ def log_send(request: httpx.Request, taken: int) -> None:
 
 def log_response(response: httpx.Response) -> None:
     """Log what an attempt was answered."""
-    if logger.isEnabledFor(logging.DEBUG):
+    if is_shown():
         logger.debug(
             "Received %d %s for %s %s, request_id: %s, headers: %s",
             response.status_code,

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 _CODINGS_NOT_OFFERED = frozenset({"br", "zstd"})
-_UNBOUNDED = ReadLimits(body=None)
+UNBOUNDED = ReadLimits(body=None)
+"""For bodies that are handed on as they arrive, or that httpx would not bound either."""
 _COMPRESSED_PIECE = 16 * 1024
 """Bytes of a compressed body handed on at once: what they decode to fits into 17 MB."""
 
@@ -70,7 +71,7 @@ class HttpxTransport(httpx.AsyncBaseTransport):
             exchange = await self.begin(
                 origin_of(request.url), Timeouts.of(request.extensions.get("timeout", {}))
             )
-            status, raw = await exchange.send(head, body, _UNBOUNDED, bodiless=request.method == "HEAD")
+            status, raw = await exchange.send(head, body, UNBOUNDED, bodiless=request.method == "HEAD")
         headers = Headers.parse(raw)
         return httpx.Response(
             status,

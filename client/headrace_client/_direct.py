@@ -1,0 +1,175 @@
+"""Requests that go straight to our own transport, past the client layer of httpx.
+
+That layer (URL, headers, cookies, auth and redirect flows, a response of four objects) takes three times as
+much CPU time as the exchange itself. It is passed by only where nobody would miss it: see `direct_route`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import attrs
+import httpx
+import trio
+
+from ._exceptions import APIConnectionError
+from ._http_clients import OwnAsyncHttpxClient
+from ._http_errors import connection_error
+from ._lazy_response import Arrived, LazyResponse
+from ._logging import is_shown, log_response, log_send
+from ._outgoing import Outgoing, http_request
+from .transport import Origin, TransportError
+from .transport._content import ExpansionGuard
+from .transport._headers import Headers
+from .transport._httpx_door import (
+    UNBOUNDED,
+    HttpxTransport,
+    Timeouts,
+    encode_head,
+    httpx_error,
+    origin_of,
+)
+
+_HTTPX_LOG: Final = logging.getLogger("httpx")
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+_HAVE_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})
+"""Methods whose requests say that they have no body (RFC 9110 section 8.6)."""
+_MOST_TARGETS: Final = 256
+_CODED: Final = b"\r\ncontent-encoding:"
+_COOKIE: Final = b"\r\ncookie:"
+_SETS_COOKIE: Final = b"\r\nset-cookie:"
+
+
+def direct_route(http_client: Any, *, hooked: bool) -> DirectRoute | None:
+    """Return the way past ``http_client``, or None if requests have to go through it.
+
+    They go straight to the transport only if
+
+    1. trio runs the event loop (the caller has looked: what is imported here needs it);
+    2. the HTTP client is one that this package has made for itself, it is open, and its transport is ours;
+    3. it was not changed: no mounts (proxies of the environment are such), event hooks, auth, headers, query;
+    4. nobody looks at the requests: no hook of a subclass (``hooked``), no log of httpx's;
+    5. the answer is wanted whole, not as a stream (the caller has looked);
+    6. the single request is plain, too: see `DirectRoute.target`.
+
+    Cookies are kept as httpx keeps them.
+    """
+    if type(http_client) is not OwnAsyncHttpxClient or hooked or http_client.is_closed:
+        return None
+    transport = http_client.transport
+    if (
+        not isinstance(transport, HttpxTransport)
+        or http_client.is_changed
+        or _HTTPX_LOG.isEnabledFor(logging.INFO)
+    ):
+        return None
+    return DirectRoute(http_client, transport)
+
+
+@attrs.frozen
+class Target:
+    """Where requests of one kind go, and their head, which ends before their length."""
+
+    origin: Origin
+    head: bytes
+
+
+@attrs.frozen
+class DirectRoute:
+    """The way past an HTTP client of ours to the transport below it."""
+
+    http_client: OwnAsyncHttpxClient
+    transport: HttpxTransport
+
+    def target(self, outgoing: Outgoing) -> Target | None:
+        """Return where a request goes; None for one that httpx has to deal with.
+
+        That is one with a body that is neither JSON nor bytes, with framing headers of the caller's, or with
+        credentials in its URL. The requests of one client are of few kinds: cached, 1 us in place of 80.
+        """
+        if not isinstance(outgoing.body.get("content", b""), bytes) or outgoing.body.keys() - {"content"}:
+            return None
+        if self.http_client.cookies:
+            return self._new_target(outgoing)
+        targets = self.http_client.targets
+        kind = (outgoing.method, outgoing.url, outgoing.headers.omitted, *outgoing.headers.sent.items())
+        if kind not in targets:
+            if len(targets) >= _MOST_TARGETS:
+                targets.clear()
+            targets[kind] = self._new_target(outgoing)
+        return targets[kind]
+
+    def _new_target(self, outgoing: Outgoing) -> Target | None:
+        request = http_request(self.http_client, outgoing)
+        if request.url.userinfo or _FRAMING & {name.lower() for name in outgoing.headers.sent}:
+            return None
+        return Target(origin_of(request.url), encode_head(request))
+
+    async def attempt(
+        self, outgoing: Outgoing, target: Target, taken: int
+    ) -> httpx.Response | APIConnectionError:
+        """Make one attempt, the ``taken``-th retry; return the answer with its body read."""
+        make_request = partial(self._request_sent, outgoing, target)
+        if is_shown():
+            log_send(make_request(), taken)
+        try:
+            response = await self._exchange(outgoing, target, make_request)
+        except httpx.RequestError as error:
+            if (failure := connection_error(error, error.request)) is None:
+                raise
+            return failure
+        if is_shown():
+            log_response(response)
+        return response
+
+    async def _exchange(
+        self, outgoing: Outgoing, target: Target, make_request: Callable[[], httpx.Request]
+    ) -> LazyResponse:
+        """Send the request and read its whole answer. Raises `httpx.RequestError`."""
+        started_at = trio.current_time()
+        body: bytes = outgoing.body.get("content", b"")
+        length = b"content-length: %d\r\n" % len(body) if body or outgoing.method in _HAVE_LENGTH else b""
+        head = target.head + length + b"\r\n"
+        pieces: list[bytes] = []
+        try:
+            exchange = await self.transport.begin(target.origin, _timeouts(outgoing.timeout))
+            status, raw = await exchange.send(head, body, UNBOUNDED, bodiless=outgoing.method == "HEAD")
+            while (piece := await exchange.receive()) is not None:
+                pieces.append(piece)
+            return self._response(
+                Arrived(
+                    status=status,
+                    head=raw,
+                    body=b"".join(pieces),
+                    elapsed=trio.current_time() - started_at,
+                    make_request=make_request,
+                )
+            )
+        except (TransportError, trio.TooSlowError) as error:
+            raise httpx_error(error, make_request()) from error
+
+    def _response(self, arrived: Arrived) -> LazyResponse:
+        lower = arrived.head.lower()
+        response = LazyResponse.of(arrived)
+        if _CODED in lower:
+            ExpansionGuard(Headers.parse(lower).get("content-encoding", "")).feed(arrived.body)
+            response.whole()
+        if _SETS_COOKIE in lower:
+            self.http_client.cookies.extract_cookies(response)
+        return response
+
+    def _request_sent(self, outgoing: Outgoing, target: Target) -> httpx.Request:
+        """Return the request, without cookies that came later."""
+        request = http_request(self.http_client, outgoing)
+        if _COOKIE not in target.head.lower():
+            request.headers.pop("cookie", None)
+        return request
+
+
+def _timeouts(timeout: Any) -> Timeouts:
+    """Return what one request was given: a number, an `httpx.Timeout`, or None."""
+    parts = timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout)
+    return Timeouts.of(parts.as_dict())
