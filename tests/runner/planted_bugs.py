@@ -42,7 +42,7 @@ BUGS = (
         "                pass\n",
         (_DURABILITY,),
     ),
-    Bug("no directory sync", "files/storage.py", "            _sync_directory(path.parent)\n", "", (_STORAGE,)),
+    Bug("no dir sync", "files/storage.py", "            _sync_directory(path.parent)\n", "", (_STORAGE,)),
     Bug("sync of nothing", "files/storage.py", "        os.fsync(self._writer(path))\n", "", (_STORAGE,)),
     Bug(
         "a failed sync is forgotten",
@@ -79,7 +79,7 @@ BUGS = (
         "",
         (_STORAGE,),
     ),
-    Bug("links are followed", "files/storage.py", "os.O_NOFOLLOW | os.O_CLOEXEC", "os.O_CLOEXEC", (_STORAGE,)),
+    Bug("links followed", "files/storage.py", "os.O_NOFOLLOW | os.O_CLOEXEC", "os.O_CLOEXEC", (_STORAGE,)),
     Bug("the size is not kept", "files/storage.py", "        self.size += len(lines)\n", "", (_STORAGE,)),
     Bug(
         "the torn end stays",
@@ -124,7 +124,7 @@ BUGS = (
         "",
         (_RESUME,),
     ),
-    Bug("the sidecar is not synced", "files/resume.py", "        storage.sync(path)  #", "        #", (_CRASHES,)),
+    Bug("no sidecar sync", "files/resume.py", "        storage.sync(path)  #", "        #", (_CRASHES,)),
     Bug(
         "done jobs are not marked",
         "journal/_compare.py",
