@@ -280,9 +280,7 @@ class Pool:
                 if own.limit != limit:
                     self.arrange(now)
 
-    def _first_seen(
-        self, resource: Resource, reading: Limit, now: float, *, sent_since: float = 0.0
-    ) -> None:
+    def _first_seen(self, resource: Resource, reading: Limit, now: float, *, sent_since: float = 0.0) -> None:
         rounding = 0.0 if self.estimates.reserves_output else _ROUNDING[resource]
         self.server[resource] = ServerBucket.first_seen(
             reading, rounding=rounding, now=now, sent_since=sent_since
