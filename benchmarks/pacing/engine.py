@@ -52,11 +52,12 @@ def play(scenario: Scenario) -> Report:
 
 async def _play(scenario: Scenario) -> Report:
     simulator = Simulator(scenario.profile, schedule=scenario.schedule, seed=scenario.seed, epoch=EPOCH)
+    server = simulator if scenario.between is None else scenario.between(simulator)
     dialect = make_dialect(scenario.dialect, RequestOptions())
     pacing, sink = scenario.pacing(), _Sink()
     pacing.reserves_output = scenario.dialect == "openai"
     async with trio.open_nursery() as nursery:
-        pool = ConnectionPool(connect=in_memory_connector(simulator, nursery))
+        pool = ConnectionPool(connect=in_memory_connector(server, nursery))
         client = AsyncAPIClient(
             version="0", base_url="http://api.localhost", pool=pool, _strict_response_validation=False
         )

@@ -11,6 +11,7 @@ from headrace.job import JobRequest
 from headrace.money import Budget
 from headrace.pacing import Concurrency, Pacing
 from headrace.simulator import Limit, Limits, Profile, Schedule
+from headrace.simulator._asgi import App
 
 EPOCH = 1_767_225_600.0
 AMPLE = Limit(per_minute=1e9)
@@ -39,6 +40,8 @@ class Scenario:
     pacing: Callable[[], Pacing] = auto
     max_wait: float = 600.0
     budget: Budget | None = None
+    between: Callable[[App], App] | None = None
+    """What lies between the client and the server; None: nothing, a refusal comes at once."""
 
     def request(self, number: int) -> JobRequest:
         """The request of one job."""

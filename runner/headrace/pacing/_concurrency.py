@@ -1,9 +1,10 @@
 """How many jobs may be in flight at once: fixed, or found while the run goes on. Pure.
 
 1. The cap rises only while it is what binds.
-2. Where the rate is known, what it needs is known too: rate x latency (Little's law).
-3. Where it is not, the cap doubles as long as the throughput follows; when it does not, the last step is
-   taken back: more at once would only wait at the server instead of here.
+2. Where the rate is known, what it needs is known too: rate x latency (Little's law). A server may be
+   slower than its limits, though: where answers come fast enough to tell, the cap goes there by steps.
+3. A step at most doubles the cap, and is taken back if the throughput did not follow: more at once would
+   only wait at the server instead of here.
 4. Only the server's own word about concurrency lowers it.
 """
 
@@ -20,9 +21,11 @@ _OPENING = 0.15
 """Seconds."""
 _STEP = 1.0
 """Seconds: before the first answer the cap rises by `FIRST_CAP` in each, since a refusal comes at once."""
+_WINDOW = 0.25
+"""Seconds over which the throughput is measured, at least; and no less than the latency."""
 _SPARE = 1.25
 """The cap over what Little's law asks for: latencies vary."""
-_GAIN = 1.2
+_GAIN = 1.1
 """The throughput after a step over that before it, at least, for the step to have been worth it."""
 _SETTLED = 60.0
 """Seconds after a step in vain before another is tried."""
@@ -41,7 +44,9 @@ class Concurrency:
     """The mean of late."""
     _answers: int = 0
     _mark: tuple[float, int] | None = None
-    """Since when the cap has been what binds (or will show its worth), and the answers until then."""
+    """Since when the cap has been what binds, and the answers until then."""
+    _shows_from: float = -math.inf
+    """When the first jobs that the last step let in have been answered."""
     _before: tuple[int, float] | None = None
     """The cap before the last step, and its throughput."""
     _not_before: float = -math.inf
@@ -77,7 +82,7 @@ class Concurrency:
 
     def left_room(self) -> None:
         """Note that something else binds: what is measured now says nothing of the cap."""
-        self._mark = self._before = None
+        self._mark = None
 
     def answered(self, latency: float) -> None:
         """Note an answer and the seconds it took."""
@@ -93,6 +98,8 @@ class Concurrency:
         self._not_before = now + self._patience
 
     def _grow(self, rate: float | None, now: float) -> float:
+        if now < self._shows_from:
+            return self._shows_from
         if self._mark is None:
             self._mark = (now, self._answers)
         began, answers = self._mark
@@ -101,29 +108,36 @@ class Concurrency:
             return self._due(due, min(FIRST_CAP, 2 * self.cap), now)
         if not self._answers:
             return self._due(began + _STEP, self.cap + FIRST_CAP, now)
-        wanted = 2 * self.cap if rate is None else math.ceil(_SPARE * rate * self.latency)
+        wanted = self._wanted(rate)
         if wanted <= self.cap:
             return math.inf
         if self._before is None and rate is not None:
             throughput = self.cap / self.latency
-        elif now < (measured := began + max(_STEP, self.latency)):
+        elif now < (measured := began + max(_WINDOW, self.latency)):
             return measured
         else:
             throughput = (self._answers - answers) / (now - began)
         if self._before is not None and throughput < _GAIN * self._before[1]:
             self.cap = self._before[0]
             self._not_before = now + _SETTLED
-            self.left_room()
+            self._mark = self._before = None
             return math.inf
         self._before = (self.cap, throughput)
-        self._raise(wanted, now + self.latency)
+        self._raise(wanted, now)
+        self._mark, self._shows_from = None, now + self.latency
         return now
+
+    def _wanted(self, rate: float | None) -> int:
+        if rate is None:
+            return 2 * self.cap
+        wanted = math.ceil(_SPARE * rate * self.latency)
+        return wanted if self.latency > _STEP else min(wanted, 2 * self.cap)
 
     def _due(self, at: float, cap: int, now: float) -> float:
         if now >= at:
             self._raise(cap, now)
         return max(at, now)
 
-    def _raise(self, cap: int, shows_from: float) -> None:
+    def _raise(self, cap: int, now: float) -> None:
         self.cap = min(self.ceiling, cap)
-        self._mark = (shows_from, self._answers)
+        self._mark = (now, self._answers)

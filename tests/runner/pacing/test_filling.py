@@ -1,0 +1,98 @@
+"""How fast what is in flight grows, and what that costs where the server is slower than hoped."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import attrs
+import pytest
+from benchmarks.pacing.engine import play
+from benchmarks.pacing.scenario import Scenario, auto, per_second
+from benchmarks.pacing.worlds import LATENCY, SHIFTING, STEADY, profile
+
+from headrace.pacing import Concurrency, Pacing
+from headrace.simulator import Profile
+from tests.runner.pacing.between import Busy, Distant
+
+AWAY = 0.05
+"""Seconds that a request travels: a refusal comes so late."""
+
+
+def stated(concurrency: int) -> Pacing:
+    """What a run with ``--concurrency`` paces by."""
+    return Pacing(concurrency=Concurrency.fixed(concurrency))
+
+
+def from_afar(scenario: Scenario) -> Scenario:
+    """The same at a distance."""
+    return attrs.evolve(scenario, between=partial(Distant, AWAY), ideal=scenario.ideal + AWAY)
+
+
+def test_a_stated_concurrency_is_filled_within_half_a_second_of_the_first_answer() -> None:
+    """200 at a time, 0.2 s each, no limit in sight: 12 rounds, and little more than the time of 13."""
+    silent = Profile(
+        ttft=0.18,
+        ttft_jitter=0.0,
+        tokens_per_second=2_000,
+        output_tokens=(40, 40),
+        rate_limit_headers=False,
+    )
+    report = play(Scenario(profile=silent, jobs=2_400, ideal=2.4, pacing=lambda: stated(200)))
+
+    assert report.seconds <= 2.4 + 0.2 + 0.5
+    assert report.refused == 0
+
+
+@pytest.mark.parametrize("concurrency", [64, 1_000])
+@pytest.mark.parametrize("name", ["20/s, bucket of 20", "20/s, bucket of 1", "20/s, bucket of 400"])
+def test_a_stated_concurrency_is_no_reason_to_pass_limits_that_are_told(name: str, concurrency: int) -> None:
+    scenario = attrs.evolve(from_afar(STEADY[name]()), pacing=lambda: stated(concurrency))
+    report = play(scenario)
+
+    assert report.refused == 0
+    assert report.seconds <= 1.05 * scenario.ideal
+
+
+@pytest.mark.parametrize("concurrency", [64, 1_000])
+def test_a_rate_that_nobody_tells_is_found_with_few_refusals_although_they_come_late(
+    concurrency: int,
+) -> None:
+    """A bucket of one: all that is sent too soon is refused, and is on its way when the first refusal comes."""
+    world = profile(per_second(20, burst=1), rate_limit_headers=False)
+    scenario = Scenario(profile=world, jobs=2_400, ideal=120 + LATENCY, pacing=lambda: stated(concurrency))
+    report = play(from_afar(scenario))
+
+    assert report.finished == 2_400
+    assert report.refused <= 0.02 * 2_400
+    assert report.seconds <= 1.15 * scenario.ideal
+
+
+def test_jobs_that_were_under_way_when_the_first_was_refused_do_not_lower_the_rate_each() -> None:
+    """A deep bucket runs dry at a high rate: dozens are refused, and the rate is right soon afterwards."""
+    scenario = from_afar(SHIFTING["no headers, bucket of 60"]())
+    report = play(scenario)
+
+    assert 20 <= report.refused <= 0.06 * scenario.jobs
+    assert report.seconds <= 1.05 * scenario.ideal
+
+
+@pytest.mark.parametrize("headers", [True, False])
+def test_more_in_flight_than_a_busy_server_can_use_is_taken_back(headers: bool) -> None:
+    """200 requests a second go through, whatever is in flight: more than 64 would only wait."""
+    slow = Profile(ttft=0.05, output_tokens=(20, 200), rate_limit_headers=headers)
+    scenario = Scenario(profile=slow, jobs=2_000, ideal=10.0, pacing=auto, between=partial(Busy, 0.005))
+    report = play(scenario)
+
+    assert report.pacing.concurrency.cap == 64
+    assert report.pacing.concurrency.latency <= 0.4
+    assert report.seconds <= 1.15 * scenario.ideal
+
+
+def test_what_a_server_can_use_is_found() -> None:
+    """667 a second, 0.1 s each when it has time: 64 in flight are too few, 256 too many."""
+    slow = Profile(ttft=0.05, output_tokens=(20, 200))
+    scenario = Scenario(profile=slow, jobs=4_000, ideal=6.0, pacing=auto, between=partial(Busy, 0.0015))
+    report = play(scenario)
+
+    assert report.pacing.concurrency.cap == 128
+    assert report.seconds <= 1.15 * scenario.ideal
