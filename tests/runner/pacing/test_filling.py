@@ -57,7 +57,7 @@ def test_a_stated_concurrency_is_no_reason_to_pass_limits_that_are_told(name: st
 def test_a_rate_that_nobody_tells_is_found_with_few_refusals_although_they_come_late(
     concurrency: int,
 ) -> None:
-    """A bucket of one: all that is sent too soon is refused, and is on its way when the first refusal comes."""
+    """A bucket of one: all that was sent too soon, until the first refusal came, is refused."""
     world = profile(per_second(20, burst=1), rate_limit_headers=False)
     scenario = Scenario(profile=world, jobs=2_400, ideal=120 + LATENCY, pacing=lambda: stated(concurrency))
     report = play(from_afar(scenario))
