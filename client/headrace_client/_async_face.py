@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack, cast, get_origin
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, get_origin
 
 from anyio import Path, sleep
 from sniffio import current_async_library
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from .transport import ConnectionPool
 
 T = TypeVar("T")
-_HOOKS = frozenset({"_prepare_request", "_build_request"})
 PageT = TypeVar("PageT", bound="BaseAsyncPage[Any]")
 
 
@@ -39,8 +38,6 @@ class AsyncAPIClient(BaseClient):
     """The asynchronous client of an HTTP API, on trio and asyncio; closed by ``async with``."""
 
     _asynchronous = True
-    _is_hooked: ClassVar[bool] = False
-    """Whether a subclass has a hook of its own, which wants to see an `httpx.Request`."""
 
     def __init__(
         self,
@@ -96,10 +93,6 @@ class AsyncAPIClient(BaseClient):
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
-
-    def __init_subclass__(cls, **keywords: Any) -> None:
-        super().__init_subclass__(**keywords)
-        cls._is_hooked |= not _HOOKS.isdisjoint(vars(cls))
 
     async def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
         """Return the options of one attempt, changed; for subclasses."""
@@ -175,7 +168,10 @@ class AsyncAPIClient(BaseClient):
             return None
         from ._direct import direct_route  # imports httpx and trio
 
-        return direct_route(self._client, hooked=self._is_hooked or self.custom_auth is not None)
+        hooked = self.custom_auth is not None or any(
+            getattr(getattr(self, name), "__func__", None) is not ours for name, ours in _HOOKS.items()
+        )
+        return direct_route(self._client, hooked=hooked)
 
     async def _wait(self, event: RetryEvent) -> None:
         self._announce(event)
@@ -238,3 +234,7 @@ class AsyncAPIClient(BaseClient):
         pages: Any = get_origin(page) or page
         options = final_options(method, path, call)
         return AsyncPaginator(client=self, options=options, page_cls=pages, model=model)
+
+
+_HOOKS = {name: vars(AsyncAPIClient)[name] for name in ("_prepare_request", "_build_request")}
+"""What a subclass, or a test, may put something in place of that wants to see an `httpx.Request`."""

@@ -20,7 +20,7 @@ from ._http_clients import OwnAsyncHttpxClient
 from ._http_errors import connection_error
 from ._lazy_response import Arrived, LazyResponse
 from ._logging import is_shown, log_response, log_send
-from ._outgoing import Outgoing, http_request
+from ._outgoing import Kept, Outgoing, http_request
 from .transport import Origin, TransportError
 from .transport._content import ExpansionGuard
 from .transport._headers import Headers
@@ -34,10 +34,6 @@ from .transport._httpx_door import (
 )
 
 _HTTPX_LOG: Final = logging.getLogger("httpx")
-_FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
-_HAVE_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})
-"""Methods whose requests say that they have no body (RFC 9110 section 8.6)."""
-_MOST_TARGETS: Final = 256
 _CODED: Final = b"\r\ncontent-encoding:"
 _COOKIE: Final = b"\r\ncookie:"
 _SETS_COOKIE: Final = b"\r\nset-cookie:"
@@ -59,14 +55,10 @@ def direct_route(http_client: Any, *, hooked: bool) -> DirectRoute | None:
     """
     if type(http_client) is not OwnAsyncHttpxClient or hooked or http_client.is_closed:
         return None
-    transport = http_client.transport
-    if (
-        not isinstance(transport, HttpxTransport)
-        or http_client.is_changed
-        or _HTTPX_LOG.isEnabledFor(logging.INFO)
-    ):
+    if http_client.is_changed or _HTTPX_LOG.isEnabledFor(logging.INFO):
         return None
-    return DirectRoute(http_client, transport)
+    transport = http_client.transport
+    return DirectRoute(http_client, transport) if isinstance(transport, HttpxTransport) else None
 
 
 @attrs.frozen
@@ -75,6 +67,9 @@ class Target:
 
     origin: Origin
     head: bytes
+
+
+_targets: Kept[Target | None] = Kept()
 
 
 @attrs.frozen
@@ -88,25 +83,17 @@ class DirectRoute:
         """Return where a request goes; None for one that httpx has to deal with.
 
         That is one with a body that is neither JSON nor bytes, with framing headers of the caller's, or with
-        credentials in its URL. The requests of one client are of few kinds: cached, 1 us in place of 80.
+        credentials in its URL. Requests of one kind go to one target.
         """
-        if not isinstance(outgoing.body.get("content", b""), bytes) or outgoing.body.keys() - {"content"}:
+        if not outgoing.is_plain:
             return None
         if self.http_client.cookies:
             return self._new_target(outgoing)
-        targets = self.http_client.targets
-        kind = (outgoing.method, outgoing.url, outgoing.headers.omitted, *outgoing.headers.sent.items())
-        if kind not in targets:
-            if len(targets) >= _MOST_TARGETS:
-                targets.clear()
-            targets[kind] = self._new_target(outgoing)
-        return targets[kind]
+        return _targets.get(outgoing.kind(self.http_client), lambda: self._new_target(outgoing))
 
     def _new_target(self, outgoing: Outgoing) -> Target | None:
         request = http_request(self.http_client, outgoing)
-        if request.url.userinfo or _FRAMING & {name.lower() for name in outgoing.headers.sent}:
-            return None
-        return Target(origin_of(request.url), encode_head(request))
+        return None if request.url.userinfo else Target(origin_of(request.url), encode_head(request))
 
     async def attempt(
         self, outgoing: Outgoing, target: Target, taken: int
@@ -130,13 +117,14 @@ class DirectRoute:
     ) -> LazyResponse:
         """Send the request and read its whole answer. Raises `httpx.RequestError`."""
         started_at = trio.current_time()
-        body: bytes = outgoing.body.get("content", b"")
-        length = b"content-length: %d\r\n" % len(body) if body or outgoing.method in _HAVE_LENGTH else b""
-        head = target.head + length + b"\r\n"
+        length = outgoing.length
+        head = target.head + (b"\r\n" if length is None else b"content-length: %d\r\n\r\n" % length)
         pieces: list[bytes] = []
         try:
             exchange = await self.transport.begin(target.origin, _timeouts(outgoing.timeout))
-            status, raw = await exchange.send(head, body, UNBOUNDED, bodiless=outgoing.method == "HEAD")
+            status, raw = await exchange.send(
+                head, outgoing.content, UNBOUNDED, bodiless=outgoing.method == "HEAD"
+            )
             while (piece := await exchange.receive()) is not None:
                 pieces.append(piece)
             return self._response(

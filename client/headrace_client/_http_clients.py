@@ -122,6 +122,26 @@ class DefaultHttpxClient(httpx.Client):
         super().__init__(transport=transport, **kwargs)
 
 
+def _picked_later(proxy: str | httpx.Proxy | None, kwargs: Mapping[str, Any]) -> LibraryTransport:
+    """Return an asynchronous client's transport: ours on trio, unless it needs what ours does not have."""
+
+    def make(library: str) -> httpx.AsyncBaseTransport:
+        if library == "trio" and proxy is None and _is_plain(kwargs):
+            return _own_transport(kwargs["limits"])
+        return httpx.AsyncHTTPTransport(proxy=proxy, **_transport_arguments(kwargs))
+
+    return LibraryTransport(make)
+
+
+class _Cookies(httpx.Cookies):
+    """Cookies that read a response only if it sets some: httpx builds requests of urllib for it (50 us)."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Take in the cookies that the response sets."""
+        if "set-cookie" in response.headers:
+            super().extract_cookies(response)
+
+
 class DefaultAsyncHttpxClient(httpx.AsyncClient):
     """The asynchronous HTTP client with this package's defaults; takes what `httpx.AsyncClient` takes."""
 
@@ -133,21 +153,23 @@ class DefaultAsyncHttpxClient(httpx.AsyncClient):
         **kwargs: Any,
     ) -> None:
         kwargs = _with_defaults(kwargs)
-        if transport is not None:
-            super().__init__(proxy=proxy, transport=transport, **kwargs)
-            return
-        arguments = _transport_arguments(kwargs)
-        mounts = _mounts(kwargs, proxy, lambda url: httpx.AsyncHTTPTransport(proxy=url, **arguments))
-        limits = kwargs["limits"]
+        if transport is None:
+            transport = _picked_later(proxy, kwargs)
+            kwargs["mounts"] = _mounts(
+                kwargs, proxy, lambda url: httpx.AsyncHTTPTransport(proxy=url, **_transport_arguments(kwargs))
+            )
+            proxy = None
+        super().__init__(proxy=proxy, transport=transport, **kwargs)
+        self.cookies = self._cookies
 
-        def make(library: str) -> httpx.AsyncBaseTransport:
-            if library == "trio" and proxy is None and _is_plain(kwargs):
-                return _own_transport(limits)
-            return httpx.AsyncHTTPTransport(proxy=proxy, **arguments)
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """The cookies that are kept for further requests."""
+        return self._cookies
 
-        transport = LibraryTransport(make)
-        kwargs["mounts"] = mounts
-        super().__init__(transport=transport, **kwargs)
+    @cookies.setter
+    def cookies(self, cookies: Any) -> None:
+        self._cookies = _Cookies(cookies)
 
 
 class DefaultAioHttpClient(httpx.AsyncClient):
@@ -220,14 +242,10 @@ class OwnHttpxClient(DefaultHttpxClient):
 
 
 class OwnAsyncHttpxClient(DefaultAsyncHttpxClient):
-    """The asynchronous twin: under a running asyncio loop a task closes it; nothing can elsewhere.
-
-    ``targets`` is what `_direct` keeps here for requests that pass it by.
-    """
+    """The asynchronous twin: under a running asyncio loop a task closes it; nothing can elsewhere."""
 
     def __init__(self, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         super().__init__(transport=transport)
-        self.targets: dict[Any, Any] = {}
         self._headers_at_first = self.headers.raw
 
     @property

@@ -20,8 +20,7 @@ def encode(value: object) -> bytes:
     Dates become ISO 8601, models their fields that were set, other iterables arrays. Raises `ValueError`
     for NaN and infinities, `TypeError` for what JSON has no form for.
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_to_builtin)
-    return text.encode()
+    return _ENCODER.encode(value).encode()
 
 
 def decode(data: bytes | str) -> Any:
@@ -48,3 +47,6 @@ def _fields(model: msgspec.Struct) -> object:
     if to_dict is None:
         return msgspec.to_builtins(model)
     return to_dict(mode="json", exclude_unset=True)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_to_builtin)

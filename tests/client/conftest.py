@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import trio.testing
 from anyio import sleep as real_sleep
@@ -54,3 +55,17 @@ def secret_canary(
     yield
     captured = capfd.readouterr()
     assert CANARY not in caplog.text + captured.out + captured.err
+
+
+@pytest.fixture
+def sent_by_httpx(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
+    """The requests that went through a client of httpx."""
+    sent: list[httpx.Request] = []
+    send = httpx.AsyncClient.send
+
+    async def noted(client: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
+        sent.append(request)
+        return await send(client, request, **options)
+
+    monkeypatch.setattr(httpx.AsyncClient, "send", noted)
+    return sent

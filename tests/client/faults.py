@@ -126,9 +126,9 @@ FAULTS: Final = (
     ),
     Fault(
         "omit sends a header",
-        "_configuration.py",
-        "            del request.headers[name]",
-        "            pass",
+        "_outgoing.py",
+        "        del request.headers[name]",
+        "        pass",
     ),
     Fault(
         "call's headers below the client's",
@@ -180,8 +180,8 @@ FAULTS: Final = (
     Fault(
         "timeout of the call ignored",
         "_configuration.py",
-        "timeout = self.timeout if isinstance(options.timeout, NotGiven) else options.timeout",
-        "timeout = self.timeout",
+        "timeout=self.timeout if isinstance(options.timeout, NotGiven) else options.timeout",
+        "timeout=self.timeout",
     ),
     Fault("ten-minute guard off", "resources/_message_params.py", "expected > _LONGEST or", "False or"),
     Fault("connection limit 10", "_http_clients.py", "max_connections=1000", "max_connections=10"),
@@ -203,6 +203,41 @@ FAULTS: Final = (
         "_sync_face.py",
         "            self._http_client.close()",
         "            pass",
+    ),
+    # straight to the transport
+    Fault(
+        "hooks passed by", "_direct.py", "is not OwnAsyncHttpxClient or hooked", "is not OwnAsyncHttpxClient"
+    ),
+    Fault("changes of the HTTP client passed by", "_direct.py", "http_client.is_changed or", ""),
+    Fault("log of httpx passed by", "_direct.py", " or _HTTPX_LOG.isEnabledFor(logging.INFO)", ""),
+    Fault("credentials in the URL passed by", "_direct.py", "None if request.url.userinfo else", ""),
+    Fault("framing headers passed by", "_outgoing.py", "name.lower() in _FRAMING", "False"),
+    Fault("cookies not kept", "_direct.py", "        if _SETS_COOKIE in lower:", "        if False:"),
+    Fault("cookies not sent", "_direct.py", "        if self.http_client.cookies:", "        if False:"),
+    Fault(
+        "cookies of later shown",
+        "_direct.py",
+        "        if _COOKIE not in",
+        "        if False and _COOKIE not in",
+    ),
+    Fault("compressed answer handed on", "_direct.py", "        if _CODED in lower:", "        if False:"),
+    Fault(
+        "bomb handed on",
+        "_direct.py",
+        '            ExpansionGuard(Headers.parse(lower).get("content-encoding", "")).feed(arrived.body)\n',
+        "",
+    ),
+    Fault(
+        "timeouts of the call ignored on the way past httpx",
+        "_direct.py",
+        "_timeouts(outgoing.timeout)",
+        "Timeouts()",
+    ),
+    Fault(
+        "length of a kept request",
+        "_outgoing.py",
+        "    if outgoing.length:\n",
+        "    if False:\n",
     ),
     # answers
     Fault(

@@ -33,6 +33,8 @@ LIKELY: Final[Mapping[str, str]] = {
     "_configuration.py": "configuration requests retries bodies lanes",
     "_sync_face.py": "lifecycle errors",
     "_async_face.py": "lifecycle errors",
+    "_direct.py": "direct direct_results",
+    "_outgoing.py": "requests direct direct_results",
     "_request.py": "requests resources configuration",
     "_body.py": "bodies requests",
     "_json.py": "bodies",

@@ -1,0 +1,231 @@
+"""Requests that pass httpx's client layer by: when they do, and that nobody can tell from their results."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from trio.testing import MockClock
+
+from headrace_client import AsyncAPIClient, AsyncStream
+from headrace_client.transport import ConnectionPool
+from headrace_client.types import Message
+from tests.client.local_api import MESSAGE
+from tests.transport.scripted import Peer, Script, always, response, serving
+
+pytestmark = pytest.mark.trio
+
+BASE_URL = "http://api.test/v1"
+JSON = b"content-type: application/json"
+ANSWER = httpx.Response(200, json=MESSAGE).content
+MESSAGE_REPLY = response(ANSWER, JSON, b"request-id: req_1")
+
+
+@asynccontextmanager
+async def client_of(
+    *scripts: Script, client: type[AsyncAPIClient] = AsyncAPIClient, **settings: Any
+) -> AsyncGenerator[Any]:
+    async with serving(*scripts) as server:
+        pool = ConnectionPool(connect=server.connect)
+        settings = {"version": "7", "base_url": BASE_URL, **settings}
+        async with client(pool=pool, **settings) as client_:
+            yield client_
+
+
+async def test_whole_answers_come_straight_from_the_transport(
+    sent_by_httpx: list[httpx.Request], autojump_clock: MockClock
+) -> None:
+    async with client_of(always(MESSAGE_REPLY)) as client:
+        message = await client.post("/messages", cast_to=Message, body={"a": 1})
+        again = await client.get("/messages", cast_to=Message)
+
+    assert (message.content[0].text, message._request_id) == ("One, two, three.", "req_1")
+    assert again == message
+    assert sent_by_httpx == []
+
+
+async def pieces() -> AsyncIterator[bytes]:
+    yield b"{}"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"stream": True, "stream_cls": AsyncStream[object]},
+        {"files": {"a": b"b"}},
+        {"content": pieces()},
+        {"content": "text"},
+        {"content": b"{}", "options": {"headers": {"Content-Length": "2"}}},
+    ],
+    ids=["stream", "form", "iterated", "text", "framing"],
+)
+async def test_what_is_not_plain_goes_through_httpx(
+    call: dict[str, Any], sent_by_httpx: list[httpx.Request], autojump_clock: MockClock
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.stream.receive_some()
+        await peer.send(MESSAGE_REPLY)
+
+    async with client_of(script) as client:
+        await client.post("/messages", cast_to=Message, **call)
+
+    assert len(sent_by_httpx) == 1
+
+
+async def hook(_: object) -> None:
+    pass
+
+
+def add_hook(http_client: Any) -> None:
+    http_client.event_hooks = {"request": [hook]}
+
+
+def set_auth(http_client: Any) -> None:
+    http_client.auth = ("user", "secret")
+
+
+def set_header(http_client: Any) -> None:
+    http_client.headers["x-mine"] = "1"
+
+
+def set_query(http_client: Any) -> None:
+    http_client.params = {"mine": "1"}
+
+
+def set_transport(http_client: Any) -> None:
+    http_client._transport = httpx.MockTransport(lambda _: httpx.Response(200, json=MESSAGE))
+
+
+@pytest.mark.parametrize("change", [add_hook, set_auth, set_header, set_query, set_transport])
+async def test_a_changed_http_client_is_used(
+    change: Any, sent_by_httpx: list[httpx.Request], autojump_clock: MockClock
+) -> None:
+    async with client_of(always(MESSAGE_REPLY)) as client:
+        change(client._client)
+        await client.get("/messages", cast_to=Message)
+
+    assert len(sent_by_httpx) == 1
+
+
+async def test_a_proxy_of_the_environment_is_used(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with AsyncAPIClient(version="7", base_url=BASE_URL) as client:
+        assert client._direct_route() is not None
+
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test")
+    async with AsyncAPIClient(version="7", base_url=BASE_URL) as client:
+        assert client._direct_route() is None
+
+
+class Hooked(AsyncAPIClient):
+    async def _prepare_request(self, request: httpx.Request) -> None:
+        request.headers["x-hook"] = "1"
+
+
+class Builder(AsyncAPIClient):
+    def _build_request(self, options: Any, *, retries_taken: int = 0) -> httpx.Request:
+        return super()._build_request(options.replace(url="/elsewhere"), retries_taken=retries_taken)
+
+
+class Authenticated(AsyncAPIClient):
+    @property
+    def custom_auth(self) -> httpx.Auth:
+        return httpx.BasicAuth("user", "secret")
+
+
+@pytest.mark.parametrize("kind", [Hooked, Builder, Authenticated])
+async def test_a_subclass_with_hooks_sees_requests(
+    kind: type[AsyncAPIClient], sent_by_httpx: list[httpx.Request], autojump_clock: MockClock
+) -> None:
+    async with client_of(always(MESSAGE_REPLY), client=kind) as client:
+        await client.get("/messages", cast_to=Message)
+
+    assert len(sent_by_httpx) == 1
+
+
+async def test_a_hook_put_into_one_client_sees_requests(
+    sent_by_httpx: list[httpx.Request], monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with client_of(always(MESSAGE_REPLY)) as client:
+        monkeypatch.setattr(client, "_prepare_request", hook)
+        await client.get("/messages", cast_to=Message)
+
+    assert len(sent_by_httpx) == 1
+
+
+async def test_credentials_in_the_url_are_httpxs(
+    sent_by_httpx: list[httpx.Request], autojump_clock: MockClock
+) -> None:
+    async with client_of(always(MESSAGE_REPLY), base_url="http://user:secret@api.test/v1") as client:
+        await client.get("/messages", cast_to=Message)
+
+    assert sent_by_httpx[0].headers["authorization"].startswith("Basic ")
+
+
+async def test_httpxs_log_is_still_written(
+    caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    caplog.set_level(logging.INFO, logger="httpx")
+
+    async with client_of(always(MESSAGE_REPLY)) as client:
+        await client.get("/messages", cast_to=Message)
+
+    assert 'HTTP Request: GET http://api.test/v1/messages "HTTP/1.1 200 OK"' in caplog.text
+
+
+async def test_a_closed_client_refuses_as_ever(autojump_clock: MockClock) -> None:
+    async with client_of(always(MESSAGE_REPLY)) as client:
+        await client.get("/messages", cast_to=Message)
+    with pytest.raises(RuntimeError, match="has been closed"):
+        await client.get("/messages", cast_to=Message)
+
+
+async def test_a_cookie_is_sent_back(autojump_clock: MockClock) -> None:
+    seen: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        for headers in ((b"set-cookie: a=b; path=/v1",), (), ()):
+            seen.append(await peer.request())
+            await peer.send(response(ANSWER, JSON, *headers))
+
+    async with client_of(script) as client:
+        raw = {"headers": {"X-Stainless-Raw-Response": "true"}}
+        first = await client.get("/messages", cast_to=Message, options=raw)
+        second = await client.get("/messages", cast_to=Message)
+        client._client.cookies.clear()
+        await client.get("/messages", cast_to=Message)
+
+    assert [b"\r\ncookie: a=b\r\n" in request.lower() for request in seen] == [False, True, False]
+    assert "cookie" not in first.http_request.headers
+    assert second.content
+
+
+async def silent(peer: Peer) -> None:
+    await peer.request()
+    await peer.wait_closed()
+
+
+async def test_a_cancelled_request_closes_its_connection(autojump_clock: MockClock) -> None:
+    async with client_of(silent) as client:
+        with trio.move_on_after(5):
+            await client.get("/messages", cast_to=Message)
+
+        assert client._pool.statistics().in_use == 0
+        assert trio.current_time() < 10
+
+
+async def test_a_response_can_be_pickled_and_copied(autojump_clock: MockClock) -> None:
+    async with client_of(always(MESSAGE_REPLY)) as client:
+        raw = {"headers": {"X-Stainless-Raw-Response": "true"}}
+        answer = (await client.get("/messages", cast_to=Message, options=raw)).http_response
+        copy: httpx.Response = pickle.loads(pickle.dumps(answer))
+
+    assert (copy.status_code, copy.content, copy.headers) == (200, ANSWER, answer.headers)
+    assert not hasattr(answer, "unknown")
