@@ -63,10 +63,14 @@ def direct_route(http_client: Any, *, hooked: bool) -> DirectRoute | None:
 
 @attrs.frozen
 class Target:
-    """Where requests of one kind go, and their head, which ends before their length."""
+    """Where requests of one kind go, and their head, which ends before their length.
+
+    ``request``: the one request that it is for, as it carries cookies.
+    """
 
     origin: Origin
     head: bytes
+    request: httpx.Request | None = None
 
 
 _targets: Kept[Target | None] = Kept()
@@ -88,12 +92,11 @@ class DirectRoute:
         if not outgoing.is_plain:
             return None
         if self.http_client.cookies:
-            return self._new_target(outgoing)
-        return _targets.get(outgoing.kind(self.http_client), lambda: self._new_target(outgoing))
-
-    def _new_target(self, outgoing: Outgoing) -> Target | None:
-        request = http_request(self.http_client, outgoing)
-        return None if request.url.userinfo else Target(origin_of(request.url), encode_head(request))
+            request = http_request(self.http_client, outgoing)
+            return _target_of(request, request)
+        return _targets.get(
+            outgoing.kind(self.http_client), lambda: _target_of(http_request(self.http_client, outgoing))
+        )
 
     async def attempt(
         self, outgoing: Outgoing, target: Target, taken: int
@@ -151,10 +154,18 @@ class DirectRoute:
 
     def _request_sent(self, outgoing: Outgoing, target: Target) -> httpx.Request:
         """Return the request, without cookies that came later."""
+        if target.request is not None:
+            return target.request
         request = http_request(self.http_client, outgoing)
         if _COOKIE not in target.head.lower():
             request.headers.pop("cookie", None)
         return request
+
+
+def _target_of(request: httpx.Request, only: httpx.Request | None = None) -> Target | None:
+    if request.url.userinfo:
+        return None
+    return Target(origin_of(request.url), encode_head(request), only)
 
 
 def _timeouts(timeout: Any) -> Timeouts:

@@ -210,7 +210,7 @@ FAULTS: Final = (
     ),
     Fault("changes of the HTTP client passed by", "_direct.py", "http_client.is_changed or", ""),
     Fault("log of httpx passed by", "_direct.py", " or _HTTPX_LOG.isEnabledFor(logging.INFO)", ""),
-    Fault("credentials in the URL passed by", "_direct.py", "None if request.url.userinfo else", ""),
+    Fault("credentials in the URL passed by", "_direct.py", "    if request.url.userinfo:", "    if False:"),
     Fault("framing headers passed by", "_outgoing.py", "name.lower() in _FRAMING", "False"),
     Fault("cookies not kept", "_direct.py", "        if _SETS_COOKIE in lower:", "        if False:"),
     Fault("cookies not sent", "_direct.py", "        if self.http_client.cookies:", "        if False:"),
