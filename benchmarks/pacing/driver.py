@@ -99,7 +99,8 @@ class _Run:
 
     def _choose(self, now: float) -> tuple[float, _Attempt | None]:
         """Return the next attempt, taken out of its queue, or the seconds until there may be one."""
-        due_in = self._again[0][0] - now if self._again else math.inf
+        is_turn = self.policy.holds_slots or self._next is None
+        due_in = self._again[0][0] - now if self._again and is_turn else math.inf
         if due_in <= 0:
             wait = 0.0 if self.policy.holds_slots else self._wait(self._again[0][2], now)
             return (wait, None) if wait > 0 else (0.0, heapq.heappop(self._again)[2])

@@ -54,7 +54,10 @@ class Policy(Protocol):
 
     @property
     def holds_slots(self) -> bool:
-        """A job that waits for its next attempt counts as busy, and is sent again without asking."""
+        """A job that waits for its next attempt counts as busy, and is sent again without asking.
+
+        Otherwise it goes to the end of the file.
+        """
         ...
 
     def wait(self, ask: Ask, busy: int, now: float) -> float:
@@ -163,10 +166,15 @@ class _Capacity:
     def wait(self, amount: float, now: float) -> float:
         """Return the seconds until ``amount`` is there; one larger than a minute's worth needs that."""
         rate = self.per_minute / 60
-        self.level = min(self.per_minute, self.level + rate * (now - self.at))
-        self.at = now
+        self.level = min(self.per_minute, self.level + rate * max(0.0, now - self.at))
+        self.at = max(self.at, now)
         missing = min(amount, self.per_minute) - self.level
-        return missing / rate if missing > _ROUNDING else 0.0
+        return self.at - now + (missing / rate if missing > _ROUNDING else 0.0)
+
+    def pause(self, now: float, until: float) -> None:
+        """Let nothing flow in until then."""
+        self.wait(0, now)
+        self.at = until
 
 
 @attrs.define
@@ -182,14 +190,12 @@ class OneProbe:
     _limits: dict[str, _Capacity] | None = attrs.field(default=None, init=False)
     _probing: bool = attrs.field(default=False, init=False)
     _outputs: list[int] = attrs.field(factory=list[int], init=False)
-    _resumes_at: float = attrs.field(default=0.0, init=False)
 
     def wait(self, ask: Ask, busy: int, now: float) -> float:
-        """Ask every bucket; none before the probe has come back, none for 10 s after a 429."""
+        """Ask every bucket; none before the probe has come back."""
         if self._limits is None:
             return math.inf if self._probing else 0.0
-        waits = [self._limits[kind].wait(amount, now) for kind, amount in self._demand(ask).items()]
-        return max(self._resumes_at - now, 0.0, *waits)
+        return max(self._limits[kind].wait(amount, now) for kind, amount in self._demand(ask).items())
 
     def sent(self, ask: Ask) -> float:
         """Debit what the job will probably use."""
@@ -209,10 +215,11 @@ class OneProbe:
         if reply.status == SUCCESS:
             self._outputs = [*self._outputs[-49:], reply.output_tokens]
         if reply.status == _TOO_MANY:
-            self._resumes_at = now + 10.0
+            for capacity in self._limits.values():
+                capacity.pause(now, now + 10.0)
 
     def retry_after(self, reply: Reply, taken: int, now: float, dice: float) -> float | None:
-        """Queue it again at once: the pause is everybody's."""
+        """Queue it again, behind all others: the pause is everybody's."""
         return None if taken > self.retries or not may_retry(reply.status) else 0.0
 
     def _demand(self, ask: Ask) -> Mapping[str, float]:
