@@ -41,6 +41,10 @@ bench-setup:
 bench *ARGS:
     {{bin}}/python -m benchmarks run {{ARGS}}
 
+# compare how well rate limits are used, in virtual time and beside the peers on real sockets
+bench-pacing *ARGS:
+    {{bin}}/python -m benchmarks pacing {{ARGS}}
+
 # play so many whole histories of an output from seeds, and check the promises after each
 simulate COUNT="20000":
     {{bin}}/python -m tests.runner.simulation {{COUNT}}

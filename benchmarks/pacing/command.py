@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,11 @@ from .plot import plot
 
 _PARTS: Final = ("virtual", "sockets")
 _TITLES: Final = {"virtual": "Policies, in virtual time", "sockets": "Programs, on real sockets"}
+
+_ORDER: Final[Mapping[str, tuple[Iterable[str], Iterable[str]]]] = {
+    "virtual": (virtual.NAMES, virtual.SCENARIOS),
+    "sockets": (sockets.CANDIDATES, sockets.SCENARIOS),
+}
 
 
 @click.command()
@@ -62,10 +67,11 @@ def _matching(names: Iterable[str], parts: Sequence[str]) -> list[str]:
 
 
 def _keep(part: str, measured: Sequence[Paced]) -> None:
-    """Keep them in place of earlier ones of the same names and scenarios."""
-    new = {(one.scenario, one.name) for one in measured}
-    kept = [one for one in _kept(part) if (one.scenario, one.name) not in new]
-    _path(part).write_bytes(msgspec.json.format(msgspec.json.encode([*kept, *measured])))
+    """Keep them in place of earlier ones of the same names and scenarios, in the order of the lists."""
+    runs = {(one.scenario, one.name): one for one in [*_kept(part), *measured]}
+    names, scenarios = (list(names) for names in _ORDER[part])
+    ordered = sorted(runs.values(), key=lambda one: (scenarios.index(one.scenario), names.index(one.name)))
+    _path(part).write_bytes(msgspec.json.format(msgspec.json.encode(ordered)))
 
 
 def _kept(part: str) -> list[Paced]:

@@ -23,7 +23,7 @@ from .policies import SUCCESS, Ask, Policy, Reply
 from .scenario import EPOCH, Scenario
 
 _ORIGIN = Origin("http", "api.localhost", 80)
-_PATIENCE = 20
+PATIENCE = 20
 """A policy that takes so many times the ideal time is ended."""
 
 
@@ -55,7 +55,7 @@ async def _play(policy: Policy, scenario: Scenario) -> Played:
     async with trio.open_nursery() as nursery:
         pool = ConnectionPool(connect=in_memory_connector(simulator, nursery))
         run = _Run(policy=policy, scenario=scenario, pool=pool)
-        with trio.move_on_after(_PATIENCE * scenario.ideal):
+        with trio.move_on_after(PATIENCE * scenario.ideal):
             await run.dispatch()
         seconds = trio.current_time()
         pool.close()

@@ -26,6 +26,8 @@ class Paced(msgspec.Struct, frozen=True, kw_only=True):
     """429 answers, as the server counted them."""
     sent: int
     """Requests, as the server counted them."""
+    stopped: bool = False
+    """It took so long that it was ended."""
     problem: str | None = None
     """Why the program did not end as it should."""
 
@@ -66,7 +68,8 @@ def _cell(one: Paced) -> str:
     lost = one.finished < one.possible
     first = f"**{one.finished:,} of {one.possible:,}**" if lost else f"{one.over_ideal:.2f}x"
     wrong = f", **{one.wrong:,} wrong**" if one.wrong else ""
-    return f"{first}{wrong}, {_short(one.refused_in_100)}, {one.sent_a_job:.2f}"
+    stopped = ", stopped" if one.stopped else ""
+    return f"{first}{wrong}, {_short(one.refused_in_100)}, {one.sent_a_job:.2f}{stopped}"
 
 
 def _short(value: float) -> str:

@@ -19,7 +19,7 @@ _REFUSALS: Final = (0.0, 1.0, 10.0, 100.0, 1_000.0)
 
 
 def plot(measured: Sequence[Paced]) -> str:
-    """Return an SVG. Hollow: jobs were lost, or it took too long to be drawn."""
+    """Return an SVG. Hollow: jobs were lost."""
     names = list(dict.fromkeys(one.name for one in measured))
     scenarios = list(dict.fromkeys(one.scenario for one in measured))
     bottom = _TOP + _ROW * len(scenarios)
@@ -31,13 +31,13 @@ def plot(measured: Sequence[Paced]) -> str:
         *_legend(colours),
         *(text_at(_LABELS - 12, _y(row) + 4, name, anchor="end") for row, name in enumerate(scenarios)),
         *_axis("time over ideal", _TIMES, _time_x, bottom, [*(f"{time:g}" for time in _TIMES)]),
-        text_at(_time_x(_SLOWEST), bottom + 16, "jobs lost", anchor="middle"),
+        text_at(_time_x(_SLOWEST), bottom + 16, "jobs lost, or 3 and more", anchor="middle"),
         *_axis("429s in 100 jobs", _REFUSALS, _refusals_x, bottom, [f"{value:,.0f}" for value in _REFUSALS]),
     ]
     for one in measured:
         y = _y(scenarios.index(one.scenario)) + 4 * (names.index(one.name) - (len(names) - 1) / 2)
-        hollow = one.finished < one.possible or one.over_ideal >= _SLOWEST
-        x = _time_x(_SLOWEST if hollow else one.over_ideal)
+        hollow = one.finished < one.possible
+        x = _time_x(_SLOWEST if hollow else min(_SLOWEST, one.over_ideal))
         parts.append(_dot(x, y, colours[one.name], hollow=hollow))
         parts.append(_dot(_refusals_x(one.refused_in_100), y, colours[one.name], hollow=hollow))
     return "\n".join([*parts, "</svg>", ""])

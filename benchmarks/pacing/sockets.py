@@ -6,6 +6,7 @@ so nobody's start and shutdown count, but a probe does.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -90,6 +91,7 @@ def _measure(name: str, candidate: Candidate, seed: int, folder: Path) -> Paced:
         ideal=scenario.ideal,
         refused=sum(request.status == 429 for request in requests),
         sent=len(requests),
+        stopped=used.status == -signal.SIGKILL,
         problem=None if used.status == 0 else f"status {used.status}: {used.output[-300:]}",
     )
 

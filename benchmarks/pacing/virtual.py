@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from .driver import play_policy
+from .driver import PATIENCE, play_policy
 from .engine import play
 from .measured import Paced
 from .policies import AdditiveIncrease, FixedConcurrency, OneProbe, Policy
@@ -64,4 +64,5 @@ def _measure(name: str, scenario: Scenario, policy: str) -> Paced:
         ideal=scenario.ideal,
         refused=played.log.statuses[429],
         sent=played.log.statuses.total(),
+        stopped=played.seconds >= PATIENCE * scenario.ideal,
     )

@@ -50,13 +50,15 @@ def test_a_rate_that_changes(jobs: int, seconds: float) -> None:
 
 def test_a_table_has_a_row_for_each_scenario_and_a_column_for_each_name() -> None:
     lost = paced(name="AIMD", finished=300, refused=4_000, sent=4_300, wrong=1)
-    other = paced(scenario="no headers", possible=1_200, jobs=1_200, finished=1_200, sent=1_200, refused=0)
+    other = paced(
+        scenario="no headers", possible=1_200, jobs=1_200, finished=1_200, sent=1_200, refused=0, stopped=True
+    )
 
     assert table([paced(), lost, other]).splitlines() == [
         "| scenario (jobs, ideal) | headrace | AIMD |",
         "|---|---|---|",
         "| 20/s (400, 19 s) | 1.05x, 0.5, 1.00 | **300 of 400**, **1 wrong**, 1,000, 10.75 |",
-        "| no headers (1,200, 19 s) | 1.05x, 0.0, 1.00 | - |",
+        "| no headers (1,200, 19 s) | 1.05x, 0.0, 1.00, stopped | - |",
     ]
 
 
