@@ -21,6 +21,7 @@ _RESUME = "tests/runner/test_resume.py"
 _CRASHES = "tests/runner/test_resume_crashes.py"
 _VERIFY = "tests/runner/test_verify.py"
 _DURABILITY = "tests/runner/test_durability.py"
+_MACHINE = "tests/runner/test_journal_machine.py"
 
 
 @attrs.frozen
@@ -42,7 +43,9 @@ BUGS = (
         "                pass\n",
         (_DURABILITY,),
     ),
-    Bug("no dir sync", "files/storage.py", "            _sync_directory(path.parent)\n", "", (_STORAGE,)),
+    Bug(
+        "no directory sync", "files/storage.py", "            _sync_directory(path.parent)\n", "", (_STORAGE,)
+    ),
     Bug("sync of nothing", "files/storage.py", "        os.fsync(self._writer(path))\n", "", (_STORAGE,)),
     Bug(
         "a failed sync is forgotten",
@@ -79,7 +82,9 @@ BUGS = (
         "",
         (_STORAGE,),
     ),
-    Bug("links followed", "files/storage.py", "os.O_NOFOLLOW | os.O_CLOEXEC", "os.O_CLOEXEC", (_STORAGE,)),
+    Bug(
+        "links are followed", "files/storage.py", "os.O_NOFOLLOW | os.O_CLOEXEC", "os.O_CLOEXEC", (_STORAGE,)
+    ),
     Bug("the size is not kept", "files/storage.py", "        self.size += len(lines)\n", "", (_STORAGE,)),
     Bug(
         "the torn end stays",
@@ -124,7 +129,41 @@ BUGS = (
         "",
         (_RESUME,),
     ),
-    Bug("no sidecar sync", "files/resume.py", "        storage.sync(path)  #", "        #", (_CRASHES,)),
+    Bug(
+        "the sidecar is not synced",
+        "files/resume.py",
+        "        storage.sync(path)  #",
+        "        #",
+        (_CRASHES,),
+    ),
+    Bug(
+        "what an earlier run has left is never synced",
+        "files/storage.py",
+        "lambda self: self.size > 0",
+        "lambda self: False",
+        (_MACHINE,),
+    ),
+    Bug(
+        "attempts are forgotten with their error record",
+        "files/resume.py",
+        "attempts=earlier)",
+        "attempts={})",
+        (_MACHINE,),
+    ),
+    Bug(
+        "a line that changed passes for done",
+        "journal/_compare.py",
+        '("same" if record.digest is None else "line changed")',
+        '"same"',
+        (_MACHINE,),
+    ),
+    Bug(
+        "a failure that is not tried again is forgotten",
+        "journal/_compare.py",
+        "        self.index.mark(entry, State.FAILED)\n",
+        "",
+        (_MACHINE,),
+    ),
     Bug(
         "done jobs are not marked",
         "journal/_compare.py",

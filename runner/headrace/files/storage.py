@@ -140,7 +140,8 @@ class LineFile:
     size: int
     """Bytes of whole lines in the file."""
     _damaged: bool = False
-    _unsynced: bool = False
+    _unsynced: bool = attrs.field(default=attrs.Factory(lambda self: self.size > 0, takes_self=True))
+    """Also what an earlier run has left: it may have died before its sync."""
 
     def append(self, lines: bytes) -> None:
         """Append whole lines. Raises `StorageFailed`, with what a failing disk took of them cut off (P9)."""

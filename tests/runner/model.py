@@ -1,0 +1,78 @@
+"""What an output must hold and a run must do, known without reading a file: plain dicts that say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from headrace.job import FailureKind
+from headrace.journal import OnChange, RetryFailed
+
+_LASTING = ("rejected", "too_large")
+
+
+@attrs.frozen
+class Made:
+    """What a record was made from, and what it says."""
+
+    text: str
+    recipe: str
+    attempts: int
+    failed: FailureKind | None = None
+
+
+@attrs.define
+class Model:
+    """An input and the records of its output. ``input``: by id, the text of each line."""
+
+    input: dict[str, str] = attrs.field(factory=dict[str, str])
+    recipe: str = "a"
+    results: dict[str, Made] = attrs.field(factory=dict[str, Made])
+    failures: dict[str, Made] = attrs.field(factory=dict[str, Made])
+    attempts: dict[str, int] = attrs.field(factory=dict[str, int])
+    """Sent for jobs whose error record has left its file."""
+    durable: set[str] = attrs.field(factory=set[str])
+    """Ids of results that no power failure may take."""
+
+    def changed(self) -> set[str]:
+        """The jobs of the input whose result was made from something else."""
+        return {
+            each for each, made in self.results.items() if each in self.input and not self._fits(each, made)
+        }
+
+    def refuses(self, on_change: OnChange) -> bool:
+        """Whether a run must refuse (P7)."""
+        foreign = bool(self.results) and self.results.keys().isdisjoint(self.input)
+        return foreign or (on_change == "refuse" and bool(self.changed()))
+
+    def begin(self, on_change: OnChange, retry_failed: RetryFailed) -> Mapping[str, int]:
+        """Begin a run that is not refused; return the jobs to be sent, each with its attempts so far."""
+        for job_id in self.results:
+            self.attempts.pop(job_id, None)
+        done = set(self.results)
+        if on_change == "rerun":
+            for job_id in self.changed():
+                del self.results[job_id]
+                self.durable.discard(job_id)
+        else:
+            done -= set() if on_change == "skip" else self.changed()
+        for job_id, made in list(self.failures.items()):
+            if job_id in self.input and self._again(job_id, made, retry_failed):
+                del self.failures[job_id]
+                self.attempts[job_id] = made.attempts
+        left = [each for each in self.input if each not in self.results and each not in self.failures]
+        return {each: self.attempts.get(each, 0) for each in left}
+
+    def record(self, job_id: str, failed: FailureKind | None, attempts: int) -> None:
+        """Note that a record is in its file."""
+        made = Made(self.input[job_id], self.recipe, attempts, failed)
+        (self.failures if failed else self.results)[job_id] = made
+
+    def _fits(self, job_id: str, made: Made) -> bool:
+        return (made.text, made.recipe) == (self.input[job_id], self.recipe)
+
+    def _again(self, job_id: str, made: Made, retry: RetryFailed) -> bool:
+        if job_id in self.results or not self._fits(job_id, made):
+            return True
+        return retry == "all" or (retry == "transient" and made.failed not in _LASTING)

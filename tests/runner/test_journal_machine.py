@@ -1,0 +1,231 @@
+"""Journal and files against a model: jobs end, files break, inputs change, in any order.
+
+P1-P4, P7, P9. The bytes are those of the program; what must be in them is known to the model alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from headrace._exceptions import RunRefused, StorageFailed
+from headrace.files.inputs import InputLine
+from headrace.files.output import OpenedOutput, Recognised
+from headrace.job import Failure, FailureKind
+from headrace.journal import OnChange, RetryFailed
+from tests.runner.disk import Killed, disk_full
+from tests.runner.model import Model
+from tests.runner.story import ERRORS, OUT, RECIPE, Story, job_line
+
+KINDS: tuple[FailureKind, ...] = ("rejected", "timeout", "too_large", "server")
+PLACES = st.integers(0, 5)
+MISSING = st.sampled_from([0, 1, 2, 20, 150, 10_000])
+"""Bytes of a record that a write does not bring to its file."""
+ON_CHANGE = st.sampled_from(["refuse", "rerun", "rerun", "skip"])
+RETRY = st.sampled_from(["all", "transient", "none"])
+ENDS = st.sampled_from([None, None, None, *KINDS])
+"""Mostly results; else the kind of the failure."""
+
+
+class JournalMachine(RuleBasedStateMachine):
+    """One output, its input and its runs; between two runs the input and the recipe may change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model()
+        self.story = Story()
+        self.output: OpenedOutput | None = None
+        self.left: dict[str, tuple[InputLine, Recognised]] = {}
+        self.made = 0
+
+    def is_open(self) -> bool:
+        return self.output is not None
+
+    def is_closed(self) -> bool:
+        return self.output is None
+
+    # -- the input and the recipe
+
+    @initialize(count=st.integers(2, 6))
+    def begin(self, count: int) -> None:
+        for _ in range(count):
+            self.submit()
+
+    def submit(self) -> None:
+        self.made += 1
+        self.model.input[f"job-{self.made}"] = f"question {self.made}"
+
+    @precondition(is_closed)
+    @rule(change=st.sampled_from(["new", "edited", "withdrawn", "moved", "recipe"]), place=PLACES)
+    def change(self, change: str, place: int) -> None:
+        """Change the input, or the recipe."""
+        lines = self.model.input
+        job_id = list(lines)[place % len(lines)]
+        match change:
+            case "edited":
+                self.made += 1
+                lines[job_id] = f"another question {self.made}"
+            case "withdrawn" if len(lines) > 1:
+                del lines[job_id]
+            case "moved":
+                lines[job_id] = lines.pop(job_id)
+            case "recipe":
+                self.model.recipe = "ab"[self.model.recipe == "a"]
+            case _:
+                self.submit()
+
+    # -- a run
+
+    @precondition(is_closed)
+    @rule(on_change=ON_CHANGE, retry=RETRY)
+    def resume(self, on_change: OnChange, retry: RetryFailed) -> None:
+        self.story.lines = [job_line(*each) for each in self.model.input.items()]
+        self.story.recipe = {**RECIPE, "model": self.model.recipe}
+        before = self.story.snapshot()
+        if self.model.refuses(on_change):
+            with pytest.raises(RunRefused):
+                self.story.open(on_change=on_change, retry_failed=retry)
+            assert self.story.snapshot() == before
+            self.story.next_run()
+            return
+        self.output = self.story.open(on_change=on_change, retry_failed=retry)
+        expected = self.model.begin(on_change, retry)
+        self.left = {str(found.id): (line, found) for line, found in self.jobs() if not found.skip}
+        assert {job_id: found.attempts for job_id, (_, found) in self.left.items()} == expected
+
+    @precondition(lambda self: self.is_open() and self.left)
+    @rule(places=st.lists(PLACES, min_size=1, max_size=4), failed=ENDS)
+    def finish(self, places: list[int], failed: FailureKind | None) -> None:
+        for place in places[: len(self.left)]:
+            job_id, record = self.answer(place, failed)
+            self.append(record, failed)
+            self.model.record(job_id, failed, self.attempts_of(record))
+
+    @precondition(lambda self: self.is_open() and self.left)
+    @rule(place=PLACES, failed=ENDS, missing=MISSING)
+    def finish_on_a_full_disk(self, place: int, failed: FailureKind | None, missing: int) -> None:
+        """A short write, then nothing more: the run ends, and the file is as it was."""
+        _, record = self.answer(place, failed)
+        disk = self.story.disk
+        disk.faults = {disk.calls: max(0, len(record) - 1 - missing), disk.calls + 1: disk_full()}
+        with pytest.raises(StorageFailed):
+            self.append(record, failed)
+        self.end()
+
+    @precondition(is_open)
+    @rule()
+    def sync(self) -> None:
+        if self.output is not None:
+            self.output.sync()
+        self.model.durable = set(self.model.results)
+
+    @precondition(is_open)
+    @rule()
+    def crash(self) -> None:
+        """Between two writes; for the files an orderly end is no different."""
+        self.end()
+
+    @precondition(lambda self: self.is_open() and self.left)
+    @rule(place=PLACES, failed=ENDS, missing=MISSING)
+    def crash_in_a_write(self, place: int, failed: FailureKind | None, missing: int) -> None:
+        """What came through counts if it is whole, be it without its line feed."""
+        job_id, record = self.answer(place, failed)
+        size = max(0, len(record) - missing)
+        self.story.disk.faults = {self.story.disk.calls: Killed(size)}
+        with pytest.raises(Killed):
+            self.append(record, failed)
+        if size >= len(record) - 1:
+            self.model.record(job_id, failed, self.attempts_of(record))
+        self.end()
+
+    @precondition(is_open)
+    @rule(dice=st.randoms(use_true_random=False))
+    def lose_power(self, dice: Random) -> None:
+        """Nothing durable goes, and nothing comes that was not there."""
+        self.story.disk = self.story.disk.after_power_failure(dice)
+        survivors, failures = self.whole(OUT), self.whole(ERRORS)
+        assert self.model.durable <= survivors.keys() <= self.model.results.keys()
+        assert failures.keys() <= self.model.failures.keys()
+        self.model.results = {each: self.model.results[each] for each in survivors}
+        self.model.failures = {each: self.model.failures[each] for each in failures}
+        self.end()
+
+    # -- what always holds
+
+    @invariant()
+    def every_record_is_there_once(self) -> None:
+        assert self.whole(OUT).keys() == self.model.results.keys()
+        assert self.whole(ERRORS).keys() == self.model.failures.keys()
+
+    def teardown(self) -> None:
+        """The last run has no bad luck: then every job has its record, of the newest line and recipe."""
+        if self.is_open():
+            self.end()
+        if self.model.refuses("rerun"):
+            return
+        self.resume("rerun", "all")
+        while self.left:
+            self.finish([0], None)
+        assert not self.model.changed()
+        assert self.model.input.keys() <= self.whole(OUT).keys()
+
+    # -- helpers
+
+    def jobs(self) -> list[tuple[InputLine, Recognised]]:
+        assert self.output is not None
+        return self.story.recognise_all(self.output)
+
+    def answer(self, place: int, failed: FailureKind | None) -> tuple[str, bytes]:
+        """Take a job that is left; return its record, which says what it was made from."""
+        job_id = list(self.left)[place % len(self.left)]
+        line, found = self.left.pop(job_id)
+        note = self.story.note(line, found)
+        if failed is None:
+            return job_id, self.story.success(line, found, note)
+        return job_id, self.story.dialect.failure_record(job_id, Failure(kind=failed, message="no"), note)
+
+    def append(self, record: bytes, failed: FailureKind | None) -> None:
+        assert self.output is not None
+        (self.output.append_errors if failed else self.output.append_results)(record)
+
+    def attempts_of(self, record: bytes) -> int:
+        return int(msgspec.json.decode(record)["headrace"]["attempts"])
+
+    def end(self) -> None:
+        self.output = None
+        self.left = {}
+        self.story.next_run()
+
+    def whole(self, path: Path) -> Mapping[str, Any]:
+        """By id, the whole records of a file; none twice."""
+        files = self.story.disk.platters.files
+        found: dict[str, Any] = {}
+        for line in files[path].cached.split(b"\n") if path in files else ():
+            try:
+                record = json.loads(line)
+            except ValueError:  # torn, zeroed, or nothing
+                continue
+            assert record["custom_id"] not in found
+            found[record["custom_id"]] = record
+        return found
+
+
+JournalMachine.TestCase.settings = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],  # to shrink a failure takes minutes; its steps are told as they are
+    max_examples=200,
+    stateful_step_count=40,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestJournal = JournalMachine.TestCase
