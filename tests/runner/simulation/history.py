@@ -28,6 +28,7 @@ from tests.runner.program import EPOCH, ERRORS, INPUT, INTERRUPT, OUTPUT, SPOOL,
 from .files import whole_records
 from .jobs import JobFile
 from .network import SpoilingNetwork
+from .refusals import Recipes, must_refuse
 
 Fate = Literal["none", "kill", "kill at a call", "interrupt", "terminate twice", "full disk", "failing disk"]
 FATES: tuple[Fate, ...] = (
@@ -93,6 +94,7 @@ class Ending:
     command: Command
     summary: Summary | None = None
     refused: HeadraceError | None = None
+    must_refuse: bool = False
     counted: int = 0
     """Results that the progress line had shown."""
     paid: int = 0
@@ -121,6 +123,7 @@ class History:
     disk: MortalDisk = attrs.field(factory=MortalDisk)
     temperature: float = 0.0
     stream: bool = False
+    recipes: Recipes = attrs.field(factory=Recipes)
     trace: list[str] = attrs.field(factory=list[str])
 
     def __attrs_post_init__(self) -> None:
@@ -204,7 +207,7 @@ class History:
             epoch=EPOCH,
         )
         network = SpoilingNetwork(Random(self.dice.random()), command.spoilt)
-        ending = Ending(command=command, before=self._lines())
+        ending = Ending(command=command, before=self._lines(), must_refuse=self._must_refuse(command))
         began = trio.current_time()
         told = Told()
         await self._run(ending, server, network, told)
@@ -217,6 +220,7 @@ class History:
         ending.spoilt = network.spoilt
         ending.fault_met = any(call < self.disk.calls for call in self.disk.faults)
         ending.died = self._lines()
+        self.recipes.learn(whole_records(self.disk, OUTPUT), command.temperature)
         self._trace(ending, server)
         self.disk = self._next_disk(ending)
         return ending
@@ -255,6 +259,15 @@ class History:
             self.disk.after_power_failure(self.dice)
         self.disk.close()
         return MortalDisk(deepcopy(self.disk.platters))
+
+    def _must_refuse(self, command: Command) -> bool:
+        return must_refuse(
+            whole_records(self.disk, OUTPUT),
+            self.jobs.ids(),
+            self.recipes,
+            command.temperature,
+            command.options,
+        )
 
     def _lines(self) -> dict[str, set[bytes]]:
         paths = (OUTPUT, ERRORS, SPOOL)

@@ -28,9 +28,7 @@ def check(history: History, ending: Ending) -> None:
     _kept(history, ending)
     if ending.summary is not None:
         _accounts(history, ending)
-    if ending.refused is not None:
-        refused = isinstance(ending.refused, RunRefused) or ending.fault_met
-        _hold(refused and ending.requests == 0, "P7: a refusal sends nothing", ending.refused)
+    _refused(ending)
 
 
 def check_last(history: History, ending: Ending) -> None:
@@ -45,6 +43,18 @@ def check_last(history: History, ending: Ending) -> None:
         _hold(where[job_id].digest == line.digest, "P7: the record is of the newest line", job_id)
     ordered = [record.id for record in strict_records(history.disk, ordered_path(OUTPUT))]
     _hold(ordered == [job_id for job_id in wanted if job_id in results], "P5: in order", ordered)
+
+
+def _refused(ending: Ending) -> None:
+    """P7: whoever must be refused is, nobody else is, and a refusal sends nothing."""
+    if ending.refused is not None:
+        refused = isinstance(ending.refused, RunRefused) or ending.fault_met
+        _hold(refused and ending.requests == 0, "P7: a refusal sends nothing", ending.refused)
+    if isinstance(ending.refused, RunRefused):
+        _hold(ending.must_refuse, "P7: a needless refusal", ending.refused)
+    elif ending.must_refuse:
+        ended = ending.summary is not None or ending.requests > 0
+        _hold(not ended, "P7: a missing refusal", ending)
 
 
 def _belongs(history: History, record: Record) -> None:
