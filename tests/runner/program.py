@@ -91,13 +91,16 @@ async def run(
     told: Told | None = None,
     request: RequestOptions | None = None,
     network: Callable[[Connector], Connector] | None = None,
+    clock_steps: Iterable[tuple[float, float]] = (),
     **options: Any,
 ) -> Summary:
     """Run the job file of a disk against a server.
 
     ``stops``: wishes to end, each so many seconds after the start. ``network``: what lies between.
+    ``clock_steps``: so many seconds after the start, the wall clock jumps by so many seconds.
     """
     told = told or Told()
+    began, steps = trio.current_time(), list(clock_steps)
     options.setdefault("concurrency", 8)
     async with trio.open_nursery() as nursery:
         connect = in_memory_connector(app, nursery)
@@ -106,7 +109,7 @@ async def run(
             spool=SPOOL,
             open_inputs=lambda given: inputs_of(disk, given),
             connect=connect if network is None else network(connect),
-            wall_clock=lambda: EPOCH + trio.current_time(),
+            wall_clock=lambda: EPOCH + trio.current_time() + _stepped(steps, trio.current_time() - began),
             dice=Random(seed).random,
             in_thread=slowly,
         )
@@ -142,6 +145,10 @@ def inputs_of(disk: SimulatedDisk, options: RunOptions) -> Inputs:
     """The inputs of a run, on the simulated disk."""
     files = [InputFile(path=Path(name), size=len(disk.content(Path(name)))) for name in options.inputs]
     return Inputs(files=files, disk=disk, first=options.first)
+
+
+def _stepped(steps: Iterable[tuple[float, float]], elapsed: float) -> float:
+    return sum(by for after, by in steps if elapsed >= after)
 
 
 async def _later(stops: list[tuple[float, Stop]]) -> AsyncGenerator[Stop]:
