@@ -182,11 +182,15 @@ class Runner:
             idle=lambda: home(_set, idle),
         )
         self._crossing.away(self._desk.enter, group)
+        can_wait = True
         try:
             yield group
+        except GeneratorExit:  # thrown away, perhaps because its loop was closed
+            can_wait = False
+            raise
         finally:
             self._crossing.away(self._desk.leave, group)
-            if results.is_waiting:
+            if can_wait and results.is_waiting:
                 with anyio.CancelScope(shield=True):
                     await idle.wait()
 

@@ -124,6 +124,8 @@ class Bridge:
         if self._ended:
             function(argument)
             return
+        if self._loop.is_closed():
+            return  # a call that is thrown away with its loop; `_abandon` ends what it had under way
         self._outbound.append((function, argument))
         if len(self._outbound) == 1:
             wait = self._departed_at + INTERVAL - self._loop.time()
