@@ -62,11 +62,15 @@ def merge_body(body: object | None, extra: object | None) -> object | None:
 
 def is_one_shot(content: Any) -> bool:
     """Tell whether the content can be read only once, so that a failed attempt cannot be repeated."""
-    return isinstance(content, Iterator | AsyncIterator) and not _is_seekable(content)
+    read_up = isinstance(content, Iterator | AsyncIterator) or hasattr(content, "read")
+    return read_up and not _is_seekable(content)
 
 
 def _is_seekable(content: Any) -> bool:
-    return hasattr(content, "seek")
+    """Tell whether the content can be read from its beginning again; a pipe cannot."""
+    if not hasattr(content, "seek") or hasattr(content, "__aiter__"):
+        return False
+    return content.seekable() if hasattr(content, "seekable") else True
 
 
 def _raw(content: Any, *, asynchronous: bool, again: bool) -> Any:

@@ -180,8 +180,9 @@ class BaseClient:
     def _retry_policy(self, options: FinalRequestOptions) -> RetryPolicy:
         retries = self.max_retries if isinstance(options.max_retries, NotGiven) else options.max_retries
         return RetryPolicy(
-            max_retries=0 if is_one_shot(options.content) else checked_max_retries(retries),
+            max_retries=checked_max_retries(retries),
             max_retry_after=self.max_retry_after,
+            repeatable=not is_one_shot(options.content),
         )
 
     def _flow(self, options: FinalRequestOptions, http_client: Any) -> Flow:
@@ -264,13 +265,14 @@ class BaseClient:
             find_header(headers.sent, "content-type"),
             self.qs,
             asynchronous=self._asynchronous,
-            again=taken > 0,
+            again=taken > 0 or options.redirected or options.new_connection,
         )
         return Outgoing(
             method=options.method.upper(),
             url=url,
             headers=headers if body.keeps_content_type else headers.without("content-type"),
             timeout=self.timeout if isinstance(options.timeout, NotGiven) else options.timeout,
+            new_connection=options.new_connection,
             body=body.arguments,
         )
 

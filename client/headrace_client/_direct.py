@@ -124,7 +124,9 @@ class DirectRoute:
         head = target.head + (b"\r\n" if length is None else b"content-length: %d\r\n\r\n" % length)
         pieces: list[bytes] = []
         try:
-            exchange = await self.transport.begin(target.origin, _timeouts(outgoing.timeout))
+            exchange = await self.transport.begin(
+                target.origin, _timeouts(outgoing.timeout), new=outgoing.new_connection
+            )
             status, raw = await exchange.send(
                 head, outgoing.content, UNBOUNDED, bodiless=outgoing.method == "HEAD"
             )

@@ -80,6 +80,7 @@ class APITimeoutError(APIConnectionError):
 class APIRedirectError(APIError):
     """The server redirects to another origin, which gets neither credentials nor body, or without end.
 
+    Or it redirects a request whose body can be read only once, and would have to be sent again.
     ``request`` has lost its credentials and its body.
     """
 

@@ -93,7 +93,7 @@ def request_flow(
                 return Success(outcome, taken)
             if follow_redirects and is_redirect(outcome):
                 hops += 1
-                options = redirected(options, outcome, hops)
+                options = redirected(options, outcome, hops, repeatable=policy.repeatable)
                 continue
         error = outcome if isinstance(outcome, APIConnectionError) else status_error(outcome)
         verdict = policy.verdict(error, taken, wall_clock(), dice())
@@ -102,3 +102,5 @@ def request_flow(
         yield Sleep(RetryEvent(attempt=attempts, wait=verdict.after, waited=waited, cause=error))
         waited += verdict.after
         taken += verdict.counts
+        if options.new_connection is verdict.counts:
+            options = options.replace(new_connection=not verdict.counts)

@@ -117,6 +117,8 @@ class FinalRequestOptions:
     idempotency_key: str | None = None
     redirected: bool = False
     """The URL is where a server sent us: complete, so no defaults are added to its query."""
+    new_connection: bool = False
+    """Send over a new connection: the attempt before found an old one dead."""
 
     @classmethod
     def construct(cls, **fields: Any) -> FinalRequestOptions:

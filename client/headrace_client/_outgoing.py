@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import attrs
 
 from ._request import MergedHeaders
+from .transport._pool import NEW_CONNECTION
 
 if TYPE_CHECKING:
     import httpx
@@ -29,6 +30,7 @@ class Outgoing:
     headers: MergedHeaders
     timeout: Any
     """Seconds, an `httpx.Timeout`, or None."""
+    new_connection: bool = False
     body: Mapping[str, Any]
     """The arguments of `httpx.Request` that make the body; none for no body."""
 
@@ -117,12 +119,13 @@ def _build(
         url=url,
         headers=headers,
         timeout=timeout_arguments(outgoing.timeout),
-        extensions=_extensions(outgoing.url),
+        extensions=_extensions(outgoing),
         **outgoing.body,
     )
 
 
-def _extensions(url: str) -> dict[str, object]:
-    """Name a host with underscores in the TLS handshake by one that certificates can hold."""
-    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
-    return {"sni_hostname": host.replace("_", "-")} if "_" in host else {}
+def _extensions(outgoing: Outgoing) -> dict[str, object]:
+    """Return what the transports are told; a host with underscores gets a name that certificates can hold."""
+    host = outgoing.url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
+    extensions: dict[str, object] = {"sni_hostname": host.replace("_", "-")} if "_" in host else {}
+    return {**extensions, NEW_CONNECTION: True} if outgoing.new_connection else extensions

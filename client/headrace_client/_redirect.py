@@ -25,19 +25,22 @@ def is_redirect(response: httpx.Response) -> bool:
     return response.status_code in {301, 302, 303, 307, 308} and "location" in response.headers
 
 
-def redirected(options: FinalRequestOptions, response: httpx.Response, hops: int) -> FinalRequestOptions:
+def redirected(
+    options: FinalRequestOptions, response: httpx.Response, hops: int, *, repeatable: bool
+) -> FinalRequestOptions:
     """Return the request that follows a redirect, the ``hops``-th of its call.
 
-    Raises `APIRedirectError` when it leads to another origin, or after 20 hops.
+    Raises `APIRedirectError` when it leads to another origin, after 20 hops, and when the body would have to
+    go along though it is not ``repeatable``.
     """
     here, location = str(response.request.url), response.headers["location"]
     target = _joined(here, location)
-    problem = _problem(here, target, hops)
-    if problem:
-        raise APIRedirectError(problem, response.request, status_code=response.status_code, location=location)
-    return options.replace(
+    following = options.replace(
         url=target, params={}, redirected=True, **_changes(response.status_code, options.method)
     )
+    if problem := _problem(here, following, hops, repeatable):
+        raise APIRedirectError(problem, response.request, status_code=response.status_code, location=location)
+    return following
 
 
 def _joined(here: str, location: str) -> str:
@@ -47,9 +50,11 @@ def _joined(here: str, location: str) -> str:
         return location
 
 
-def _problem(here: str, target: str, hops: int) -> str | None:
-    if not same_origin(here, target):
-        return f"Refused to follow a redirect to another origin ({_spell(target)})"
+def _problem(here: str, following: FinalRequestOptions, hops: int, repeatable: bool) -> str | None:
+    if not same_origin(here, following.url):
+        return f"Refused to follow a redirect to another origin ({_spell(following.url)})"
+    if following.content is not None and not repeatable:
+        return "Cannot follow a redirect with a body that can be read only once"
     return f"Gave up after {MAX_REDIRECTS} redirects" if hops > MAX_REDIRECTS else None
 
 

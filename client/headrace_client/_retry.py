@@ -45,7 +45,11 @@ def checked_max_retries(value: object) -> float:
 
 @attrs.frozen
 class Retry:
-    """Try again after so many seconds; ``counts`` says whether the failure uses up one of the retries."""
+    """Try again after so many seconds.
+
+    ``counts``: the failure uses up one of the retries. One that does not is the fault of an old connection:
+    the next attempt is to have a new one.
+    """
 
     after: float
     counts: bool = True
@@ -63,16 +67,20 @@ class RetryPolicy:
     """When to try again. All delays in seconds.
 
     ``max_retry_after`` is the longest wait a server may ask for: asked for more, the policy gives up
-    at once, because coming back early is refused anyway.
+    at once, because coming back early is refused anyway. ``repeatable``: the request can be sent again,
+    which one whose body can be read only once can not.
     """
 
     max_retries: float = DEFAULT_MAX_RETRIES
     initial_delay: float = INITIAL_RETRY_DELAY
     max_delay: float = MAX_RETRY_DELAY
     max_retry_after: float = MAX_RETRY_AFTER
+    repeatable: bool = True
 
     def verdict(self, outcome: Exception, taken: int, now: float, dice: float) -> Retry | Stop:
         """Judge a failure after ``taken`` retries. ``now``: wall clock, Unix seconds; ``dice``: in [0, 1)."""
+        if not self.repeatable:
+            return Stop(outcome)
         if _found_stale_connection(outcome):
             return Retry(0.0, counts=False)
         if not self.is_transient(outcome) or taken >= self.max_retries:
@@ -103,7 +111,8 @@ class RetryPolicy:
 def _found_stale_connection(outcome: BaseException | None) -> bool:
     """Tell whether nobody was there any more at the other end of a connection that had been idle.
 
-    Each such failure has used up an idle connection of the pool, so there is an end to them.
+    That says nothing about the server, so the request goes out again, once and on a new connection (RFC 9110
+    section 9.2.2, RFC 9112 section 9.3.1); what fails there is not ``reused``.
     """
     while outcome is not None and not isinstance(outcome, ConnectionLost):
         outcome = outcome.__cause__

@@ -52,7 +52,21 @@ FAULTS: Final = (
         '{"x-stainless-retry-count": "0"}',
     ),
     Fault("hook not called", "_configuration.py", "            self.on_retry(event)", "            pass"),
-    Fault("one-shot content sent twice", "_configuration.py", "0 if is_one_shot(options.content) else", ""),
+    Fault(
+        "one-shot content sent twice", "_configuration.py", "repeatable=not is_one_shot(options.content)", ""
+    ),
+    Fault(
+        "no new connection asked for", "_flow.py", "new_connection=not verdict.counts", "new_connection=False"
+    ),
+    Fault("idle connection for a new one", "transport/_httpx_door.py", "None if new else ", ""),
+    Fault("idle connection in the end", "transport/_connection_pool.py", "while new or ", "while "),
+    Fault(
+        "file not read from its beginning",
+        "_configuration.py",
+        " or options.redirected or options.new_connection",
+        "",
+    ),
+    Fault("one-shot content redirected", "_redirect.py", "and not repeatable", "and False"),
     Fault(
         "body of a failed stream not read",
         "_sync_face.py",

@@ -26,6 +26,7 @@ ROOT: Final = Path(__file__).parents[2]
 COPIED: Final = ("client", "runner", "tests", "docs", "pyproject.toml", "README.md")
 LIKELY: Final[Mapping[str, str]] = {
     "_retry.py": "retry_policy retries",
+    "_flow.py": "retries lanes",
     "_redirect.py": "redirects",
     "_exceptions.py": "errors streaming",
     "_http_errors.py": "errors retries",
@@ -91,7 +92,7 @@ def first_failure(tree: Path, *tests: str) -> str:
 def likely_tests(fault: Fault) -> list[str]:
     """Return the files of the tests that should notice a fault."""
     if fault.file.startswith("transport/"):
-        return ["tests/transport/test_sockets.py", "tests/transport/test_lane.py"]
+        return [f"tests/transport/test_{name}.py" for name in ("sockets", "lane", "pool")]
     return [f"tests/client/test_{name}.py" for name in LIKELY[fault.file].split()]
 
 

@@ -160,6 +160,23 @@ async def test_content_from_an_iterable(face: Face) -> None:
     assert (await sent(face, content=[b"a", b"b"])).content == b"ab"
 
 
+class Pipe(io.BytesIO):
+    """A file in name only: it has a `seek`, as all of them have."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+class OnlyRead:
+    """The least that passes for a file."""
+
+    def __init__(self, content: bytes) -> None:
+        self.read = io.BytesIO(content).read
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.read()
+
+
 async def test_content_that_can_be_read_once_is_not_retried(face: Face) -> None:
     """Item 41: sending what is left of it would be wrong."""
 
@@ -171,11 +188,12 @@ async def test_content_that_can_be_read_once_is_not_retried(face: Face) -> None:
         for piece in pieces():
             yield piece
 
-    for content in [pieces(), async_pieces()] if face.is_async else [pieces()]:
+    contents = [pieces(), Pipe(b"ab"), OnlyRead(b"ab")]
+    for content in [*contents, async_pieces()] if face.is_async else contents:
         api = ScriptedAPI([reply(500)])
         with pytest.raises(InternalServerError):
             await sent(face, api=api, content=content)
-        assert api.requests[0].content == b"ab"
+        assert [request.content for request in api.requests] == [b"ab"]
 
 
 @pytest.mark.parametrize("other", [{"body": {}}, {"files": {}}])

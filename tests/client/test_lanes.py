@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 import trio
 
-from headrace_client import AsyncAnthropic, AsyncAPIClient, omit
+from headrace_client import APIConnectionError, AsyncAnthropic, AsyncAPIClient, omit
+from headrace_client._options import RequestOptions
 from headrace_client.testing import ScriptedAPI, reply
 from headrace_client.transport import AttemptTimedOut, ConnectionPool
 from tests.transport.scripted import Peer, Server, always, response, serving
@@ -146,6 +149,91 @@ async def test_a_connection_gone_stale_is_replaced_without_a_word() -> None:
     assert len(server.connections) == 2
     assert b"x-stainless-retry-count: 0" in again[0].lower()
     assert trio.current_time() == start
+
+
+def then_closing(answers: int, requests: list[bytes], seconds: float = 0) -> Script:
+    """Return a script that gives so many answers, each after some time, and then closes instead."""
+
+    async def script(peer: Peer) -> None:
+        for _ in range(answers):
+            requests.append(await peer.request())
+            await trio.sleep(seconds)
+            await peer.send(response(b"{}"))
+        requests.append(await peer.request())
+        peer.stream.close()
+
+    return script
+
+
+def no_way(_: AsyncAPIClient) -> None:
+    """Stands for `AsyncAPIClient._direct_route` to have requests take the way through httpx."""
+
+
+async def open_connections(client: AsyncAPIClient, number: int) -> None:
+    async with trio.open_nursery() as nursery:
+        for _ in range(number):
+            nursery.start_soon(partial(client.post, "/chat", cast_to=httpx.Response, body={}))
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_the_second_try_never_takes_another_old_connection(
+    direct: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 9110 section 9.2.2: once, and on a new one, whose failure is a failure like any other."""
+    requests: list[bytes] = []
+    if not direct:
+        monkeypatch.setattr(AsyncAPIClient, "_direct_route", no_way)
+
+    async def silent_after_one(peer: Peer) -> None:
+        requests.append(await peer.request())
+        await trio.sleep(1)
+        await peer.send(response(b"{}"))
+
+    newest = then_closing(1, requests, seconds=2)
+    scripts = (silent_after_one, silent_after_one, newest, then_closing(0, requests))
+    async with client_of(*scripts, max_retries=0) as (client, server):
+        await open_connections(client, 3)
+        with pytest.raises(APIConnectionError):
+            await client.post("/chat", cast_to=httpx.Response, body={})
+
+    assert len(server.connections) == 4
+    assert len(requests) == 3 + 2
+
+
+async def test_a_later_retry_takes_old_connections_again() -> None:
+    requests: list[bytes] = []
+    busy = recording(requests, response(b"", status=b"503 Busy"), response(b"{}"))
+
+    async with client_of(then_closing(1, requests), busy) as (client, server):
+        await open_connections(client, 1)
+        await client.post("/chat", cast_to=httpx.Response, body={})
+
+    assert len(server.connections) == 2
+    assert [b"retry-count: 1" in request for request in requests] == [False, False, False, True]
+
+
+async def test_a_file_is_read_from_its_beginning_for_the_second_try() -> None:
+    requests: list[bytes] = []
+    async with client_of(then_closing(1, requests), recording(requests, response(b"{}"))) as (client, _):
+        await open_connections(client, 1)
+        options: RequestOptions = {"headers": {"content-length": "9"}}
+        content = io.BytesIO(b"all of it")
+        await client.post("/chat", cast_to=httpx.Response, content=content, options=options)
+
+    assert [b"all of it" in request for request in requests] == [False, True, True]
+
+
+async def test_a_body_that_can_be_read_once_gets_no_second_try() -> None:
+    async def pieces() -> AsyncGenerator[bytes]:
+        yield b"all of it"
+
+    requests: list[bytes] = []
+    async with client_of(then_closing(1, requests)) as (client, server):
+        await open_connections(client, 1)
+        with pytest.raises(APIConnectionError):
+            await client.post("/chat", cast_to=httpx.Response, content=pieces())
+
+    assert len(server.connections) == 1
 
 
 async def test_closing_the_client_closes_the_pool() -> None:

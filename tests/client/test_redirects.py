@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import httpx
@@ -43,6 +44,31 @@ async def test_method_and_body_are_kept(face: Face, status: int) -> None:
 
     assert api.requests[1].method == "POST"
     assert api.requests[1].content == b'{"a":1}'
+
+
+async def test_a_file_is_read_from_its_beginning_again(face: Face) -> None:
+    client, api = face.scripted(to("/bar", 307), reply(json={}))
+
+    await settle(client.post("/foo", cast_to=httpx.Response, content=io.BytesIO(b"all of it")))
+
+    assert [request.content for request in api.requests] == [b"all of it"] * 2
+
+
+async def test_a_body_that_can_be_read_once_is_not_redirected(face: Face) -> None:
+    client, api = face.scripted(to("/bar", 307))
+
+    with pytest.raises(APIRedirectError, match="read only once"):
+        await settle(client.post("/foo", cast_to=httpx.Response, content=iter([b"all of it"])))
+
+    assert [request.content for request in api.requests] == [b"all of it"]
+
+
+async def test_a_body_that_can_be_read_once_is_left_behind(face: Face) -> None:
+    client, api = face.scripted(to("/bar", 303), reply(json={}))
+
+    await settle(client.post("/foo", cast_to=httpx.Response, content=iter([b"all of it"])))
+
+    assert [request.content for request in api.requests] == [b"all of it", b""]
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,7 @@ def test_a_stale_connection_is_replaced_at_once_and_free_of_charge() -> None:
     error = caused(APIConnectionError(request=REQUEST), caused(httpx.ReadError("lost"), stale))
 
     assert RetryPolicy(max_retries=0).verdict(error, 0, NOW, 0.0) == Retry(0.0, counts=False)
+    assert RetryPolicy(repeatable=False).verdict(error, 0, NOW, 0.0) == Stop(error)
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,37 @@ async def test_who_waits_to_open_takes_a_connection_that_comes_back_first(autoju
 
 
 @pytest.mark.trio
+@pytest.mark.parametrize("room", [1, 2])
+async def test_a_new_connection_in_place_of_an_idle_one(autojump_clock: MockClock, room: int) -> None:
+    async with serving(always(response(b"hi"))) as server:
+        pool = ConnectionPool(connect=server.connect, limits=PoolLimits(max_connections=room))
+        await finish(pool, await pool.acquire(ORIGIN))
+
+        connection = await pool.acquire(ORIGIN, new=True)
+
+    assert not connection.reused
+    assert (pool.statistics().opened, pool.statistics().idle) == (2, room - 1)
+
+
+@pytest.mark.trio
+async def test_who_waits_for_a_new_connection_takes_no_old_one(autojump_clock: MockClock) -> None:
+    async with serving(always(response(b"hi"))) as server:
+        pool = ConnectionPool(connect=server.connect, limits=PoolLimits(max_connections=1))
+        connection = await pool.acquire(ORIGIN)
+        taken: list[Connection] = []
+
+        async def take() -> None:
+            taken.append(await pool.acquire(ORIGIN, new=True))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(take)
+            await wait_all_tasks_blocked()
+            await finish(pool, connection)
+
+    assert not taken[0].reused
+
+
+@pytest.mark.trio
 async def test_a_cancelled_waiter_hands_on_what_it_was_granted(autojump_clock: MockClock) -> None:
     async with serving(always(response(b"hi"))) as server:
         pool = ConnectionPool(connect=server.connect, limits=PoolLimits(max_connections=1))

@@ -53,13 +53,15 @@ class ConnectionPool:
                 return connection
             self.discard(connection)
 
-    async def acquire(self, origin: Origin, *, connect_timeout: float | None = None) -> Connection:
+    async def acquire(
+        self, origin: Origin, *, connect_timeout: float | None = None, new: bool = False
+    ) -> Connection:
         """Return a connection for one exchange: an idle one, else a new one, waiting in line if need be.
 
-        ``connect_timeout``: seconds, in place of the limits' own.
+        ``connect_timeout``: seconds, in place of the limits' own. ``new``: one that served nobody yet.
         Raises `ConnectFailed` or `ConnectionLost`, and `trio.ClosedResourceError` once the pool is closed.
         """
-        while (connection := self.take_nowait(origin, trio.current_time())) is None:
+        while new or (connection := self.take_nowait(origin, trio.current_time())) is None:
             if self._closed:
                 raise trio.ClosedResourceError("this connection pool was closed")
             if self._slots.may_open():
@@ -68,7 +70,7 @@ class ConnectionPool:
             granted = await self._wait(self._slots.wait(origin))
             if granted is None:
                 return await self._open(origin, connect_timeout)
-            if granted.stream.probe():
+            if granted.stream.probe() and not new:
                 return granted
             self.discard(granted)
         return connection

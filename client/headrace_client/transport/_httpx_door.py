@@ -31,6 +31,7 @@ from ._headers import Headers, encode_field
 from ._http1 import ReadLimits
 from ._http1_request import request_head
 from ._origin import Origin
+from ._pool import NEW_CONNECTION
 from ._streamed_exchange import StreamedExchange
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ class HttpxTransport(httpx.AsyncBaseTransport):
         head, body = _encode(request)
         with _mapped(request):
             exchange = await self.begin(
-                origin_of(request.url), Timeouts.of(request.extensions.get("timeout", {}))
+                origin_of(request.url),
+                Timeouts.of(request.extensions.get("timeout", {})),
+                new=NEW_CONNECTION in request.extensions,
             )
             status, raw = await exchange.send(head, body, UNBOUNDED, bodiless=request.method == "HEAD")
         headers = Headers.parse(raw)
@@ -84,16 +87,16 @@ class HttpxTransport(httpx.AsyncBaseTransport):
         """Close the pool."""
         await self._pool.aclose()
 
-    async def begin(self, origin: Origin, timeouts: Timeouts) -> StreamedExchange:
-        """Return an exchange on a connection of the pool.
+    async def begin(self, origin: Origin, timeouts: Timeouts, *, new: bool = False) -> StreamedExchange:
+        """Return an exchange on a connection of the pool, or on a ``new`` one.
 
         Raises `TransportError`, and `trio.TooSlowError` when none came free in time.
         """
         await trio.lowlevel.checkpoint_if_cancelled()  # a cancelled task sends nothing
-        connection = self._pool.take_nowait(origin, trio.current_time())
+        connection = None if new else self._pool.take_nowait(origin, trio.current_time())
         if connection is None:
             with trio.fail_after(timeouts.pool + timeouts.connect):
-                connection = await self._pool.acquire(origin, connect_timeout=timeouts.connect)
+                connection = await self._pool.acquire(origin, connect_timeout=timeouts.connect, new=new)
         return StreamedExchange(
             self._pool, connection, read_timeout=timeouts.read, write_timeout=timeouts.write
         )

@@ -24,6 +24,8 @@ from ._origin import Origin
 
 C = TypeVar("C")
 
+NEW_CONNECTION = "headrace.new_connection"
+"""The extension of a request of httpx's that shall not go over an idle connection."""
 _FIRST_OPENING = 16
 
 
