@@ -15,7 +15,15 @@ from pathlib import Path
 import attrs
 
 _ROOT = Path(__file__).parents[2]
-_TREES = ("client", "runner", "tests/__init__.py", "tests/runner", "pyproject.toml")
+_TREES = (
+    "client",
+    "runner",
+    "tests/__init__.py",
+    "tests/runner",
+    "benchmarks/__init__.py",
+    "benchmarks/pacing",
+    "pyproject.toml",
+)
 _STORAGE = "tests/runner/test_storage.py"
 _RESUME = "tests/runner/test_resume.py"
 _CRASHES = "tests/runner/test_resume_crashes.py"
@@ -160,14 +168,14 @@ BUGS = (
     Bug(
         "a failure that is not tried again is forgotten",
         "journal/_compare.py",
-        "        self.index.mark(entry, State.FAILED)\n",
+        "        self._mark(entry, State.FAILED)\n",
         "",
         (_MACHINE,),
     ),
     Bug(
         "done jobs are not marked",
         "journal/_compare.py",
-        "            self.index.mark(entry, State.DONE)\n",
+        "            self._mark(entry, State.DONE)\n",
         "            pass\n",
         (_RESUME,),
     ),
@@ -257,8 +265,7 @@ def main() -> int:
     unnoticed = 0
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name)
-        for path in _TREES:
-            _copy(_ROOT / path, tree / path)
+        copy_trees(tree)
         if found := _noticed_by(tree, ()):
             raise SystemExit(f"{found} fails without any bug")
         for number, bug in enumerate(chosen):
@@ -267,6 +274,20 @@ def main() -> int:
             sys.stdout.write(f"{number:>2}  {bug.name:<55} {found or 'NOT NOTICED'}\n")
             sys.stdout.flush()
     return bool(unnoticed)
+
+
+def copy_trees(to: Path) -> None:
+    """Copy all that the tests of the runner need."""
+    for path in _TREES:
+        _copy(_ROOT / path, to / path)
+
+
+def place_of(bug: Bug, tree: Path) -> Path:
+    """The file that the bug goes into. Raises `SystemExit` unless it has exactly one place for it."""
+    file = tree / "runner/headrace" / bug.file
+    if (count := file.read_text().count(bug.good)) != 1:
+        raise SystemExit(f"{bug.name}: {count} places in {bug.file}")
+    return file
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -278,10 +299,8 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _try(tree: Path, bug: Bug) -> str | None:
-    file = tree / "runner/headrace" / bug.file
+    file = place_of(bug, tree)
     text = file.read_text()
-    if text.count(bug.good) != 1:
-        raise SystemExit(f"{bug.name}: {text.count(bug.good)} places in {bug.file}")
     file.write_text(text.replace(bug.good, bug.bad))
     try:
         return _noticed_by(tree, bug.tests)
@@ -289,9 +308,14 @@ def _try(tree: Path, bug: Bug) -> str | None:
         file.write_text(text)
 
 
+def environment() -> dict[str, str]:
+    """For programs that run in a copy."""
+    return {**os.environ, "PYTHONPATH": f"client{os.pathsep}runner", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def _noticed_by(tree: Path, tests: tuple[str, ...]) -> str | None:
     """The first test that fails, or the seed that does; None if all pass."""
-    environ = {**os.environ, "PYTHONPATH": f"client{os.pathsep}runner", "PYTHONDONTWRITEBYTECODE": "1"}
+    environ = environment()
     if tests:
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
         ran = subprocess.run(command, cwd=tree, env=environ, capture_output=True, text=True, check=False)

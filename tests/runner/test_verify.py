@@ -66,6 +66,14 @@ def change_line(run: Story) -> None:
             edit(OUT, lambda lines: b"".join(lines).replace(b'"e"', b'"x"')),
             ["out.jsonl, byte AT: no line of the input has the id 'x'", "line 5 of in.jsonl has no record"],
         ),
+        (
+            edit(OUT, lambda lines: b"".join(lines).replace(b'"succeeded"', b'"expired"', 1)),
+            ["out.jsonl, byte AT: 'a' failed: its record is in the wrong file"],
+        ),
+        (
+            edit(ERRORS, lambda lines: b"".join(lines).replace(b'"errored"', b'"succeeded"', 1)),
+            ["out.errors.jsonl, byte AT: 'c' succeeded: its record is in the wrong file"],
+        ),
         (edit(OUT, lambda lines: b"".join(lines) + b'{"to'), ["out.jsonl, byte AT: the end is torn"]),
         (edit(OUT, lambda lines: b"".join(lines)[:-1]), ["out.jsonl: the last line has no line feed"]),
         (

@@ -76,7 +76,6 @@ class RecordIdentity(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     digest: str | None = None
     """This and the next are None in a record that another program wrote."""
     recipe: str | None = None
-    line: int | None = None
     succeeded: bool
     failed: FailureKind | None = None
     """The kind of a failure that headrace recorded."""
@@ -88,7 +87,6 @@ class RecordIdentity(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class _Note(msgspec.Struct, gc=False):
     digest: str | None = None
     recipe: str | None = None
-    line: int | None = None
     failed: FailureKind | None = None
     attempts: int = 0
     maybe_billed: int = 0
@@ -131,7 +129,6 @@ def read_identity(line: bytes) -> RecordIdentity:
         id=record.custom_id,
         digest=note.digest,
         recipe=note.recipe,
-        line=note.line,
         succeeded=_succeeded(record),
         failed=note.failed,
         attempts=note.attempts,

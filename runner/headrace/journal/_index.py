@@ -85,6 +85,14 @@ class Index:
         """Set the state of an entry."""
         self._states[entry & 0xFF][entry >> 8] = state
 
+    def claim(self, entry: int, state: State) -> bool:
+        """Set the state of an entry that is NEW; return whether it was."""
+        states, place = self._states[entry & 0xFF], entry >> 8
+        if states[place]:
+            return False
+        states[place] = state
+        return True
+
     def count(self, state: State) -> int:
         """How many entries have this state."""
         return sum(states.count(state) for states in self._states)

@@ -17,11 +17,10 @@ class Verification:
 
     index: Index
     """All jobs of the input."""
-    results: int = 0
-    failures: int = 0
     bad_lines: int = 0
     """Error records of lines that are no jobs."""
-    recipes: Counter[str] = attrs.field(factory=Counter[str])
+    recipes: Counter[str | None] = attrs.field(factory=Counter[str | None])
+    """How many records each recipe has made; None: of another program."""
     _bad_digests: Counter[str] = attrs.field(factory=Counter[str])
 
     def take(self, record: Recorded, *, failed: bool) -> str | None:
@@ -31,15 +30,26 @@ class Verification:
             self._bad_digests[record.digest] += 1
             return None
         match, entry = relate(self.index, None, record)
-        if match == "line changed":
-            return f"the line of {_shown(record)} has another digest than its record"
         if entry is None:
             return f"no line of the input has the id {_shown(record)}"
-        if self.index.state(entry) != State.NEW:
+        if match == "line changed":
+            return f"the line of {_shown(record)} has another digest than its record"
+        if not self.index.claim(entry, State.FAILED if failed else State.DONE):
             return f"{_shown(record)} has more than one record"
-        self.index.mark(entry, State.FAILED if failed else State.DONE)
-        self._count(record, failed=failed)
+        self.recipes[record.recipe] += 1
+        if record.succeeded is failed:
+            return f"{_shown(record)} {'succeeded' if failed else 'failed'}: its record is in the wrong file"
         return None
+
+    @property
+    def results(self) -> int:
+        """How many jobs have a record in the output."""
+        return self.index.count(State.DONE)
+
+    @property
+    def failures(self) -> int:
+        """How many jobs have a record in the error file."""
+        return self.index.count(State.FAILED)
 
     @property
     def missing(self) -> int:
@@ -58,14 +68,6 @@ class Verification:
         key, ordinal = index_key(job_id)
         entry = self.index.find(key, int(digest, 16), ordinal)
         return entry is not None and self.index.state(entry) != State.NEW
-
-    def _count(self, record: Recorded, *, failed: bool) -> None:
-        if failed:
-            self.failures += 1
-        else:
-            self.results += 1
-        if record.recipe is not None:
-            self.recipes[record.recipe] += 1
 
 
 def _shown(record: Recorded) -> str:

@@ -150,7 +150,7 @@ def test_a_line_that_is_no_job_has_a_record_without_id(name: str) -> None:
 
     assert decoded(record)["custom_id"] is None
     assert read_identity(record) == RecordIdentity(
-        id=None, digest="d" * 16, recipe="r" * 8, line=3, succeeded=False, failed="bad_line"
+        id=None, digest="d" * 16, recipe="r" * 8, succeeded=False, failed="bad_line"
     )
 
 
@@ -177,7 +177,7 @@ def test_what_a_file_or_a_server_named_cannot_break_the_line(name: str) -> None:
 @pytest.mark.parametrize(("name", "body"), [("anthropic", MESSAGE), ("openai", COMPLETION)])
 def test_a_resume_reads_what_it_needs_of_a_success(name: str, body: object) -> None:
     assert read_identity(success_record(name, body)) == RecordIdentity(
-        id="a-1", digest="0123456789abcdef", recipe="01234567", line=7, succeeded=True, attempts=2
+        id="a-1", digest="0123456789abcdef", recipe="01234567", succeeded=True, attempts=2
     )
 
 
@@ -188,7 +188,6 @@ def test_a_resume_reads_what_it_needs_of_a_failure(name: str, status: int, kind:
         id="a-1",
         digest="0123456789abcdef",
         recipe="01234567",
-        line=7,
         succeeded=False,
         failed=kind,
         attempts=2,
