@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -17,7 +18,8 @@ from headrace.actors.dispatcher import Rules
 from headrace.actors.worker import Exchange, OpensLanes
 from headrace.dialects import Dialect
 from headrace.endpoint import Endpoint
-from headrace.files.output import OpenedOutput, OutputPaths, output_paths
+from headrace.files.ordering import written_by
+from headrace.files.output import OpenedOutput, OutputPaths, output_paths, refuse_overlap
 from headrace.files.resume import open_output
 from headrace.files.scanning import InputScan, scan_inputs
 from headrace.intake import Intake
@@ -57,8 +59,9 @@ async def run_file(
     prepared = await prepare(options, world.open_inputs(options))
     if options.ordered and not prepared.inputs.rereadable:
         raise RunRefused("--ordered reads the input once more at the end: give it regular files")
-    scan = scan_input(options, prepared)
     paths = output_paths(options.output or default_output(options.inputs))
+    refuse_overlap(map(Path, options.inputs), written_by(paths, ordered=options.ordered))
+    scan = scan_input(options, prepared)
     opened = open_output(
         world.storage,
         paths,

@@ -83,7 +83,7 @@ async def supervise(setup: Setup[Any]) -> Outcome:
     worker_ends = working.Channels(jobs=jobs, results=results_send, inbox=inbox_send.clone())
     tally = setup.tally or Tally(started_at=trio.current_time())
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(counting.keep, monitor, events, tally, setup.watch, setup.show)
+        nursery.start_soon(counting.keep, monitor, events, inbox_send.clone(), tally, setup.watch, setup.show)
         if setup.sync is None:
             written_send = events_send
         else:

@@ -1,10 +1,14 @@
-"""The monitor: adds up what happens and shows it, at most a few times a second."""
+"""The monitor: adds up what happens and shows it, at most a few times a second.
+
+A view that cannot be written (a closed pipe) ends the run gently: whoever was to see it has gone (P9).
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 import attrs
 import trio
@@ -12,9 +16,10 @@ import trio
 from headrace.billing import NOTHING, MaybeBilled
 from headrace.job import Usage
 from headrace.statistics import Histogram, Latency, Snapshot
+from headrace.stopping import ExitCode, StopReason
 
 from ._channels import queued, until
-from ._messages import AttemptFailed, Event, Finished, Load
+from ._messages import AttemptFailed, Event, Finished, Inbox, Load, Stop
 
 TRUNCATED = frozenset({"max_tokens", "length"})
 REFUSED = frozenset({"refusal", "content_filter"})
@@ -22,6 +27,7 @@ REFUSED = frozenset({"refusal", "content_filter"})
 
 async def monitor(
     events: trio.MemoryReceiveChannel[Event],
+    inbox: trio.MemorySendChannel[Inbox],
     tally: Tally,
     watch: Callable[[Event], None] | None,
     show: Callable[[Snapshot], None] | None,
@@ -38,7 +44,7 @@ async def monitor(
         if watch is not None:
             watch(event)
 
-    with events:
+    with events, inbox:
         try:
             while True:
                 with until(due):
@@ -47,10 +53,23 @@ async def monitor(
                     take(event)
                 now = trio.current_time()
                 if show is not None and now >= due:
-                    due = now + interval
-                    show(tally.snapshot(now))
+                    due = now + interval if _shown(show, tally.snapshot(now), inbox) else math.inf
         except trio.EndOfChannel:
             return tally.snapshot(trio.current_time())
+
+
+def _shown(
+    show: Callable[[Snapshot], None], snapshot: Snapshot, inbox: trio.MemorySendChannel[Inbox]
+) -> bool:
+    try:
+        show(snapshot)
+    except OSError as error:
+        reason = error.strerror or error
+        message = f"the progress cannot be shown ({reason}); run the same command again to go on"
+        with suppress(trio.BrokenResourceError):  # all is sent, and the dispatcher has gone
+            inbox.send_nowait(Stop(StopReason(ExitCode.STORAGE, message)))
+        return False
+    return True
 
 
 @attrs.define(kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal, TextIO
 
 import msgspec
@@ -95,11 +95,15 @@ def _live(to_send: int | None, stream: TextIO) -> Generator[Show]:
         transient=True,
         expand=True,
     )
-    with progress:
-        task = progress.add_task("starting", total=to_send)
+    task = progress.add_task("starting", total=to_send)
 
-        def show(snapshot: Snapshot) -> None:
-            finished = snapshot.results + snapshot.failed
-            progress.update(task, completed=finished, description=plain_line(snapshot, to_send), refresh=True)
+    def show(snapshot: Snapshot) -> None:
+        finished = snapshot.results + snapshot.failed
+        progress.update(task, completed=finished, description=plain_line(snapshot, to_send), refresh=True)
 
+    progress.start()
+    try:
         yield show
+    finally:
+        with suppress(OSError):  # a terminal that has gone needs no tidying up
+            progress.stop()

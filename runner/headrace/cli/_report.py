@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import click
 import msgspec
 
-from headrace._exceptions import HeadraceError, RunRefused
-from headrace.options import RunOptions
-from headrace.stopping import ExitCode
-from headrace.summary import as_builtins, as_text
+from headrace._exceptions import HeadraceError, RunRefused, StorageFailed
+from headrace.options import RunOptions, default_output
+from headrace.stopping import ExitCode, StopReason, weightiest
+from headrace.summary import Summary, as_builtins, as_text
 
 from ._display import Style, display
 from ._signals import stops_by_signal
@@ -32,6 +33,8 @@ def run_and_report(
     from headrace.files.storage import DiskStorage
     from headrace.world import real_world
 
+    if summary_json is not None:
+        _refuse_summary(summary_json, options)
     notify = _say_nothing if quiet else _say
     with DiskStorage() as storage:
         summary = trio.run(
@@ -44,13 +47,37 @@ def run_and_report(
                 notify=notify,
             )
         )
-    if summary_json is not None:
-        summary_json.write_bytes(msgspec.json.format(msgspec.json.encode(as_builtins(summary))) + b"\n")
+    unsaved = [] if summary_json is None else _save(summary, summary_json)
     if not quiet:
-        click.echo(as_text(summary))
+        tell(as_text(summary))
     elif summary.reason is not None:
         _say(summary.reason.message)
-    return summary.exit_code
+    for reason in unsaved:
+        _say(reason.message)
+    reason = weightiest(unsaved + ([summary.reason] if summary.reason else []))
+    return reason.exit_code if reason else summary.exit_code
+
+
+def _refuse_summary(file: Path, options: RunOptions) -> None:
+    """Refuse what would overwrite a file of the run, and what is known to fail at its end."""
+    from headrace.files.ordering import written_by
+    from headrace.files.output import output_paths, refuse_overlap
+
+    paths = output_paths(options.output or default_output(options.inputs))
+    refuse_overlap([*map(Path, options.inputs), *written_by(paths, ordered=options.ordered)], [file])
+    if not file.parent.is_dir():
+        raise RunRefused(f"the folder of --summary-json {file} does not exist: make it first")
+
+
+def _save(summary: Summary, file: Path) -> list[StopReason]:
+    """Write the summary as JSON; return what went wrong."""
+    try:
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(as_builtins(summary))) + b"\n")
+    except OSError as error:
+        return [
+            StopReason(ExitCode.STORAGE, f"cannot write the summary to {file}: {error.strerror or error}")
+        ]
+    return []
 
 
 def report_dry_run(options: RunOptions) -> None:
@@ -65,21 +92,39 @@ def report_dry_run(options: RunOptions) -> None:
     if not inputs.rereadable:
         raise RunRefused("--dry-run reads the input without using it up: give it a regular file")
     prepared = trio.run(prepare, options, inputs)
-    click.echo(preview(prepared, forecast(inputs, prepared.dialect)))
+    tell(preview(prepared, forecast(inputs, prepared.dialect)))
 
 
 @contextmanager
 def clear_errors() -> Generator[None]:
-    """Turn the errors that a user can do something about into one line and an exit code."""
+    """End with an exit code, and with one line about what a user can mend; a bug comes with its traceback."""
     try:
         yield
+    except (click.ClickException, click.exceptions.Exit):
+        raise
+    except KeyboardInterrupt:
+        # Before the first request or after the last: in between a signal is a wish to stop.
+        _say("stopped by SIGINT; run the same command again to go on")
+        sys.exit(ExitCode.INTERRUPTED)
     except HeadraceError as error:
         _say(str(error))
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain once more when it flushes at exit.
+    except Exception:  # noqa: BLE001  (whatever nobody expected is a bug, and says so)
+        with suppress(OSError):
+            traceback.print_exc()
+        _say("this is a bug of headrace; what is recorded is safe, and the same command goes on after it")
+        sys.exit(ExitCode.BUG)
+
+
+def tell(text: str) -> None:
+    """Print a result of the command. Raises `StorageFailed` if nobody can read it."""
+    try:
+        click.echo(text)
+    except OSError as error:
+        # Python would complain once more when it flushes what is left at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.STORAGE)
+        reason = error.strerror or error
+        raise StorageFailed(f"cannot write to standard output: {reason}") from error
 
 
 def set_up_logging(verbose: int) -> None:
@@ -91,7 +136,8 @@ def set_up_logging(verbose: int) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(f"headrace: {text}", err=True)
+    with suppress(OSError):  # of a closed pipe: then nobody wants to know
+        click.echo(f"headrace: {text}", err=True)
 
 
 def _say_nothing(text: str) -> None:

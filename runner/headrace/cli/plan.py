@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ._report import clear_errors
+from ._report import clear_errors, tell
 from .run import input_options, options_from, pacing_options, price_option, request_options
 from .simulate import as_range
 
@@ -75,4 +75,4 @@ def plan(
             burst=burst,
         )
         inputs = open_inputs(options.inputs, first=options.first)
-        click.echo(as_text(make_plan(options, inputs, assumed)))
+        tell(as_text(make_plan(options, inputs, assumed)))

@@ -11,7 +11,7 @@ import click
 from headrace.options import default_output
 from headrace.stopping import ExitCode
 
-from ._report import clear_errors
+from ._report import clear_errors, tell
 
 if TYPE_CHECKING:
     from headrace.files.verifying import Verdict
@@ -40,7 +40,7 @@ def verify(
     with clear_errors():
         verdict = _verdict(inputs, output or default_output(inputs), input_format, id_field, first)
         for line in _report(verdict):
-            click.echo(line)
+            tell(line)
         sys.exit(ExitCode.SOME_FAILED if verdict.problem_count else ExitCode.ALL_RESULTS)
 
 

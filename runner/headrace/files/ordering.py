@@ -15,6 +15,7 @@ from headrace._exceptions import BadLine
 from headrace.files._mending import read_all
 from headrace.files._survey import read_record
 from headrace.files.inputs import Inputs
+from headrace.files.output import OutputPaths
 from headrace.files.scanning import ReadsJobs, require_job
 from headrace.files.storage import Storage, append_all, storage_errors
 from headrace.journal import Identities, Index, Recovery, digest, hash_key, records
@@ -26,6 +27,12 @@ _GROUP = 1024 * 1024
 def ordered_path(output: Path) -> Path:
     """``out.jsonl`` has ``out.ordered.jsonl`` beside it."""
     return output.with_name(f"{output.stem}.ordered{output.suffix}")
+
+
+def written_by(paths: OutputPaths, *, ordered: bool) -> list[Path]:
+    """The files that a run writes."""
+    twin = [ordered_path(paths.results)] if ordered else []
+    return [paths.results, paths.errors, paths.sidecar, *twin]
 
 
 def write_ordered(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -29,11 +29,21 @@ def output_paths(output: Path) -> OutputPaths:
     """``out.jsonl`` has ``out.errors.jsonl`` and ``out.jsonl.headrace`` beside it. Raises `RunRefused`."""
     if output.name in ("", ".."):
         raise RunRefused(f"the output {output} is a directory: name a file in it")
+    if str(output) == "-":
+        raise RunRefused("results go to a file, where the next run finds them: name one by -o")
     return OutputPaths(
         results=output,
         errors=output.with_name(f"{output.stem}.errors{output.suffix}"),
         sidecar=output.with_name(f"{output.name}.headrace"),
     )
+
+
+def refuse_overlap(taken: Iterable[Path], written: Iterable[Path]) -> None:
+    """Raise `RunRefused` if one of the files to be ``written`` already serves the run for something else."""
+    files = {path.resolve() for path in taken}
+    for path in written:
+        if path.resolve() in files:
+            raise RunRefused(f"{path} already is an input or output of this run: name another file")
 
 
 class Recognised(msgspec.Struct, frozen=True, gc=False, kw_only=True):

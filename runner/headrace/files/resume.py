@@ -134,6 +134,8 @@ def _refuse_unusable(storage: Storage, path: Path) -> None:
             raise RunRefused(
                 f"{path} is a symbolic link, which is not written through: name the file"
             ) from error
+        if error.errno == errno.EINVAL:
+            raise RunRefused(f"{path} is no regular file: name one by -o") from error
         raise StorageFailed(f"cannot read {path}: {error.strerror or error}") from error
 
 

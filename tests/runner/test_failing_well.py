@@ -1,0 +1,198 @@
+"""What a user may do to a run from outside: files named twice, readers that have gone, keys pressed early."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from trio.testing import MockClock
+
+from headrace.cli import main
+from headrace.cli._report import clear_errors
+from headrace.statistics import Snapshot
+from headrace.stopping import ExitCode
+from tests.runner.program import Told, ids, jobs, new_disk, requests, run, simulator
+
+JOBS = jobs(3)
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with a job file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "jobs.jsonl").write_bytes(JOBS)
+    return tmp_path
+
+
+def simulate(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["run", "--simulate", "--progress", "none", *arguments])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("jobs.jsonl", "-o", "jobs.jsonl"),
+        ("jobs.jsonl", "-o", "./folder/../jobs.jsonl"),
+        ("jobs.jsonl", "-o", "jobs.jsonl", "--restart"),
+        ("jobs.errors.jsonl", "-o", "jobs.jsonl"),
+        ("jobs.ordered.jsonl", "-o", "jobs.jsonl", "--ordered"),
+        ("jobs.jsonl", "--summary-json", "jobs.jsonl"),
+        ("jobs.jsonl", "-o", "out.jsonl", "--summary-json", "out.jsonl"),
+        ("jobs.jsonl", "-o", "out.jsonl", "--summary-json", "out.errors.jsonl"),
+    ],
+)
+def test_no_file_serves_one_run_twice(workplace: Path, arguments: tuple[str, ...]) -> None:
+    """P9: neither an input nor a result is ever overwritten."""
+    (workplace / "folder").mkdir()
+    for name in ("jobs.errors.jsonl", "jobs.ordered.jsonl"):
+        (workplace / name).write_bytes(JOBS)
+    before = {path: path.read_bytes() for path in workplace.glob("*.jsonl")}
+
+    result = simulate(*arguments)
+
+    assert result.exit_code == ExitCode.REFUSED
+    assert "name another file" in result.stderr
+    assert {path: path.read_bytes() for path in workplace.glob("*.jsonl")} == before
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ("-", "results go to a file, where the next run finds them: name one by -o"),
+        ("folder", "folder is a directory: name a file by -o"),
+        ("none/out.jsonl", "the folder of none/out.jsonl does not exist: make it first"),
+        ("link.jsonl", "link.jsonl is a symbolic link, which is not written through: name the file"),
+        ("pipe", "pipe is no regular file: name one by -o"),
+        ("/dev/null", "/dev/null is no regular file: name one by -o"),
+    ],
+)
+def test_an_output_that_is_no_file_is_refused(workplace: Path, output: str, says: str) -> None:
+    (workplace / "folder").mkdir()
+    (workplace / "link.jsonl").symlink_to("elsewhere.jsonl")
+    os.mkfifo(workplace / "pipe")
+
+    result = simulate("jobs.jsonl", "-o", output)
+
+    assert (result.exit_code, result.stderr) == (ExitCode.REFUSED, f"headrace: {says}\n")
+
+
+def test_a_summary_without_a_folder_is_refused_before_anything_is_sent(workplace: Path) -> None:
+    result = simulate("jobs.jsonl", "-o", "out.jsonl", "--summary-json", "none/summary.json")
+
+    assert result.exit_code == ExitCode.REFUSED
+    assert "make it first" in result.stderr
+    assert not (workplace / "out.jsonl").exists()
+
+
+def test_a_summary_that_cannot_be_written_loses_nothing_else(workplace: Path) -> None:
+    result = simulate("jobs.jsonl", "-o", "out.jsonl", "--summary-json", "/dev/full")
+
+    assert result.exit_code == ExitCode.STORAGE
+    assert "cannot write the summary to /dev/full" in result.stderr
+    assert "results                 3" in result.stdout
+    assert len((workplace / "out.jsonl").read_bytes().splitlines()) == 3
+
+
+def test_a_standard_output_that_is_full_leaves_no_traceback(workplace: Path) -> None:
+    """P11."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "headrace", "run", "--simulate", "--progress", "none", "jobs.jsonl"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == ExitCode.STORAGE
+    assert done.stderr == "headrace: cannot write to standard output: No space left on device\n"
+    assert len((workplace / "jobs.results.jsonl").read_bytes().splitlines()) == 3
+
+
+class Gone(list[Snapshot]):
+    """A view whose reader has gone after the first look."""
+
+    def append(self, snapshot: Snapshot, /) -> None:
+        if self:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        super().append(snapshot)
+
+
+@pytest.mark.trio
+async def test_a_view_that_breaks_ends_the_run_gently(autojump_clock: MockClock) -> None:
+    """P9: what is paid for is kept, nothing new is started, and the same command completes it."""
+    disk, server = new_disk(jobs(100)), simulator(ttft=0.2)
+    told = Told(snapshots=Gone())
+
+    first = await run(disk, server, told=told)
+    sent = requests(server)
+    disk.close()
+    second = await run(disk, server)
+
+    assert first.exit_code == ExitCode.STORAGE
+    assert first.reason is not None
+    assert first.reason.message == (
+        "the progress cannot be shown (Broken pipe); run the same command again to go on"
+    )
+    assert (first.results, first.not_started) == (sent, 100 - sent)
+    assert 0 < sent < 100
+    assert (second.exit_code, requests(server)) == (ExitCode.ALL_RESULTS, 100)
+    assert sorted(ids(disk)) == sorted(f"job-{number}" for number in range(100))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (ZeroDivisionError("planted"), ExitCode.BUG, "this is a bug of headrace"),
+        (ExceptionGroup("actors", [KeyError("planted")]), ExitCode.BUG, "this is a bug of headrace"),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED, "run the same command again"),
+    ],
+)
+def test_whatever_ends_the_command_has_its_exit_code(
+    error: BaseException, code: ExitCode, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """P13: a bug must not pass for jobs that failed (1)."""
+    with pytest.raises(SystemExit) as ended, clear_errors():
+        raise error
+
+    shown = capsys.readouterr().err
+    assert ended.value.code == code
+    assert says in shown
+    assert ("planted" in shown) == (code == ExitCode.BUG)
+
+
+def test_wrong_options_are_still_told_by_click() -> None:
+    result = simulate("jobs.jsonl", "--concurrency", "none")
+
+    assert result.exit_code == ExitCode.REFUSED
+    assert "Usage:" in result.stderr
+
+
+INTERRUPTED_SCAN = """
+import signal
+import headrace._run_file
+from headrace.cli import main
+
+def interrupted(*arguments, **options):
+    signal.raise_signal(signal.SIGINT)
+    raise AssertionError("Python has not noticed the signal")
+
+headrace._run_file.scan_inputs = interrupted
+main(["run", "--simulate", "jobs.jsonl", "-o", "out.jsonl"])
+"""
+
+
+def test_an_interrupted_look_at_the_input_sends_nothing(workplace: Path) -> None:
+    """P11: Ctrl-C before the first request ends with 130 as later ones do."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_SCAN], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == ExitCode.INTERRUPTED
+    assert done.stderr == "headrace: stopped by SIGINT; run the same command again to go on\n"
+    assert not (workplace / "out.jsonl").exists()
