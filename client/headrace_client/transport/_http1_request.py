@@ -48,12 +48,16 @@ class RequestTemplate:
             fields.append(("accept-encoding", "identity"))
         self._counts = "x-stainless-retry-count" not in names
         self._head = request_head(method, target, origin, fields)
+        self._first_head = self._head + self._count(0)
         self._sends_empty_length = method not in _METHODS_WITHOUT_BODY
         self.bodiless = method == "HEAD"
 
     def render(self, body: bytes, taken: int) -> bytes:
         """Return the whole request as bytes; ``taken``: attempts already made."""
-        count = b"x-stainless-retry-count: %d\r\n" % taken if self._counts else b""
+        head = self._head + self._count(taken) if taken else self._first_head
         if not body and not self._sends_empty_length:
-            return b"%b%b\r\n" % (self._head, count)
-        return b"%b%bcontent-length: %d\r\n\r\n%b" % (self._head, count, len(body), body)
+            return head + b"\r\n"
+        return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+
+    def _count(self, taken: int) -> bytes:
+        return b"x-stainless-retry-count: %d\r\n" % taken if self._counts else b""

@@ -66,7 +66,7 @@ _scratch = _Scratch()
 
 
 def _received(size: int) -> bytes:
-    return bytes(_scratch.view[:size])
+    return _scratch.view[:size].tobytes()
 
 
 class SocketStream:

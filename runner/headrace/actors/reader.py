@@ -37,8 +37,9 @@ async def reader(
             asked_for = await demand.receive()
             async for lines in source.pieces():
                 items: list[Pending | Finished] = []
+                now = trio.current_time()
                 for line in lines:
-                    item = item_of(line, trio.current_time())
+                    item = item_of(line, now)
                     if item is None:
                         continue
                     items.append(item)
@@ -46,6 +47,7 @@ async def reader(
                         inbox.send_nowait(Items(items))
                         items = []
                         asked_for = await demand.receive()
+                        now = trio.current_time()
                 if items:
                     inbox.send_nowait(Items(items))
                     asked_for -= len(items)
