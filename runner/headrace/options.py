@@ -11,6 +11,7 @@ import attrs
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions
+from headrace.files.inputs import DEFAULT_MAX_LINE
 from headrace.pacing import StatedLimits
 from headrace.prices import PriceList
 
@@ -33,6 +34,8 @@ class RunOptions:
     """File names; ``-`` is standard input."""
     input_format: InputFormat = "auto"
     first: int | None = None
+    max_line: int = DEFAULT_MAX_LINE
+    """Bytes; a longer line becomes an error record, and is never held in memory."""
     on_bad_line: OnBadLine = "record"
     on_duplicate: OnDuplicate = "refuse"
     request: RequestOptions = attrs.field(factory=RequestOptions)

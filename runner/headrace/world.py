@@ -43,7 +43,9 @@ def real_world(storage: Storage) -> World:
     return World(
         storage=storage,
         spool=Path(tempfile.gettempdir()) / f"headrace-{os.getpid()}.jsonl",
-        open_inputs=lambda options: open_inputs(options.inputs, first=options.first),
+        open_inputs=lambda options: open_inputs(
+            options.inputs, first=options.first, max_line=options.max_line
+        ),
         connect=connect_tcp,
         wall_clock=time.time,
         dice=random.random,

@@ -228,3 +228,17 @@ def test_help_lists_the_commands_without_importing_them() -> None:
 
     assert result.exit_code == 0
     assert all(command in result.stdout for command in ("run", "demo", "simulate"))
+
+
+def test_a_line_longer_than_allowed_is_told_by_the_option_that_allows_it(workplace: Path) -> None:
+    """P12: its neighbours run, and verify finds its record."""
+    (workplace / "rows.jsonl").write_text(json.dumps({"q": "?" * 500}) + "\n" + ROWS)
+
+    result = run("--max-line", "200")
+    (failed,) = records("out.errors.jsonl")
+    verified = headrace("verify", "rows.jsonl", "-o", "out.jsonl", "--max-line", "200")
+    raised = run("--max-line", "1000")
+
+    assert (result.exit_code, verified.exit_code, raised.exit_code) == (1, 0, 0)
+    assert "longer than --max-line allows" in str(failed["result"])
+    assert len(records()) == 13

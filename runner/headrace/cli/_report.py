@@ -88,7 +88,7 @@ def report_dry_run(options: RunOptions) -> None:
     from headrace.files.inputs import open_inputs
     from headrace.preparing import prepare
 
-    inputs = open_inputs(options.inputs, first=options.first)
+    inputs = open_inputs(options.inputs, first=options.first, max_line=options.max_line)
     if not inputs.rereadable:
         raise RunRefused("--dry-run reads the input without using it up: give it a regular file")
     prepared = trio.run(prepare, options, inputs)

@@ -74,5 +74,5 @@ def plan(
             output_tokens=output_tokens,
             burst=burst,
         )
-        inputs = open_inputs(options.inputs, first=options.first)
+        inputs = open_inputs(options.inputs, first=options.first, max_line=options.max_line)
         tell(as_text(make_plan(options, inputs, assumed)))

@@ -14,6 +14,7 @@ import msgspec
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions
+from headrace.files.inputs import DEFAULT_MAX_LINE
 from headrace.options import Concurrency, RunOptions, max_failures
 from headrace.pacing import StatedLimits
 from headrace.prices import PriceList, read_prices
@@ -46,6 +47,14 @@ def _group(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+max_line_option = click.option(
+    "--max-line",
+    type=click.IntRange(min=1),
+    default=DEFAULT_MAX_LINE,
+    show_default=True,
+    metavar="BYTES",
+    help="A longer line is no job.",
+)
 input_options = _group(
     click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
     click.option(
@@ -56,6 +65,7 @@ input_options = _group(
     ),
     click.option("--id-field", metavar="F", help="The field of a row that holds its id."),
     click.option("-n", "--first", type=click.IntRange(min=1), metavar="N", help="Only the first N lines."),
+    max_line_option,
     click.option(
         "--on-bad-line",
         type=click.Choice(["record", "refuse"]),

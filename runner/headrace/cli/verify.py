@@ -12,6 +12,7 @@ from headrace.options import default_output
 from headrace.stopping import ExitCode
 
 from ._report import clear_errors, tell
+from .run import max_line_option
 
 if TYPE_CHECKING:
     from headrace.files.verifying import Verdict
@@ -30,32 +31,34 @@ if TYPE_CHECKING:
 )
 @click.option("--id-field", metavar="F", help="The field of a row that holds its id, as the run was told.")
 @click.option("-n", "--first", type=click.IntRange(min=1), metavar="N", help="Only the first N lines.")
+@max_line_option
 def verify(
-    inputs: tuple[str, ...], output: Path | None, input_format: str, id_field: str | None, first: int | None
+    *,
+    inputs: tuple[str, ...],
+    output: Path | None,
+    input_format: str,
+    id_field: str | None,
+    first: int | None,
+    max_line: int,
 ) -> None:
     """Prove that each line of INPUT has exactly one record, whole and of that very line.
 
     Nothing is sent or changed. Ends with 0 if so, with 1 and the places of what is wrong if not.
     """
-    with clear_errors():
-        verdict = _verdict(inputs, output or default_output(inputs), input_format, id_field, first)
-        for line in _report(verdict):
-            tell(line)
-        sys.exit(ExitCode.SOME_FAILED if verdict.problem_count else ExitCode.ALL_RESULTS)
-
-
-def _verdict(
-    names: tuple[str, ...], output: Path, input_format: str, id_field: str | None, first: int | None
-) -> Verdict:
     from headrace.files.inputs import open_inputs
     from headrace.files.output import output_paths
     from headrace.files.storage import DiskStorage
     from headrace.files.verifying import identifying_dialect, verify_output
 
-    inputs = open_inputs(names, first=first)
-    dialect = identifying_dialect(inputs, input_format, id_field)
-    with DiskStorage() as storage:
-        return verify_output(storage, output_paths(output), inputs, dialect)
+    with clear_errors():
+        opened = open_inputs(inputs, first=first, max_line=max_line)
+        dialect = identifying_dialect(opened, input_format, id_field)
+        with DiskStorage() as storage:
+            paths = output_paths(output or default_output(inputs))
+            verdict = verify_output(storage, paths, opened, dialect)
+        for line in _report(verdict):
+            tell(line)
+        sys.exit(ExitCode.SOME_FAILED if verdict.problem_count else ExitCode.ALL_RESULTS)
 
 
 def _report(verdict: Verdict) -> list[str]:

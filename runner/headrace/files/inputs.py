@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 _PIECE = 256 * 1024
 _STDIN = 0
-_DEFAULT_MAX_LINE = 16 * 1024 * 1024
+DEFAULT_MAX_LINE = 16 * 1024 * 1024
 
 
 class InputDisk(Protocol):
@@ -61,7 +61,7 @@ class Inputs:
     disk: InputDisk
     first: int | None = None
     """Stop after so many lines that are not blank."""
-    max_line: int = _DEFAULT_MAX_LINE
+    max_line: int = DEFAULT_MAX_LINE
     """Longer lines, in bytes, come without their text."""
 
     @property
@@ -101,7 +101,7 @@ class Inputs:
 
 
 def open_inputs(
-    names: Sequence[str], *, first: int | None = None, max_line: int = _DEFAULT_MAX_LINE
+    names: Sequence[str], *, first: int | None = None, max_line: int = DEFAULT_MAX_LINE
 ) -> Inputs:
     """Look at the inputs (``-`` is standard input). Raises `RunRefused` for what cannot be read."""
     disk = FileDisk()

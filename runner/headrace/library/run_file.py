@@ -44,6 +44,7 @@ class RunFileOptions(TypedDict, total=False):
 
     input_format: InputFormat
     first: int | None
+    max_line: int
     on_bad_line: OnBadLine
     on_duplicate: OnDuplicate
 
