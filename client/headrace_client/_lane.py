@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import cached_property
 from math import inf
 from typing import Final, Protocol
 
-import attrs
+import msgspec
 import trio
 
 from headrace_client.transport import (
@@ -32,11 +31,11 @@ _REQUEST_ID: Final = re.compile(rb"\r\nrequest-id:[ \t]*([^\r]*)", re.IGNORECASE
 _X_REQUEST_ID: Final = re.compile(rb"\r\nx-request-id:[ \t]*([^\r]*)", re.IGNORECASE)
 
 
-@attrs.define(kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, kw_only=True, gc=False, eq=False):
     """A whole response, whatever its status. Times are those of the event loop's monotonic clock, seconds.
 
     ``sent``: the whole request was sent before the answer was complete (False after an early 4xx).
+    A Struct, as there is one for each job: it takes a tenth of the time of a class.
     """
 
     status: int
@@ -48,11 +47,14 @@ class Answer:
     started_at: float
     first_byte_at: float
     finished_at: float
+    _headers: Headers | None = None
 
-    @cached_property
+    @property
     def headers(self) -> Mapping[str, str]:
         """The header fields by case-insensitive name, parsed when first looked at."""
-        return Headers.parse(self.head)
+        if self._headers is None:
+            self._headers = Headers.parse(self.head)
+        return self._headers
 
     @property
     def request_id(self) -> str | None:
