@@ -104,7 +104,14 @@ def _lines(summary: Summary) -> Iterator[str]:
     for notice in summary.notices:
         yield f"  note: {notice}"
     if summary.reason:
-        yield f"headrace: {summary.reason.message}"
+        yield f"headrace: {parting_words(summary.reason)}"
+
+
+def parting_words(reason: StopReason) -> str:
+    """Why a run ended early, and what to do about it."""
+    if reason.exit_code is ExitCode.STORAGE:
+        return f"{reason.message}; mend that, then run the same command again to go on"
+    return reason.message
 
 
 def bound_by(run: Snapshot) -> str:

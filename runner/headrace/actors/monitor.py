@@ -64,8 +64,7 @@ def _shown(
     try:
         show(snapshot)
     except OSError as error:
-        reason = error.strerror or error
-        message = f"the progress cannot be shown ({reason}); run the same command again to go on"
+        message = f"the progress cannot be shown: {error.strerror or error}"
         with suppress(trio.BrokenResourceError):  # all is sent, and the dispatcher has gone
             inbox.send_nowait(Stop(StopReason(ExitCode.STORAGE, message)))
         return False

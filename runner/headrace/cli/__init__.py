@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import click
 
@@ -17,9 +18,19 @@ COMMANDS = {
     "simulate": "Serve a simulated API on this machine.",
 }
 
+_INTERRUPTED = 130
+
 
 class _LazyGroup(click.Group):
     """A group whose commands are imported when they are needed: `--help` and errors stay quick."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command. Ctrl-C before its first request or after its last ends with 130 as in between."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("headrace: stopped by SIGINT; run the same command again to go on", err=True)
+            ctx.exit(_INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order in which a newcomer meets them."""

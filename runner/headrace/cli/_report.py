@@ -17,7 +17,7 @@ import msgspec
 from headrace._exceptions import HeadraceError, RunRefused, StorageFailed
 from headrace.options import RunOptions, default_output
 from headrace.stopping import ExitCode, StopReason, weightiest
-from headrace.summary import Summary, as_builtins, as_text
+from headrace.summary import Summary, as_builtins, as_text, parting_words
 
 from ._display import Style, display
 from ._signals import stops_by_signal
@@ -51,7 +51,7 @@ def run_and_report(
     if not quiet:
         tell(as_text(summary))
     elif summary.reason is not None:
-        _say(summary.reason.message)
+        _say(parting_words(summary.reason))
     for reason in unsaved:
         _say(reason.message)
     reason = weightiest(unsaved + ([summary.reason] if summary.reason else []))
@@ -102,10 +102,6 @@ def clear_errors() -> Generator[None]:
         yield
     except (click.ClickException, click.exceptions.Exit):
         raise
-    except KeyboardInterrupt:
-        # Before the first request or after the last: in between a signal is a wish to stop.
-        _say("stopped by SIGINT; run the same command again to go on")
-        sys.exit(ExitCode.INTERRUPTED)
     except HeadraceError as error:
         _say(str(error))
         sys.exit(error.exit_code)
