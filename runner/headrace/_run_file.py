@@ -223,10 +223,14 @@ def _summary(
     notices: tuple[str, ...],
 ) -> Summary:
     counts = opened.counts
+    lines = intake.lines if scan is None else scan.jobs + scan.bad_lines
+    if scan is not None and not reasons and intake.lines != lines + scan.duplicates:
+        notices += ("the input changed while it was read: run the same command again",)
+        lines = max(lines, intake.lines)
     if scan is not None and scan.duplicates:
         notices += (f"{scan.duplicates:,} lines have the id of an earlier one, and were left out",)
     return summarize(
-        input=intake.lines if scan is None else scan.jobs + scan.bad_lines,
+        input=lines,
         done_before=intake.skipped if scan is None else counts.done,
         failed_before=0 if scan is None else counts.failed,
         run=run,

@@ -6,8 +6,10 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import pytest
 from click.testing import CliRunner, Result
 from trio.testing import MockClock
@@ -17,7 +19,8 @@ from headrace.cli._report import clear_errors
 from headrace.statistics import Snapshot
 from headrace.stopping import ExitCode
 from headrace.summary import as_text
-from tests.runner.program import Told, ids, jobs, new_disk, requests, run, simulator
+from tests.runner.disk import SimulatedDisk, io_error
+from tests.runner.program import INPUT, Told, ids, jobs, new_disk, requests, run, simulator
 
 JOBS = jobs(3)
 
@@ -143,6 +146,88 @@ async def test_a_view_that_breaks_ends_the_run_gently(autojump_clock: MockClock)
     assert 0 < sent < 100
     assert (second.exit_code, requests(server)) == (ExitCode.ALL_RESULTS, 100)
     assert sorted(ids(disk)) == sorted(f"job-{number}" for number in range(100))
+
+
+LONG = jobs(200, system="?" * 2_000)
+"""Two pieces: the run reads the first, the scan both, the run the second."""
+
+
+@attrs.define(kw_only=True)
+class OddInput(SimulatedDisk):
+    """What happens at the fourth read of the input."""
+
+    fourth: Callable[[bytes], bytes]
+    reads: int = 0
+
+    def read(self, path: Path, offset: int, size: int) -> bytes:
+        piece = super().read(path, offset, size)
+        if path != INPUT:
+            return piece
+        self.reads += 1
+        return self.fourth(piece) if self.reads == 4 else piece
+
+
+def fail(_: bytes) -> bytes:
+    raise io_error()
+
+
+def vanish(_: bytes) -> bytes:
+    return b""
+
+
+def joined(piece: bytes) -> bytes:
+    """Fewer lines of the same length in all."""
+    return piece.replace(b"}\n{", b"} {")
+
+
+def divided(piece: bytes) -> bytes:
+    """More lines of the same length in all."""
+    return piece.replace(b'???????"', b'",    \n{}\n')
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(
+    ("fourth", "says"),
+    [
+        (fail, "cannot read /in/jobs.jsonl: Input/output error"),
+        (vanish, "/in/jobs.jsonl became shorter while it was read"),
+    ],
+)
+async def test_an_input_that_cannot_be_read_any_more_ends_the_run_gently(
+    fourth: Callable[[bytes], bytes], says: str, autojump_clock: MockClock
+) -> None:
+    """P9: what is in flight is paid for, and is kept."""
+    disk, server = OddInput(fourth=fourth), simulator(ttft=0.2)
+    disk.put(INPUT, LONG)
+
+    first = await run(disk, server, concurrency=32)
+    sent = requests(server)
+    disk.close()
+    second = await run(SimulatedDisk(disk.platters), server)
+
+    assert first.exit_code == ExitCode.STORAGE
+    assert first.reason is not None
+    assert first.reason.message == says
+    assert (first.results, first.not_started) == (sent, 200 - sent)
+    assert 0 < sent < 200
+    assert (second.exit_code, requests(server)) == (ExitCode.ALL_RESULTS, 200)
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("fourth", [joined, divided])
+async def test_counts_add_up_when_the_input_changes_under_way(
+    fourth: Callable[[bytes], bytes], autojump_clock: MockClock
+) -> None:
+    """P13: no count is below 0, and the user is told."""
+    disk = OddInput(fourth=fourth)
+    disk.put(INPUT, LONG)
+
+    summary = await run(disk, simulator(), concurrency=32)
+
+    assert summary.exit_code == ExitCode.SOME_FAILED
+    assert summary.notices == ("the input changed while it was read: run the same command again",)
+    assert summary.results + summary.failed + summary.not_started == summary.input
+    assert min(summary.results, summary.failed, summary.not_started) >= 0
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("planted"), ExceptionGroup("in actors", [KeyError()])])

@@ -7,7 +7,10 @@ from typing import Protocol, TypeVar
 
 import trio
 
-from ._messages import EndOfInput, Finished, Inbox, Items, Pending
+from headrace._exceptions import StorageFailed
+from headrace.stopping import ExitCode, StopReason
+
+from ._messages import EndOfInput, Finished, Inbox, Items, Pending, Stop
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -27,7 +30,7 @@ async def reader(
     inbox: trio.MemorySendChannel[Inbox],
     item_of: Callable[[T, float], Pending | Finished | None],
 ) -> None:
-    """Read until the input ends or nobody asks any more.
+    """Read until the input ends or nobody asks any more. An input that cannot be read ends the run.
 
     ``item_of(line, now)`` makes a line a job, or the record of a line that is none; None where nothing is
     to do (done in an earlier run).
@@ -52,6 +55,8 @@ async def reader(
                     inbox.send_nowait(Items(items))
                     asked_for -= len(items)
             inbox.send_nowait(EndOfInput())
+        except StorageFailed as error:
+            inbox.send_nowait(Stop(StopReason(ExitCode.STORAGE, str(error))))
         except trio.EndOfChannel:
             return
         except trio.BrokenResourceError:

@@ -153,7 +153,7 @@ def _pieces(disk: InputDisk, file: InputFile) -> Iterator[bytes]:
         except OSError as error:
             raise StorageFailed(f"cannot read {file.name}: {error.strerror or error}") from error
         if not piece:
-            return
+            raise StorageFailed(f"{file.name} became shorter while it was read")
         offset += len(piece)
         yield piece
 
