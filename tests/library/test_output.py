@@ -23,8 +23,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def ids_so_far(path: Path) -> set[str]:
     """Of the lines that are whole, while another thread may be in the middle of a write."""
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
     return {msgspec.json.decode(line)["custom_id"] for line in whole.splitlines()}
 
 
@@ -145,8 +144,7 @@ def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[set
 
     def watched(descriptor: int) -> None:
         if output.exists() and os.path.sameopenfile(descriptor, opened.fileno()):
-            whole, _, _ = output.read_bytes().rpartition(b"\n")  # a write may be half done meanwhile
-            found.append({msgspec.json.decode(line)["custom_id"] for line in whole.splitlines()})
+            found.append(ids_so_far(output))
         fsync(descriptor)
 
     with output.open("ab") as opened:
