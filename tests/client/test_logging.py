@@ -1,4 +1,4 @@
-"""What is logged, and what never is. (The fixture `secret_canary` looks at every test's logs.)"""
+"""What is logged, and what never is (P21, P22). (The fixture `secret_canary` looks at every test's logs.)"""
 
 from __future__ import annotations
 

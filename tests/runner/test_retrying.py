@@ -1,4 +1,4 @@
-"""The runner's retry policy, one table and a few sentences."""
+"""The runner's retry policy, one table and a few sentences (P18, P19)."""
 
 from typing import Any, get_args
 

@@ -1,4 +1,4 @@
-"""The pure reader of responses: framing, bounds, and when a connection may be reused."""
+"""The pure reader of responses: framing, bounds (P15), and when a connection may be reused (P17)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lane's clocks: deadlines, silence and cancellation, each in virtual time."""
+"""The lane's clocks: deadlines, silence and cancellation, each in virtual time (P14)."""
 
 from __future__ import annotations
 
