@@ -1,8 +1,12 @@
-"""What an output must hold and a run must do, known without reading a file: plain dicts that say it."""
+"""What an output must hold and a run must do, said by plain dicts: the other side of `test_journal_machine`.
+
+The model reads no file and knows no byte. It is told what happens (a run begins, a record is written, power
+fails) and answers what must then be true.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -50,29 +54,33 @@ class Model:
         """Begin a run that is not refused; return the jobs to be sent, each with its attempts so far."""
         for job_id in self.results:
             self.attempts.pop(job_id, None)
-        done = set(self.results)
         if on_change == "rerun":
             for job_id in self.changed():
                 del self.results[job_id]
                 self.durable.discard(job_id)
-        else:
-            done -= set() if on_change == "skip" else self.changed()
         for job_id, made in list(self.failures.items()):
-            if job_id in self.input and self._again(job_id, made, retry_failed):
+            if job_id in self.input and self._leaves(job_id, made, retry_failed):
                 del self.failures[job_id]
                 self.attempts[job_id] = made.attempts
-        left = [each for each in self.input if each not in self.results and each not in self.failures]
-        return {each: self.attempts.get(each, 0) for each in left}
+        unanswered = self.input.keys() - self.results.keys() - self.failures.keys()
+        return {each: self.attempts.get(each, 0) for each in unanswered}
 
     def record(self, job_id: str, failed: FailureKind | None, attempts: int) -> None:
         """Note that a record is in its file."""
         made = Made(self.input[job_id], self.recipe, attempts, failed)
         (self.failures if failed else self.results)[job_id] = made
 
+    def survive(self, results: Iterable[str], failures: Iterable[str]) -> None:
+        """Note which records a power failure has left."""
+        self.results = {each: self.results[each] for each in results}
+        self.failures = {each: self.failures[each] for each in failures}
+
     def _fits(self, job_id: str, made: Made) -> bool:
+        """Whether a record is of its job's line and recipe as they are now."""
         return (made.text, made.recipe) == (self.input[job_id], self.recipe)
 
-    def _again(self, job_id: str, made: Made, retry: RetryFailed) -> bool:
+    def _leaves(self, job_id: str, made: Made, retry: RetryFailed) -> bool:
+        """Whether an error record leaves its file: out of date, or its job is tried again."""
         if job_id in self.results or not self._fits(job_id, made):
             return True
         return retry == "all" or (retry == "transient" and made.failed not in _LASTING)

@@ -1,6 +1,8 @@
-"""Journal and files against a model: jobs end, files break, inputs change, in any order.
+"""Journal and files against a model: jobs end, files break, inputs change, in any order (P1-P4, P7, P9).
 
-P1-P4, P7, P9. The bytes are those of the program; what must be in them is known to the model alone.
+Hypothesis walks through the rules below. Each rule does something with the program's own code on a simulated
+disk (`Story`), tells the `Model` what that was, and compares the two. The invariant compares the files after
+each step; the end of each walk is a run without bad luck, after which every job must have its record.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from tests.runner.story import ERRORS, OUT, RECIPE, Story, job_line
 
 KINDS: tuple[FailureKind, ...] = ("rejected", "timeout", "too_large", "server")
 PLACES = st.integers(0, 5)
+"""Which one of several: its number, modulo how many there are."""
 MISSING = st.sampled_from([0, 1, 2, 20, 150, 10_000])
 """Bytes of a record that a write does not bring to its file."""
 ON_CHANGE = st.sampled_from(["refuse", "rerun", "rerun", "skip"])
@@ -39,13 +42,24 @@ ENDS = st.sampled_from([None, None, None, *KINDS])
 class JournalMachine(RuleBasedStateMachine):
     """One output, its input and its runs; between two runs the input and the recipe may change."""
 
+    model: Model
+    """What must be."""
+    story: Story
+    """What is: the program's files on a simulated disk."""
+    output: OpenedOutput | None
+    """Open while a run goes on."""
+    unanswered: dict[str, tuple[InputLine, Recognised]]
+    """The jobs that this run has still to send, by id."""
+    texts: int
+    """How many different lines were made so far."""
+
     def __init__(self) -> None:
         super().__init__()
         self.model = Model()
         self.story = Story()
-        self.output: OpenedOutput | None = None
-        self.left: dict[str, tuple[InputLine, Recognised]] = {}
-        self.made = 0
+        self.output = None
+        self.unanswered = {}
+        self.texts = 0
 
     def is_open(self) -> bool:
         return self.output is not None
@@ -57,12 +71,14 @@ class JournalMachine(RuleBasedStateMachine):
 
     @initialize(count=st.integers(2, 6))
     def begin(self, count: int) -> None:
+        """Start with a few jobs."""
         for _ in range(count):
             self.submit()
 
     def submit(self) -> None:
-        self.made += 1
-        self.model.input[f"job-{self.made}"] = f"question {self.made}"
+        """Add a job to the input."""
+        self.texts += 1
+        self.model.input[f"job-{self.texts}"] = f"question {self.texts}"
 
     @precondition(is_closed)
     @rule(change=st.sampled_from(["new", "edited", "withdrawn", "moved", "recipe"]), place=PLACES)
@@ -72,8 +88,8 @@ class JournalMachine(RuleBasedStateMachine):
         job_id = list(lines)[place % len(lines)]
         match change:
             case "edited":
-                self.made += 1
-                lines[job_id] = f"another question {self.made}"
+                self.texts += 1
+                lines[job_id] = f"another question {self.texts}"
             case "withdrawn" if len(lines) > 1:
                 del lines[job_id]
             case "moved":
@@ -88,6 +104,7 @@ class JournalMachine(RuleBasedStateMachine):
     @precondition(is_closed)
     @rule(on_change=ON_CHANGE, retry=RETRY)
     def resume(self, on_change: OnChange, retry: RetryFailed) -> None:
+        """Begin a run. It refuses when it must, changing nothing; else it takes up what is left to do."""
         self.story.lines = [job_line(*each) for each in self.model.input.items()]
         self.story.recipe = {**RECIPE, "model": self.model.recipe}
         before = self.story.snapshot()
@@ -99,18 +116,19 @@ class JournalMachine(RuleBasedStateMachine):
             return
         self.output = self.story.open(on_change=on_change, retry_failed=retry)
         expected = self.model.begin(on_change, retry)
-        self.left = {str(found.id): (line, found) for line, found in self.jobs() if not found.skip}
-        assert {job_id: found.attempts for job_id, (_, found) in self.left.items()} == expected
+        self.unanswered = {str(found.id): (line, found) for line, found in self.lines() if not found.skip}
+        assert {job_id: found.attempts for job_id, (_, found) in self.unanswered.items()} == expected
 
-    @precondition(lambda self: self.is_open() and self.left)
+    @precondition(lambda self: self.is_open() and self.unanswered)
     @rule(places=st.lists(PLACES, min_size=1, max_size=4), failed=ENDS)
     def finish(self, places: list[int], failed: FailureKind | None) -> None:
-        for place in places[: len(self.left)]:
+        """Some jobs end, one write each."""
+        for place in places[: len(self.unanswered)]:
             job_id, record = self.answer(place, failed)
             self.append(record, failed)
             self.model.record(job_id, failed, self.attempts_of(record))
 
-    @precondition(lambda self: self.is_open() and self.left)
+    @precondition(lambda self: self.is_open() and self.unanswered)
     @rule(place=PLACES, failed=ENDS, missing=MISSING)
     def finish_on_a_full_disk(self, place: int, failed: FailureKind | None, missing: int) -> None:
         """A short write, then nothing more: the run ends, and the file is as it was."""
@@ -124,6 +142,7 @@ class JournalMachine(RuleBasedStateMachine):
     @precondition(is_open)
     @rule()
     def sync(self) -> None:
+        """What is written by now may not go in a power failure."""
         if self.output is not None:
             self.output.sync()
         self.model.durable = set(self.model.results)
@@ -134,7 +153,7 @@ class JournalMachine(RuleBasedStateMachine):
         """Between two writes; for the files an orderly end is no different."""
         self.end()
 
-    @precondition(lambda self: self.is_open() and self.left)
+    @precondition(lambda self: self.is_open() and self.unanswered)
     @rule(place=PLACES, failed=ENDS, missing=MISSING)
     def crash_in_a_write(self, place: int, failed: FailureKind | None, missing: int) -> None:
         """What came through counts if it is whole, be it without its line feed."""
@@ -155,14 +174,14 @@ class JournalMachine(RuleBasedStateMachine):
         survivors, failures = self.whole(OUT), self.whole(ERRORS)
         assert self.model.durable <= survivors.keys() <= self.model.results.keys()
         assert failures.keys() <= self.model.failures.keys()
-        self.model.results = {each: self.model.results[each] for each in survivors}
-        self.model.failures = {each: self.model.failures[each] for each in failures}
+        self.model.survive(survivors, failures)
         self.end()
 
     # -- what always holds
 
     @invariant()
     def every_record_is_there_once(self) -> None:
+        """Each file holds the records of the model, no other, and none twice (P1, P3)."""
         assert self.whole(OUT).keys() == self.model.results.keys()
         assert self.whole(ERRORS).keys() == self.model.failures.keys()
 
@@ -173,21 +192,22 @@ class JournalMachine(RuleBasedStateMachine):
         if self.model.refuses("rerun"):
             return
         self.resume("rerun", "all")
-        while self.left:
+        while self.unanswered:
             self.finish([0], None)
         assert not self.model.changed()
         assert self.model.input.keys() <= self.whole(OUT).keys()
 
     # -- helpers
 
-    def jobs(self) -> list[tuple[InputLine, Recognised]]:
+    def lines(self) -> list[tuple[InputLine, Recognised]]:
+        """All lines of the input, with what the program says of each."""
         assert self.output is not None
         return self.story.recognise_all(self.output)
 
     def answer(self, place: int, failed: FailureKind | None) -> tuple[str, bytes]:
         """Take a job that is left; return its record, which says what it was made from."""
-        job_id = list(self.left)[place % len(self.left)]
-        line, found = self.left.pop(job_id)
+        job_id = list(self.unanswered)[place % len(self.unanswered)]
+        line, found = self.unanswered.pop(job_id)
         note = self.story.note(line, found)
         if failed is None:
             return job_id, self.story.success(line, found, note)
@@ -201,8 +221,9 @@ class JournalMachine(RuleBasedStateMachine):
         return int(msgspec.json.decode(record)["headrace"]["attempts"])
 
     def end(self) -> None:
+        """The process is gone; the disk stays."""
         self.output = None
-        self.left = {}
+        self.unanswered = {}
         self.story.next_run()
 
     def whole(self, path: Path) -> Mapping[str, Any]:
