@@ -149,7 +149,7 @@ BUGS = (
         "files/storage.py",
         "lambda self: self.size > 0",
         "lambda self: False",
-        (_MACHINE,),
+        (_STORAGE,),
     ),
     Bug(
         "attempts are forgotten with their error record",

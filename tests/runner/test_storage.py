@@ -201,6 +201,17 @@ def test_nothing_is_written_after_half_a_line_that_could_not_be_cut() -> None:
     assert disk.content(PATH) == b"one\ntw"
 
 
+def test_a_sync_covers_what_an_earlier_run_has_left() -> None:
+    """P2: that run may have been killed before its own."""
+    disk = SimulatedDisk()
+    append_all(disk, PATH, b"one\n")
+    later = disk.restarted()
+
+    LineFile(later, PATH, size=4).sync()
+
+    assert later.after_power_failure(Random(5)).content(PATH) == b"one\n"
+
+
 def test_a_failed_sync_is_final() -> None:
     """P10: the kernel may have dropped the pages; a second sync would lie."""
     disk = SimulatedDisk(faults={1: io_error()})
