@@ -129,6 +129,15 @@ def test_later_lines_of_an_id_have_no_record() -> None:
     assert verdict_of(run).problems == ["line 4 of in.jsonl has no record"]
 
 
+def test_later_lines_of_an_id_have_an_error_record_if_they_came_through_a_pipe() -> None:
+    run = Story(lines=[job_line("a"), job_line("a", "again"), job_line("b")], piped=True)
+    run.send(run.open())
+    assert verdict_of(run) == Verdict(jobs=3, duplicates=0, results=2, failures=1, recipes=1)
+    run.lines = [run.lines[0], run.lines[2]]
+
+    assert verdict_of(run).problems == ["1 records of out.errors.jsonl are of no line of the input"]
+
+
 def test_only_so_many_problems_are_named() -> None:
     run = story(*range(50))
     run.open()

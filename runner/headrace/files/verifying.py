@@ -53,9 +53,11 @@ def verify_output(storage: Storage, paths: OutputPaths, inputs: Inputs, dialect:
     verification = Verification(scan.index)
     _check_file(storage, paths.results, verification, verdict, failed=False)
     _check_file(storage, paths.errors, verification, verdict, failed=True)
-    if verification.missing or scan.bad_lines:
-        _check_lines(inputs, dialect, scan, verification, verdict)
     verdict.results, verdict.failures = verification.results, verification.failures + verification.bad_lines
+    if verification.missing or verification.bad_lines or scan.bad_lines:
+        _check_lines(inputs, dialect, scan, verification, verdict)
+    if verification.bad_lines:
+        verdict.add(f"{verification.bad_lines:,} records of {paths.errors} are of no line of the input")
     verdict.recipes = len(verification.recipes)
     return verdict
 
@@ -112,7 +114,7 @@ def _check_file(
 def _check_lines(
     inputs: Inputs, dialect: Dialect, scan: InputScan, verification: Verification, verdict: Verdict
 ) -> None:
-    """Name the lines that have no record."""
+    """Name the lines that have no record. Of a pipe, later lines of an id have one, too."""
     identities = scan.identities()
     for lines in inputs.scan():
         for line in lines:
@@ -121,5 +123,9 @@ def _check_lines(
                 job_id, is_new = identities.name(require_job(line, dialect), line_digest)
             except BadLine:
                 line_digest = line.oversized.digest if line.oversized else line_digest
-            if is_new and not verification.has_record(job_id, line_digest):
+            has_record = verification.has_record(job_id if is_new else None, line_digest)
+            if is_new and not has_record:
                 verdict.add(f"{inputs.name_of(line)} has no record")
+            elif has_record and not is_new:
+                verdict.jobs += 1
+                verdict.duplicates -= 1

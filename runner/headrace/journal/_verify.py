@@ -17,17 +17,15 @@ class Verification:
 
     index: Index
     """All jobs of the input."""
-    bad_lines: int = 0
-    """Error records of lines that are no jobs."""
     recipes: Counter[str | None] = attrs.field(factory=Counter[str | None])
     """How many records each recipe has made; None: of another program."""
-    _bad_digests: Counter[str] = attrs.field(factory=Counter[str])
+    _bad_lines: Counter[str] = attrs.field(factory=Counter[str])
+    """By digest, error records without an id: of lines that are no jobs, or no new ones."""
 
     def take(self, record: Recorded, *, failed: bool) -> str | None:
         """Learn from a record, of the error file if ``failed``; return what is wrong with it, if anything."""
         if failed and record.id is None and record.digest is not None:
-            self.bad_lines += 1
-            self._bad_digests[record.digest] += 1
+            self._bad_lines[record.digest] += 1
             return None
         match, entry = relate(self.index, None, record)
         if entry is None:
@@ -60,9 +58,15 @@ class Verification:
         """Whether a line has its record; ``job_id`` None for a line that is no job. Ask once a line."""
         if job_id is not None and self._is_marked(job_id, digest):
             return True
-        found = self._bad_digests[digest] > 0
-        self._bad_digests[digest] -= 1
-        return found
+        if not self._bad_lines[digest]:
+            return False
+        self._bad_lines[digest] -= 1
+        return True
+
+    @property
+    def bad_lines(self) -> int:
+        """How many error records without an id no line has asked for."""
+        return self._bad_lines.total()
 
     def _is_marked(self, job_id: str, digest: str) -> bool:
         key, ordinal = index_key(job_id)
