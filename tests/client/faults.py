@@ -52,9 +52,7 @@ FAULTS: Final = (
         '{"x-stainless-retry-count": "0"}',
     ),
     Fault("hook not called", "_configuration.py", "            self.on_retry(event)", "            pass"),
-    Fault(
-        "one-shot content sent twice", "_configuration.py", "repeatable=not is_one_shot(options.content)", ""
-    ),
+    Fault("one-shot content sent twice", "_configuration.py", "not is_one_shot(options.content)", "True"),
     Fault(
         "no new connection asked for", "_flow.py", "new_connection=not verdict.counts", "new_connection=False"
     ),
