@@ -46,8 +46,7 @@ class AnthropicConfiguration(BaseClient):
         return {**super()._builtin_headers(), "anthropic-version": API_VERSION}
 
     def _validate_headers(self, headers: MergedHeaders) -> None:
-        sent = {name.lower() for name, value in headers.sent.items() if value}
-        if not CREDENTIAL_HEADERS & (sent | headers.omitted):
+        if not any(headers.values.get(name) or name in headers.omitted for name in CREDENTIAL_HEADERS):
             raise TypeError(
                 '"Could not resolve authentication method. Expected either api_key or auth_token to be set. '
                 'Or for one of the `X-Api-Key` or `Authorization` headers to be explicitly omitted"'

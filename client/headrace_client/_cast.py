@@ -30,17 +30,18 @@ def cast_response(response: httpx.Response, cast_to: Any, *, strict: bool) -> An
     `RuntimeError` for a type that no body can be of.
     """
     cast_to = unwrapped(cast_to)
-    if cast_to in (None, NoneType):
-        return None
-    if cast_to is bytes:
-        return response.content
-    if cast_to in _FROM_TEXT:
-        return _from_text(response, cast_to)
-    if _is_http_response(cast_to):
-        return _the_response_itself(response, cast_to)
-    _check_type(cast_to)
-    if not _is_json(response) and not _is_model(cast_to):
-        return _other_text(response, cast_to, strict, None)
+    if not _is_model(cast_to):
+        if cast_to in (None, NoneType):
+            return None
+        if cast_to is bytes:
+            return response.content
+        if cast_to in _FROM_TEXT:
+            return _from_text(response, cast_to)
+        if _is_http_response(cast_to):
+            return _the_response_itself(response, cast_to)
+        _check_type(cast_to)
+        if not _is_json(response):
+            return _other_text(response, cast_to, strict, None)
     try:
         value = decode(response.content)
     except msgspec.DecodeError as error:
@@ -62,8 +63,14 @@ def cast_value(value: Any, cast_to: Any, response: httpx.Response, *, strict: bo
     except msgspec.ValidationError as error:
         raise APIResponseValidationError(response, value) from error
     if isinstance(built, BaseModel):
-        return with_request_id(built, response.headers.get("request-id"))
+        return with_request_id(built, _request_id(response))
     return built
+
+
+def _request_id(response: httpx.Response) -> str | None:
+    """Return the id that the API gave the request; a `LazyResponse` knows it without its other headers."""
+    known: str | None = getattr(response, "request_id", None)
+    return known or response.headers.get("request-id")
 
 
 def _to_bool(text: str) -> bool:

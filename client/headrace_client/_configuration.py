@@ -10,6 +10,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Required, TypedDict
 
 from ._body import body_arguments, is_one_shot
@@ -30,7 +31,7 @@ from ._outgoing import Outgoing, http_request
 from ._platform import platform_headers
 from ._querystring import Querystring
 from ._redirect import same_origin
-from ._request import MergedHeaders, build_url, find_header, merge_headers, with_trailing_slash
+from ._request import MergedHeaders, build_url, merge_headers, with_trailing_slash
 from ._retry import RetryPolicy, checked_max_retries
 
 if TYPE_CHECKING:
@@ -99,11 +100,7 @@ class BaseClient:
     @property
     def timeout(self) -> TimeoutTypes:
         """The timeout of requests that bring none: seconds, an `httpx.Timeout`, or None for no limit."""
-        if isinstance(self._timeout, NotGiven):
-            from ._http_clients import DEFAULT_TIMEOUT  # imports httpx
-
-            return DEFAULT_TIMEOUT
-        return self._timeout
+        return _default_timeout() if isinstance(self._timeout, NotGiven) else self._timeout
 
     @timeout.setter
     def timeout(self, timeout: TimeoutTypes) -> None:
@@ -117,11 +114,7 @@ class BaseClient:
     @property
     def has_default_timeout(self) -> bool:
         """Tell whether the timeout is the default one, so that nobody has said how long to wait."""
-        if isinstance(self._timeout, NotGiven):
-            return True
-        from ._http_clients import DEFAULT_TIMEOUT  # imports httpx
-
-        return self.timeout == DEFAULT_TIMEOUT
+        return isinstance(self._timeout, NotGiven) or self._timeout == _default_timeout()
 
     @property
     def user_agent(self) -> str:
@@ -262,7 +255,7 @@ class BaseClient:
         headers = self._request_headers(options, url, taken)
         body = body_arguments(
             options,
-            find_header(headers.sent, "content-type"),
+            headers.values.get("content-type"),
             self.qs,
             asynchronous=self._asynchronous,
             again=taken > 0 or options.redirected or options.new_connection,
@@ -278,6 +271,13 @@ class BaseClient:
 
     def _assemble(self, http_client: Any, options: FinalRequestOptions, taken: int) -> httpx.Request:
         return http_request(http_client, self._outgoing(options, taken))
+
+
+@cache
+def _default_timeout() -> TimeoutTypes:
+    from ._http_clients import DEFAULT_TIMEOUT  # imports httpx
+
+    return DEFAULT_TIMEOUT
 
 
 def _read_timeout(timeout: Any) -> float | None:

@@ -101,7 +101,7 @@ def _new_reader(type_: Any) -> _Reader:
 
 def unwrapped(type_: Any) -> Any:
     """Return the type that `Annotated`, a type alias or a `NewType` stands for."""
-    while True:
+    while not isinstance(type_, type):
         origin = get_origin(type_)
         if origin is Annotated:
             type_ = get_args(type_)[0]
@@ -112,7 +112,8 @@ def unwrapped(type_: Any) -> Any:
         elif hasattr(type_, "__supertype__"):
             type_ = type_.__supertype__
         else:
-            return type_
+            break
+    return type_
 
 
 def _misfit(value: Any, strict: bool, expected: str) -> Any:

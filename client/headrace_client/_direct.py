@@ -94,9 +94,7 @@ class DirectRoute:
         if self.http_client.cookies:
             request = http_request(self.http_client, outgoing)
             return _target_of(request, request)
-        return _targets.get(
-            outgoing.kind(self.http_client), lambda: _target_of(http_request(self.http_client, outgoing))
-        )
+        return _targets.get(outgoing.kind, lambda: _target_of(http_request(self.http_client, outgoing)))
 
     async def attempt(
         self, outgoing: Outgoing, target: Target, taken: int

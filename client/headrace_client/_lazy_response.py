@@ -7,14 +7,17 @@ belongs to it take 80 us, this one 2.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import attrs
 import httpx
 
 from .transport import Headers
 from .transport._httpx_door import response_extensions
+
+_REQUEST_ID: Final = re.compile(rb"\r\nrequest-id:[ \t]*([^\r]*)", re.IGNORECASE)
 
 
 @attrs.frozen(kw_only=True)
@@ -44,6 +47,15 @@ class LazyResponse(httpx.Response):
         response.status_code = arrived.status
         response.__dict__["arrived"] = arrived
         return response
+
+    @property
+    def request_id(self) -> str | None:
+        """The field ``request-id``, for which the other fields need not be read."""
+        arrived: Arrived | None = self.__dict__.get("arrived")
+        if arrived is None:
+            return self.headers.get("request-id")
+        found = _REQUEST_ID.search(arrived.head)
+        return found[1].rstrip(b" \t").decode("latin-1") if found else None
 
     @property
     def content(self) -> bytes:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from types import NoneType
 from typing import Any, Literal, Self, TypeVar, cast
 
 import msgspec
 
 from ._construct import EXTRA, UNSET, construct
+
+_SCALARS = frozenset({str, int, float, bool, NoneType})
+"""The types of most values, which are JSON as they are."""
 
 ModelT = TypeVar("ModelT", bound="BaseModel")
 
@@ -39,12 +43,7 @@ class BaseModel(msgspec.Struct, kw_only=True, dict=True):
     @property
     def model_fields_set(self) -> set[str]:
         """The names of the fields that were given, declared or not."""
-        unset: frozenset[str] | None = self.__dict__.get(UNSET)
-        if unset is None:  # made by its constructor, which does not tell
-            given = {name for name in self.__struct_fields__ if not _is_default(self, name)}
-        else:
-            given = set(self.__struct_fields__) - unset
-        return given | self.model_extra.keys()
+        return (set(self.__struct_fields__) - _unset(self)) | self.model_extra.keys()
 
     def to_dict(
         self,
@@ -62,6 +61,8 @@ class BaseModel(msgspec.Struct, kw_only=True, dict=True):
         """
 
         def plain(value: Any) -> Any:
+            if type(value) in _SCALARS:
+                return value
             match value:
                 case BaseModel():
                     return fields(value)
@@ -74,9 +75,7 @@ class BaseModel(msgspec.Struct, kw_only=True, dict=True):
 
         def fields(model: BaseModel) -> dict[str, Any]:
             names = _api_names(type(model)) if use_api_names else {}
-            unset: frozenset[str] = frozenset()
-            if exclude_unset:
-                unset = frozenset(model.__struct_fields__) - model.model_fields_set
+            unset = _unset(model) if exclude_unset else frozenset()
             result: dict[str, Any] = {}
             for name in model.__struct_fields__:
                 value = getattr(model, name)
@@ -149,6 +148,14 @@ def _rebuilt(cls: type[ModelT], values: Mapping[str, Any], state: Mapping[str, A
 @lru_cache(maxsize=1024)
 def _api_names(cls: type[BaseModel]) -> dict[str, str]:
     return dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
+
+
+def _unset(model: BaseModel) -> frozenset[str]:
+    """Return the names of the declared fields that were not given."""
+    unset: frozenset[str] | None = model.__dict__.get(UNSET)
+    if unset is None:  # made by its constructor, which does not tell
+        return frozenset(name for name in model.__struct_fields__ if _is_default(model, name))
+    return unset
 
 
 def _is_default(model: BaseModel, name: str) -> bool:

@@ -19,18 +19,32 @@ _PATH_SAFE = "/%:@!$&'()*+,;=~"
 """What may stand in a path unencoded (RFC 3986 section 3.3); ``%`` because it is encoded already."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class MergedHeaders:
-    """What the layers of headers come to: those to be sent, and the (lower-case) names taken away."""
+    """What the layers of headers come to: those to be sent, and the (lower-case) names taken away.
+
+    Merged of the same layers they are the same object, as long as it is remembered: so they are compared
+    and hashed as objects, which takes no time.
+    """
 
     sent: Mapping[str, str]
     omitted: frozenset[str]
+    values: Mapping[str, str] = attrs.field(init=False)
+    """What is sent, by lower-case name."""
+
+    @values.default
+    def _by_lower_case_name(self) -> Mapping[str, str]:
+        return {name.lower(): value for name, value in self.sent.items()}
 
     def without(self, name: str) -> MergedHeaders:
         """Return the headers but this one; ``name`` in lower case."""
-        return attrs.evolve(
-            self, sent={key: value for key, value in self.sent.items() if key.lower() != name}
-        )
+        return _without(self, name)
+
+
+@lru_cache(maxsize=256)
+def _without(headers: MergedHeaders, name: str) -> MergedHeaders:
+    kept = {key: value for key, value in headers.sent.items() if key.lower() != name}
+    return MergedHeaders(kept, headers.omitted)
 
 
 def merge_headers(*layers: Headers) -> MergedHeaders:
