@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from contextlib import AbstractAsyncContextManager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, get_origin
 
 from anyio import Path, sleep
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ._direct import DirectRoute
     from ._lane import Lane
     from ._pagination import AsyncPaginator, BaseAsyncPage
+    from ._response import AsyncAPIResponse
     from .transport import ConnectionPool
 
 T = TypeVar("T")
@@ -122,11 +124,7 @@ class AsyncAPIClient(BaseClient):
             options = options.replace(files=with_contents(pairs, contents))
         flow = self._flow(options, self._client)
         success = await self._run(flow, stream=stream or options.raw_response == "stream")
-        from ._response import AsyncAPIResponse  # imports the types of answers
-
-        answer: AsyncAPIResponse[T] = AsyncAPIResponse(
-            **self._view(success, cast_to, options, stream, stream_cls)
-        )
+        answer = _views()(**self._view(success, cast_to, options, stream, stream_cls))
         return cast("T", answer) if options.raw_response else await answer.parse()
 
     async def _run(self, flow: Flow, *, stream: bool) -> Success:
@@ -234,6 +232,13 @@ class AsyncAPIClient(BaseClient):
         pages: Any = get_origin(page) or page
         options = final_options(method, path, call)
         return AsyncPaginator(client=self, options=options, page_cls=pages, model=model)
+
+
+@cache
+def _views() -> type[AsyncAPIResponse[Any]]:
+    from ._response import AsyncAPIResponse  # imports the types of answers
+
+    return AsyncAPIResponse
 
 
 _HOOKS = {name: vars(AsyncAPIClient)[name] for name in ("_prepare_request", "_build_request")}

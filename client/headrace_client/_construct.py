@@ -19,7 +19,7 @@ import types
 import typing
 from collections.abc import Collection, Iterable, Mapping, MutableMapping, MutableSequence, Sequence
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 import msgspec
@@ -241,21 +241,19 @@ class _DictReader:
     def read(self, value: Any, *, strict: bool) -> Any:
         if not isinstance(value, Mapping):
             return _misfit(value, strict, "object")
-        return {key: _read_at(key, self.value, item, strict) for key, item in cast("_Json", value).items()}
+        items: dict[str, Any] = {}
+        for key, item in cast("_Json", value).items():
+            try:
+                items[key] = self.value.read(item, strict=strict)
+            except MismatchError as error:
+                raise error.inside(f".{key}") from None
+        return items
 
 
 _Json = Mapping[str, Any]
 
 
-def _read_at(key: str, reader: _Reader, value: Any, strict: bool) -> Any:
-    try:
-        return reader.read(value, strict=strict)
-    except MismatchError as error:
-        raise error.inside(f".{key}") from None
-
-
-@attrs.frozen
-class _Field:
+class _Field(NamedTuple):
     name: str
     key: str
     reader: _Reader
@@ -286,25 +284,27 @@ class _StructReader:
             return _misfit(value, strict, "object")
         given = cast("_Json", value)
         known: dict[str, Any] = {}
-        unset: set[str] = set()
-        for field in self.fields:
-            if field.key in given:
-                known[field.name] = _read_at(field.key, field.reader, given[field.key], strict)
+        unset: list[str] = []
+        for name, key, reader, required in self.fields:
+            if key in given:
+                try:
+                    known[name] = reader.read(given[key], strict=strict)
+                except MismatchError as error:
+                    raise error.inside(f".{key}") from None
                 continue
-            unset.add(field.name)
-            if field.required:
+            unset.append(name)
+            if required:
                 if strict:
-                    raise MismatchError(f"Object missing required field `{field.key}`")
-                known[field.name] = None
+                    raise MismatchError(f"Object missing required field `{key}`")
+                known[name] = None
         if len(unset) + len(given) == len(self.fields):
             return self._made(known, unset, {})
         return self._made(known, unset, {key: item for key, item in given.items() if key not in self.keys})
 
-    def _made(self, known: dict[str, Any], unset: set[str], extra: dict[str, Any]) -> msgspec.Struct:
+    def _made(self, known: dict[str, Any], unset: list[str], extra: dict[str, Any]) -> msgspec.Struct:
         model = self.cls(**known)
         if self.cls.__struct_config__.dict:
-            vars(model)[UNSET] = frozenset(unset)
-            vars(model)[EXTRA] = extra
+            vars(model).update({UNSET: frozenset(unset), EXTRA: extra})
         return model
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from types import NoneType
 from typing import Any, Literal, Self, TypeVar, cast
 
+import attrs
 import msgspec
 
 from ._construct import EXTRA, UNSET, construct
@@ -59,37 +60,14 @@ class BaseModel(msgspec.Struct, kw_only=True, dict=True):
         ``mode="json"`` also turns dates and the like to what JSON has. ``use_api_names``: the names of
         the wire, where a field has another one in Python. By default what was not given is left out.
         """
-
-        def plain(value: Any) -> Any:
-            if type(value) in _SCALARS:
-                return value
-            match value:
-                case BaseModel():
-                    return fields(value)
-                case list():
-                    return [plain(item) for item in cast("list[Any]", value)]
-                case dict():
-                    return {key: plain(item) for key, item in cast("dict[Any, Any]", value).items()}
-                case _:
-                    return msgspec.to_builtins(value) if mode == "json" else value
-
-        def fields(model: BaseModel) -> dict[str, Any]:
-            names = _api_names(type(model)) if use_api_names else {}
-            unset = _unset(model) if exclude_unset else frozenset()
-            result: dict[str, Any] = {}
-            for name in model.__struct_fields__:
-                value = getattr(model, name)
-                left_out = (
-                    name in unset
-                    or (exclude_none and value is None)
-                    or (exclude_defaults and _is_default(model, name))
-                )
-                if not left_out:
-                    result[names.get(name, name)] = plain(value)
-            extra = model.model_extra.items()
-            return result | {key: item for key, item in extra if not (exclude_none and item is None)}
-
-        return fields(self)
+        form = _Form(
+            json=mode == "json",
+            api_names=use_api_names,
+            unset=not exclude_unset,
+            defaults=not exclude_defaults,
+            none=not exclude_none,
+        )
+        return form.fields(self)
 
     def to_json(
         self,
@@ -145,9 +123,42 @@ def _rebuilt(cls: type[ModelT], values: Mapping[str, Any], state: Mapping[str, A
     return model
 
 
-@lru_cache(maxsize=1024)
-def _api_names(cls: type[BaseModel]) -> dict[str, str]:
-    return dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
+@attrs.frozen(kw_only=True)
+class _Form:
+    """How models become builtins: with which names, and which of their fields."""
+
+    json: bool
+    api_names: bool
+    unset: bool
+    defaults: bool
+    none: bool
+
+    def fields(self, model: BaseModel) -> dict[str, Any]:
+        """Return the fields of a model, and of those inside it."""
+        cls = type(model)
+        left_out = frozenset[str]() if self.unset else _unset(model)
+        result: dict[str, Any] = {}
+        for name, api_name in zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True):
+            value = getattr(model, name)
+            if name in left_out or (value is None and not self.none):
+                continue
+            if self.defaults or not _is_default(model, name):
+                result[api_name if self.api_names else name] = self._plain(value)
+        extra = model.model_extra.items()
+        return result | {key: item for key, item in extra if self.none or item is not None}
+
+    def _plain(self, value: Any) -> Any:
+        if type(value) in _SCALARS:  # most are, and `match` takes five times as long
+            return value
+        match value:
+            case BaseModel():
+                return self.fields(value)
+            case list():
+                return [self._plain(item) for item in cast("list[Any]", value)]
+            case dict():
+                return {key: self._plain(item) for key, item in cast("dict[Any, Any]", value).items()}
+            case _:
+                return msgspec.to_builtins(value) if self.json else value
 
 
 def _unset(model: BaseModel) -> frozenset[str]:

@@ -29,12 +29,13 @@ class MergedHeaders:
 
     sent: Mapping[str, str]
     omitted: frozenset[str]
-    values: Mapping[str, str] = attrs.field(init=False)
+    values: Mapping[str, str]
     """What is sent, by lower-case name."""
 
-    @values.default
-    def _by_lower_case_name(self) -> Mapping[str, str]:
-        return {name.lower(): value for name, value in self.sent.items()}
+    @classmethod
+    def of(cls, sent: Mapping[str, str], omitted: frozenset[str]) -> MergedHeaders:
+        """Return them."""
+        return cls(sent, omitted, {name.lower(): value for name, value in sent.items()})
 
     def without(self, name: str) -> MergedHeaders:
         """Return the headers but this one; ``name`` in lower case."""
@@ -44,7 +45,7 @@ class MergedHeaders:
 @lru_cache(maxsize=256)
 def _without(headers: MergedHeaders, name: str) -> MergedHeaders:
     kept = {key: value for key, value in headers.sent.items() if key.lower() != name}
-    return MergedHeaders(kept, headers.omitted)
+    return MergedHeaders.of(kept, headers.omitted)
 
 
 def merge_headers(*layers: Headers) -> MergedHeaders:
@@ -60,7 +61,7 @@ def _merged(layers: tuple[tuple[tuple[str, str | Omit | NotGiven], ...], ...]) -
         for name, value in layer:
             if not isinstance(value, NotGiven):
                 merged[name.lower()] = (name, value)
-    return MergedHeaders(
+    return MergedHeaders.of(
         sent={name: value for name, value in merged.values() if not isinstance(value, Omit)},
         omitted=frozenset(lower for lower, (_, value) in merged.items() if isinstance(value, Omit)),
     )

@@ -9,7 +9,7 @@ from headrace_client._options import (
     Headers,
     NotGiven,
     TimeoutTypes,
-    given,
+    is_given,
     make_request_options,
     not_given,
 )
@@ -82,12 +82,12 @@ class AsyncAPIResource:
 
 def call_with_body(params: Mapping[str, Any]) -> Call:
     """Return the arguments of a verb for an endpoint whose own parameters are the JSON body."""
-    body = given({name: value for name, value in params.items() if name not in EXTRAS})
-    extras = {name: value for name, value in params.items() if name in EXTRAS}
+    body = {name: value for name, value in params.items() if name not in EXTRAS and is_given(value)}
+    extras = {name: params[name] for name in EXTRAS if name in params}
     return Call(body=body, options=make_request_options(**extras))
 
 
 def check_names(method: str, params: Mapping[str, Any], known: frozenset[str]) -> None:
     """Raise `TypeError` for a parameter that the endpoint does not have."""
-    if unknown := params.keys() - known - EXTRAS:
+    if unknown := params.keys() - known:
         raise TypeError(f"{method}() got an unexpected keyword argument {min(unknown)!r}")
