@@ -14,7 +14,7 @@ from headrace.actors._messages import Pending, Stop
 from headrace.actors.dispatcher import Rules
 from headrace.actors.worker import Exchange
 from headrace.dialects import RequestOptions, make_dialect
-from headrace.job import Job, JobRequest
+from headrace.job import Job
 from headrace.pacing import Pacing
 from headrace.retrying import RunRetryPolicy
 from headrace.simulator import (
@@ -64,7 +64,7 @@ async def _play(scenario: Scenario) -> Report:
         outcome = await supervise(
             Setup(
                 source=_Numbers(scenario.jobs),
-                item_of=lambda number, now: _pending(scenario.request(number), now),
+                item_of=lambda number, now: _pending(number, scenario, now),
                 exchange=Exchange(
                     client=client,
                     dialect=dialect,
@@ -113,8 +113,8 @@ class _Pieces:
         raise StopAsyncIteration
 
 
-def _pending(request: JobRequest, now: float) -> Pending:
-    job = Job(id=request.id or "", line=1, source=None, digest="", request=request)
+def _pending(number: int, scenario: Scenario, now: float) -> Pending:
+    job = Job(id=f"job-{number}", line=1, source=None, digest="", request=scenario.request(number))
     return Pending(job=job, read_at=now)
 
 

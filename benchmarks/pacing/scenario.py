@@ -54,7 +54,6 @@ class Scenario:
         if self.system is not None:
             body["system"] = self.system
         return JobRequest(
-            id=f"job-{number}",
             path=PATHS[self.dialect],
             body=msgspec.json.encode(body),
             model=model,

@@ -30,8 +30,6 @@ FailureKind = Literal[
 class JobRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a dialect reads from one line: a request that is ready to be sent."""
 
-    id: str | None
-    """The line's own id; None where the dialect or the line has none."""
     path: str
     body: bytes
     """The JSON body, as it goes to the server."""

@@ -106,9 +106,9 @@ class RetryQuota:
         self._level -= 1
         return 0.0 if self._level >= 0 else min(self.longest, -self._level / self.trickle)
 
-    def succeeded(self) -> None:
-        """Note a result: it pays for one retry."""
-        self._level = min(self.capacity, self._level + 1)
+    def succeeded(self, count: int) -> None:
+        """Note ``count`` results: each pays for one retry."""
+        self._level = min(self.capacity, self._level + count)
 
 
 def _ends_the_run(failure: Failure) -> bool:

@@ -14,7 +14,7 @@ from tests.runner.program import ERRORS, OUTPUT
 
 def request(size: int, max_tokens: int | None) -> JobRequest:
     body = b"x" * size
-    return JobRequest(id=None, path="/", body=body, model="m", max_tokens=max_tokens, stream=False)
+    return JobRequest(path="/", body=body, model="m", max_tokens=max_tokens, stream=False)
 
 
 def test_an_attempt_costs_at_most_its_input_and_all_the_output_that_it_allows() -> None:

@@ -189,7 +189,8 @@ class ResponseReader:
             if self.received > self._limits.head:
                 raise ResponseTooLarge(f"the response's head passed {self._limits.head} bytes")
             return
-        arrived = self._head_parts[0] if len(self._head_parts) == 1 else b"".join(self._head_parts)
+        parts, self._head_parts = self._head_parts, []
+        arrived = parts[0] if len(parts) == 1 else b"".join(parts)
         start, end = 0, 0
         for _ in range(self._heads):
             start, end = end, arrived.find(_HEAD_END, end) + len(_HEAD_END)
@@ -197,7 +198,6 @@ class ResponseReader:
                 raise ProtocolViolation("the response does not begin with HTTP/1.1 or HTTP/1.0")
         if end > self._limits.head:
             raise ResponseTooLarge(f"the response's head passed {self._limits.head} bytes")
-        self._head_parts = []
         self.head = arrived[start:end]
         self._read_framing(self.head.lower(), end)
         if self._expected is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import attrs
@@ -28,7 +29,7 @@ class Origin:
         if not parts.hostname:
             raise ValueError(f"the URL {_without_userinfo(url)!r} names no host")
         port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
-        return cls(parts.scheme, _ascii_host(parts.hostname), port)
+        return _interned(parts.scheme, _ascii_host(parts.hostname), port)
 
     @property
     def authority(self) -> str:
@@ -38,6 +39,12 @@ class Origin:
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
+
+
+@lru_cache(maxsize=256)
+def _interned(scheme: str, host: str, port: int) -> Origin:
+    """Return one object for equal origins: a pool then finds its connections without comparing fields."""
+    return Origin(scheme, host, port)
 
 
 def _ascii_host(host: str) -> str:

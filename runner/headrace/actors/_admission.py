@@ -6,13 +6,14 @@ The dispatcher's half that knows the rules; it neither waits nor sends.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import attrs
 
 from headrace.breaker import Breaker
-from headrace.job import Usage
+from headrace.job import JobRequest, Usage
 from headrace.money import Budget
-from headrace.pacing import Binding, Pacing
+from headrace.pacing import Pacing
 from headrace.retrying import MAY_PASS
 
 from ._binding import BindingWatch
@@ -39,18 +40,19 @@ class Admission:
 
     def next(self, now: float) -> Pending | None:
         """Take the job to be sent now; None: nothing before `ready_at`."""
-        chosen = self._choose(now)
-        if chosen is None:
-            return None
-        pending = self.waiting.take(chosen)
-        request = pending.job.request
-        if not pending.job.is_withdrawn:
-            self.outstanding += 1
-            self.pacing.pool(chosen, now).admitted(request, now)
-            self.breaker.admitted(now)
-            if self.budget is not None:
-                self.budget.admitted(request)
-        return pending
+        while (model := self._choose(now)) is not None:
+            pending = self.waiting.take(model)
+            if not pending.job.is_withdrawn:
+                self._admitted(model, pending.job.request, now)
+                return pending
+        return None
+
+    def _admitted(self, model: str, request: JobRequest, now: float) -> None:
+        self.outstanding += 1
+        self.pacing.pools[model].admitted(request, now)
+        self.breaker.admitted(now)
+        if self.budget is not None:
+            self.budget.admitted(request)
 
     def settle(self) -> None:
         """Note that all was admitted that may be sent now."""
@@ -63,14 +65,12 @@ class Admission:
         if not self.waiting.ready:
             self.watch.binds = "server" if self.waiting.delayed else "source"
             return None
-        gates: tuple[tuple[float, Binding], ...] = (
-            (self.pacing.slot_at(self.outstanding, now), "concurrency"),
-            (self.breaker.ready_at(now), "server"),
-        )
-        for at, binding in gates:
-            if at > now:
-                self.ready_at, self.watch.binds = at, binding
-                return None
+        if (at := self.pacing.slot_at(self.outstanding, now)) > now:
+            self.ready_at, self.watch.binds = at, "concurrency"
+            return None
+        if (at := self.breaker.ready_at(now)) > now:
+            self.ready_at, self.watch.binds = at, "server"
+            return None
         for model, pending in self.waiting.first():
             if not self._can_pay(pending):
                 continue
@@ -90,22 +90,23 @@ class Admission:
             self.unaffordable = self.budget.refusal(pending.job.request)
         return False
 
-    def answered(self, finished: Finished, now: float) -> None:
-        """Note a result."""
+    def answered(self, results: Sequence[Finished], now: float) -> None:
+        """Note results."""
         self.breaker.answered()
-        request, usage = finished.request, finished.usage or _NO_USAGE
-        if request is None:
-            return
-        if self.budget is not None:
-            self.budget.answered(request, usage)
-        self.pacing.answered(
-            request,
-            usage,
-            finished.limits,
-            started_at=finished.started_at,
-            latency=finished.latency or 0.0,
-            now=now,
-        )
+        for finished in results:
+            request, usage = finished.request, finished.usage or _NO_USAGE
+            if request is None:
+                continue
+            if self.budget is not None:
+                self.budget.answered(request, usage)
+            self.pacing.answered(
+                request,
+                usage,
+                finished.limits,
+                started_at=finished.started_at,
+                latency=finished.latency or 0.0,
+                now=now,
+            )
 
     def failed(self, message: Failed, now: float, dice: float) -> None:
         """Note a failed attempt, whose job is no longer outstanding. ``dice``: in [0, 1)."""

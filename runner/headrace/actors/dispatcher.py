@@ -146,8 +146,7 @@ class _Dispatcher:
         admission.watch.woke(now)
         admission.waiting.release(now)
         while not self.reasons and (pending := admission.next(now)) is not None:
-            if not pending.job.is_withdrawn:
-                self._send(pending)
+            self._send(pending)
         admission.settle()
         if admission.unaffordable is not None and not self.reasons:
             self.stop(StopReason(ExitCode.STOPPED, admission.unaffordable), now)
@@ -240,15 +239,12 @@ class _Dispatcher:
 
     def _written(self, batch: list[Finished], now: float) -> None:
         self.admission.outstanding -= len(batch)
-        for finished in batch:
-            if finished.failure is None:
-                self._succeeded(finished, now)
-
-    def _succeeded(self, finished: Finished, now: float) -> None:
-        self.refused_since = None
-        self.rules.stop.succeeded(1)
-        self.rules.quota.succeeded()
-        self.admission.answered(finished, now)
+        results = [finished for finished in batch if finished.failure is None]
+        if results:
+            self.refused_since = None
+            self.rules.stop.succeeded(len(results))
+            self.rules.quota.succeeded(len(results))
+            self.admission.answered(results, now)
 
     def _interrupted(self, pending: Pending, *, sent: bool) -> None:
         self.admission.outstanding -= 1

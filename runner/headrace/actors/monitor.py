@@ -110,8 +110,10 @@ class Tally:
             return
         self.results += 1
         self.attempts += 1
-        self.truncated += finished.stop_reason in TRUNCATED
-        self.refusals += finished.stop_reason in REFUSED
+        if finished.stop_reason in TRUNCATED:
+            self.truncated += 1
+        elif finished.stop_reason in REFUSED:
+            self.refusals += 1
         if finished.latency is not None:
             self.latency.add(finished.latency)
         if finished.ttft is not None:

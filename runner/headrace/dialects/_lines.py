@@ -87,13 +87,15 @@ def quoted(text: str) -> str:
 
 def check_id(value: object, name: str) -> str:
     """Return an id of 1 to 256 characters without control characters; integers become decimal text."""
+    if type(value) is str and value.isprintable() and 0 < len(value) <= MAX_ID_LENGTH:
+        return value  # nearly always
     if type(value) is int:
         value = str(value)
     if type(value) is not str:
         raise BadLine(f"{name} must be a string")
     if not 0 < len(value) <= MAX_ID_LENGTH:
         raise BadLine(f"{name} must have 1 to {MAX_ID_LENGTH} characters, not {len(value)}")
-    if not value.isprintable() and any(unicodedata.category(char) in _CONTROL for char in value):
+    if any(unicodedata.category(char) in _CONTROL for char in value):
         raise BadLine(f"{name} holds control characters: {quoted(value)}")
     return value
 

@@ -78,7 +78,6 @@ def read_request(
     raw: bytes,
     body_keys: Mapping[str, object],
     *,
-    own_id: str | None,
     kept: bytes | None,
 ) -> JobRequest:
     """Return the request of a Messages body, ``params`` decoded and ``raw`` as it came. Raises `BadLine`.
@@ -87,7 +86,6 @@ def read_request(
     """
     fields = {**params, **body_keys} if body_keys else params
     return JobRequest(
-        id=own_id,
         path=MESSAGES_PATH,
         body=msgspec.json.encode(fields) if body_keys else raw,
         model=required_model(fields),

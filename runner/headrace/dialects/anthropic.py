@@ -13,7 +13,6 @@ from headrace.job import JobRequest
 from ._dialect import LineFormat
 from ._lines import (
     check_fields,
-    check_id,
     decode_object,
     identify_custom_id,
     keep_fields,
@@ -28,7 +27,6 @@ from ._records import DECODE_ERRORS
 
 class _Line(msgspec.Struct, gc=False):
     params: msgspec.Raw
-    custom_id: str | None = None
 
 
 _DECODE_LINE: Final = msgspec.json.Decoder(_Line).decode
@@ -60,6 +58,5 @@ def read(line: bytes, options: RequestOptions, body_keys: Mapping[str, object]) 
         required_object(fields, "params"),
         bytes(job.params),
         body_keys,
-        own_id=None if job.custom_id is None else check_id(job.custom_id, "custom_id"),
         kept=keep_fields(fields, options.keep),
     )

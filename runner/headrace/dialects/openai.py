@@ -16,7 +16,6 @@ from headrace.job import JobRequest
 from ._dialect import LineFormat
 from ._lines import (
     check_fields,
-    check_id,
     decode_object,
     identify_custom_id,
     keep_fields,
@@ -75,7 +74,6 @@ def read(line: bytes, options: RequestOptions, body_keys: Mapping[str, object]) 
     changes = _changes(body, path, options, body_keys)
     changed = {**body, **changes} if changes else body
     return JobRequest(
-        id=None if job.custom_id is None else check_id(job.custom_id, "custom_id"),
         path=path,
         body=msgspec.json.encode(changed) if changes else bytes(job.body),
         model=required_model(changed),

@@ -9,7 +9,7 @@ from typing import Final
 from headrace.job import JobRequest
 
 from ._dialect import LineFormat
-from ._lines import check_fields, decode_object, field_id, identify_by, keep_fields, require_unique
+from ._lines import check_fields, decode_object, identify_by, keep_fields, require_unique
 from ._messages_api import read_request
 from ._options import RequestOptions, id_fields, overrides, recipe, refuse_unused
 
@@ -39,6 +39,5 @@ def read(line: bytes, options: RequestOptions, body_keys: Mapping[str, object]) 
         fields,
         line,
         body_keys,
-        own_id=None if options.id_field is None else field_id(fields, options.id_field),
         kept=keep_fields(fields, options.keep),
     )

@@ -13,7 +13,7 @@ from headrace.job import JobRequest
 from headrace.template import Template, compile_template
 
 from ._dialect import LineFormat
-from ._lines import check_fields, decode_object, field_id, identify_by, keep_fields, require_all_unique
+from ._lines import check_fields, decode_object, identify_by, keep_fields, require_all_unique
 from ._messages_api import read_request
 from ._options import RequestOptions, id_fields, overrides, recipe
 
@@ -86,6 +86,5 @@ def _read(line: bytes, options: RequestOptions, prompting: _Prompting) -> JobReq
         body,
         msgspec.json.encode(body),
         {},
-        own_id=None if options.id_field is None else field_id(row, options.id_field),
         kept=keep_fields(row, options.keep),
     )

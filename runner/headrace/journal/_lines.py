@@ -97,19 +97,18 @@ class LineSplitter:
     def _lines(self, texts: list[bytes]) -> list[InputLine]:
         # Per line of the input; benchmarked by the scan of a million lines.
         found: list[InputLine] = []
-        number = self._number
-        for text in texts:
-            number += 1
-            if number == 1:
-                text = text.removeprefix(_BOM)
+        source, max_line, first = self.source, self.max_line, self._number + 1
+        if texts and first == 1:
+            texts[0] = texts[0].removeprefix(_BOM)
+        for number, text in enumerate(texts, first):
             if text.endswith(b"\r"):
                 text = text[:-1]
-            if len(text) > self.max_line:
+            if len(text) > max_line:
                 size, digest = len(text), blake2b(text, digest_size=8).hexdigest()
-                found.append(InputLine(number, self.source, b"", Oversized(size=size, digest=digest)))
+                found.append(InputLine(number, source, b"", Oversized(size=size, digest=digest)))
             elif text and not text.isspace():
-                found.append(InputLine(number, self.source, text))
-        self._number = number
+                found.append(InputLine(number, source, text))
+        self._number += len(texts)
         return found
 
     def _start_long(self, head: bytes) -> None:

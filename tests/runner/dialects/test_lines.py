@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from headrace._exceptions import BadLine, RunRefused
+from headrace.files.inputs import InputLine
+from headrace.files.scanning import require_job
 from headrace.job import JobRequest
 
 from .samples import dialect, line
@@ -25,7 +27,6 @@ def test_an_anthropic_body_goes_through_byte_for_byte() -> None:
     )
 
     assert request == JobRequest(
-        id="a-1",
         path="/v1/messages",
         body=body.replace(b"1.60e1", b"16"),
         model="m",
@@ -39,9 +40,7 @@ def test_a_raw_line_is_its_body() -> None:
 
     request = dialect("raw", id_field="metadata.user_id").read(text)
 
-    assert request == JobRequest(
-        id="u-1", path="/v1/messages", body=text, model="m", max_tokens=16, stream=True
-    )
+    assert request == JobRequest(path="/v1/messages", body=text, model="m", max_tokens=16, stream=True)
 
 
 def test_an_openai_body_goes_through_byte_for_byte_to_its_path() -> None:
@@ -50,7 +49,6 @@ def test_an_openai_body_goes_through_byte_for_byte_to_its_path() -> None:
     request = dialect("openai").read(text)
 
     assert request == JobRequest(
-        id="a-1",
         path="/v1/embeddings",
         body=b'{ "model":"m","input":"x" }',
         model="m",
@@ -64,7 +62,7 @@ def test_a_row_fills_prompt_and_system() -> None:
 
     request = rows.read(line({"q": 'a "b"\n', "topic": {"name": "sums"}, "n": 12}))
 
-    assert request.id == "12"
+    assert rows.identify(line({"n": 12})) == "12"
     assert (request.path, request.model, request.max_tokens, request.stream) == (
         "/v1/messages",
         "m",
@@ -245,7 +243,7 @@ def test_identify_raises_nothing_else(name: str, text: bytes) -> None:
 )
 def test_a_line_that_is_no_request_says_why(name: str, text: bytes, reason: str) -> None:
     with pytest.raises(BadLine) as caught:
-        dialect(name).read(text)
+        require_job(InputLine(1, None, text), dialect(name), whole=True)
 
     assert reason in str(caught.value)
     assert str(caught.value).isprintable()
@@ -291,19 +289,16 @@ def test_any_plain_path_is_taken(url: str) -> None:
 )
 def test_id_field_takes_strings_and_integers(value: object, expected: str) -> None:
     rows = dialect("rows", id_field="meta.key")
-    text = line({"q": "x", "meta": {"key": value}})
 
-    assert (rows.identify(text), rows.read(text).id) == (expected, expected)
+    assert rows.identify(line({"q": "x", "meta": {"key": value}})) == expected
 
 
 @pytest.mark.parametrize("value", [None, True, 1.5, [], {}, "", "x" * 257, "\x7f", 10**300])
 def test_id_field_takes_nothing_else(value: object) -> None:
     rows = dialect("rows", id_field="key")
-    text = line({"q": "x", "key": value})
 
-    for read in (rows.identify, rows.read):
-        with pytest.raises(BadLine, match="'key'"):
-            read(text)
+    with pytest.raises(BadLine, match="'key'"):
+        rows.identify(line({"q": "x", "key": value}))
 
 
 def test_an_absent_id_field_is_a_bad_line() -> None:

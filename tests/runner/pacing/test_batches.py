@@ -7,7 +7,7 @@ from headrace.pacing._estimates import Estimates
 from headrace.pacing._pool import Pool
 from headrace.pacing._values import StatedLimits
 
-REQUEST = JobRequest(id="a", path="/v1/messages", body=b"{}", model="m", max_tokens=8, stream=False)
+REQUEST = JobRequest(path="/v1/messages", body=b"{}", model="m", max_tokens=8, stream=False)
 STEP = 0.01
 
 
