@@ -39,6 +39,8 @@ from headrace_client import AsyncAPIClient
 from headrace_client._version import __version__
 from headrace_client.transport import ConnectionPool
 
+_MOST_FOUND = 16_320
+"""What ``--concurrency auto`` goes up to, where the system allows as many connections."""
 Display = Callable[[int | None], AbstractContextManager[Callable[[Snapshot], None]]]
 """Opens a live view, given the number of jobs to send (None: unknown)."""
 
@@ -56,6 +58,7 @@ async def run_file(
     Raises `RunRefused` or `StorageFailed` before anything is sent; afterwards everything that goes wrong is
     in the summary. ``stops``: wishes to end early; ``notify``: takes lines for the user.
     """
+    _refuse_crowd(options, world)
     prepared = await prepare(options, world.open_inputs(options))
     if options.ordered and not prepared.inputs.rereadable:
         raise RunRefused("--ordered reads the input once more at the end: give it regular files")
@@ -110,6 +113,15 @@ async def run_file(
         opened.save_pacing(rules.pacing.levels(trio.current_time(), world.wall_clock()))
     prepared.inputs.close()
     return _summary(outcome.snapshot, reasons, opened, intake, scan, paths, notices)
+
+
+def _refuse_crowd(options: RunOptions, world: World) -> None:
+    asked = options.concurrency
+    if asked != "auto" and asked > world.most_connections and not options.simulate:
+        raise RunRefused(
+            f"--concurrency {asked:,} needs as many connections, and the system allows"
+            f" {world.most_connections:,}: lower it, or raise what 'ulimit -n' shows"
+        )
 
 
 def scan_input(options: RunOptions, prepared: Prepared) -> InputScan | None:
@@ -198,7 +210,7 @@ def rules_of(options: RunOptions, to_send: int | None, world: World, dialect: Di
 def _pacing(options: RunOptions, world: World, dialect: Dialect) -> Pacing:
     asked = options.concurrency
     return Pacing(
-        concurrency=Concurrency.found(world.most_connections)
+        concurrency=Concurrency.found(min(world.most_connections, _MOST_FOUND))
         if asked == "auto"
         else Concurrency.fixed(asked),
         stated=options.limits,

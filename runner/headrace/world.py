@@ -49,13 +49,20 @@ def real_world(storage: Storage) -> World:
         connect=connect_tcp,
         wall_clock=time.time,
         dice=random.random,
-        most_connections=_descriptors() - _RESERVED,
+        most_connections=_connections(),
     )
 
 
-_MOST_DESCRIPTORS = 16_384
+_MOST_DESCRIPTORS = 131_072
+"""As much as the largest ``--concurrency`` needs."""
 _RESERVED = 64
 """File descriptors for all that is no connection."""
+
+
+def _connections() -> int:
+    """How many connections this process may have at a time."""
+    descriptors = _descriptors()
+    return max(descriptors - _RESERVED, descriptors // 4)
 
 
 def _descriptors() -> int:

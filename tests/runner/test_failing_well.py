@@ -230,6 +230,41 @@ async def test_counts_add_up_when_the_input_changes_under_way(
     assert min(summary.results, summary.failed, summary.not_started) >= 0
 
 
+LIMITED = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, ({0}, {0}))
+from headrace.cli import main
+main(["run", "jobs.jsonl", "-o", "out.jsonl", "--progress", "none", {1}])
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        ('"--simulate"', ExitCode.ALL_RESULTS, "done"),
+        (
+            '"--no-auth", "--base-url", "http://127.0.0.1:9", "-c", "100"',
+            ExitCode.REFUSED,
+            "needs as many connections, and the system allows 10: lower it",
+        ),
+    ],
+)
+def test_few_file_descriptors_mean_few_connections(
+    workplace: Path, options: str, code: ExitCode, says: str
+) -> None:
+    """Neither a run that sends nothing for ever, nor one that fails jobs for want of a socket."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED.format(40, options)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == code
+    assert says in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError("planted"), ExceptionGroup("in actors", [KeyError()])])
 def test_a_bug_does_not_pass_for_jobs_that_failed(
     error: Exception, capsys: pytest.CaptureFixture[str]
