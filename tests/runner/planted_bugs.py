@@ -29,6 +29,7 @@ _RESUME = "tests/runner/test_resume.py"
 _CRASHES = "tests/runner/test_resume_crashes.py"
 _VERIFY = "tests/runner/test_verify.py"
 _DURABILITY = "tests/runner/test_durability.py"
+_FAILING_WELL = "tests/runner/test_failing_well.py"
 _MACHINE = "tests/runner/test_journal_machine.py"
 
 
@@ -242,6 +243,26 @@ BUGS = (
         "actors/_admission.py",
         "self.pacing.slot_at(self.outstanding, now)",
         "self.pacing.slot_at(0, now)",
+    ),
+    Bug(
+        "a broken view takes the run down with it",
+        "actors/monitor.py",
+        "    except OSError as error:\n",
+        "    except NotADirectoryError as error:\n",
+    ),
+    Bug(
+        "an input that fails takes the run down with it",
+        "actors/reader.py",
+        "        except StorageFailed as error:\n",
+        "        except NotADirectoryError as error:\n",
+        (_FAILING_WELL,),
+    ),
+    Bug(
+        "an input is taken for an output",
+        "files/output.py",
+        "        if path.resolve() in files:\n",
+        "        if path in taken:\n",
+        (_FAILING_WELL,),
     ),
     Bug(
         "verify takes two records for one",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +74,19 @@ def records(disk: SimulatedDisk, path: Path = OUTPUT) -> list[dict[str, Any]]:
 def ids(disk: SimulatedDisk, path: Path = OUTPUT) -> list[str]:
     """The ids of a file's records, in its order."""
     return [record["custom_id"] for record in records(disk, path)]
+
+
+class Glimpses(list[Snapshot]):
+    """A live view that breaks after so many snapshots: whoever read it has gone."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def append(self, snapshot: Snapshot, /) -> None:
+        if len(self) == self._most:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        super().append(snapshot)
 
 
 @attrs.define

@@ -20,6 +20,10 @@ def test_each_bug_has_its_place_and_tests_that_exist(bug: Bug) -> None:
     assert bug.bad != bug.good
 
 
+def test_the_page_of_the_promises_counts_them() -> None:
+    assert f"{len(BUGS)} mutations" in (ROOT / "docs/promises.md").read_text()
+
+
 def test_a_copy_of_the_tree_can_play_histories(tmp_path: Path) -> None:
     copy_trees(tmp_path)
 

@@ -1,8 +1,8 @@
 """One history of one output, drawn from a seed: runs that end in every way, and what must hold after each.
 
-A history is two to four runs that something befalls (a kill, a power failure, Ctrl-C, a full disk), between
-which the input or the recipe may change, and a last one that nothing befalls. The server fails and the
-network spoils answers all the while. After each run the promises are checked (`promises.py`).
+A history is two to four runs that something befalls (a kill, a power failure, Ctrl-C, a full disk, a closed
+pipe), between which the input or the recipe may change, and a last one that nothing befalls. The server fails
+and the network spoils answers all the while. After each run the promises are checked (`promises.py`).
 """
 
 from __future__ import annotations
@@ -23,14 +23,23 @@ from headrace.simulator import FaultKind, Profile, Simulator
 from headrace.stopping import ExitCode, StopReason
 from headrace.summary import Summary
 from tests.runner.disk import Fault, Killed, SimulatedDisk, disk_full, io_error
-from tests.runner.program import EPOCH, ERRORS, INPUT, INTERRUPT, OUTPUT, SPOOL, Told, run
+from tests.runner.program import EPOCH, ERRORS, INPUT, INTERRUPT, OUTPUT, SPOOL, Glimpses, Told, run
 
 from .files import whole_records
 from .jobs import JobFile
 from .network import SpoilingNetwork
 from .refusals import Recipes, must_refuse
 
-Fate = Literal["none", "kill", "kill at a call", "interrupt", "terminate twice", "full disk", "failing disk"]
+Fate = Literal[
+    "none",
+    "kill",
+    "kill at a call",
+    "interrupt",
+    "terminate twice",
+    "full disk",
+    "failing disk",
+    "broken view",
+]
 FATES: tuple[Fate, ...] = (
     "none",
     "kill",
@@ -41,6 +50,7 @@ FATES: tuple[Fate, ...] = (
     "terminate twice",
     "full disk",
     "failing disk",
+    "broken view",
 )
 TERMINATE = StopReason(ExitCode.TERMINATED, "terminated by a test")
 _FAULTS: tuple[FaultKind, ...] = ("429", "529", "500", "reset", "cut", "garbage", "hang", "html")
@@ -209,7 +219,7 @@ class History:
         network = SpoilingNetwork(Random(self.dice.random()), command.spoilt)
         ending = Ending(command=command, before=self._lines(), must_refuse=self._must_refuse(command))
         began = trio.current_time()
-        told = Told()
+        told = Told(snapshots=Glimpses(command.call % 3)) if command.fate == "broken view" else Told()
         await self._run(ending, server, network, told)
         ending.seconds = trio.current_time() - began
         ending.counted = told.snapshots[-1].results if told.snapshots else 0

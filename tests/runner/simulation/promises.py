@@ -87,7 +87,7 @@ def _cut_off(ending: Ending) -> bool:
     if command.fate in ("full disk", "failing disk"):
         told = ending.summary.notices if ending.summary else ()
         return any("are lost" in notice for notice in told)  # the spool is on the same disk
-    return command.fate == "interrupt" and command.options["grace"] < 1
+    return command.fate in ("interrupt", "broken view") and command.options["grace"] < 1
 
 
 def _kept(history: History, ending: Ending) -> None:
@@ -134,6 +134,7 @@ def _codes(ending: Ending) -> set[int]:
         "terminate twice": {143, 75},
         "full disk": {74, 75},
         "failing disk": {74, 75},
+        "broken view": {74, 75},
     }.get(command.fate, {75})
 
 
