@@ -13,7 +13,7 @@ from .measured import Paced
 from .policies import AdditiveIncrease, FixedConcurrency, OneProbe, Policy
 from .scenario import Scenario
 from .scheduling import seeded_scheduler
-from .worlds import SHIFTING, STEADY, cached, capped
+from .worlds import SHIFTING, STEADY, capped
 
 OURS: Final = "headrace"
 SCENARIOS: Final[Mapping[str, Callable[[], Scenario]]] = {
@@ -22,7 +22,7 @@ SCENARIOS: Final[Mapping[str, Callable[[], Scenario]]] = {
     "another client eats half": SHIFTING["another client eats half"],
     "input tokens bind, max_tokens 64,000 for 40": STEADY["input tokens"],
     "output tokens bind": STEADY["output tokens"],
-    "cache reads": lambda: cached(3_000),
+    "cache reads": STEADY["cache reads"],
     "bucket of 1": STEADY["20/s, bucket of 1"],
     "bucket of 60": STEADY["20/s, bucket of 60"],
     "no headers": SHIFTING["no headers, bucket of 20"],

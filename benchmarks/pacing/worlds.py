@@ -147,6 +147,7 @@ STEADY: dict[str, Callable[[], Scenario]] = {
         ideal=flow_time(Limit(per_minute=4_000, burst=67), 8_000) + 9.0 * (1 + JITTER / 2),
     ),
     "stated below the server's": lambda: stated(requests_bound(per_second(10, burst=1), 300), rpm=600),
+    "cache reads": lambda: cached(3_000),
     "2 at a time": lambda: Scenario(profile=profile(concurrency=2), jobs=600, ideal=300 * LATENCY),
 }
 SHIFTING: dict[str, Callable[[], Scenario]] = {

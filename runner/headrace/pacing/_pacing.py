@@ -46,6 +46,10 @@ class Pacing:
             return now
         return concurrency.ready_at(in_flight, self._rate(), now)
 
+    def began(self, model: str) -> None:
+        """Note that the answer to the job that leads has begun: what it has put into the cache can be read."""
+        self.pools[model].leader_first = False
+
     def answered(
         self,
         request: JobRequest,
@@ -104,7 +108,7 @@ class Pacing:
 
     def interrupted(self, request: JobRequest) -> None:
         """Note that a job was cut off by us."""
-        self.pools[request.model].interrupted()
+        self.pools[request.model].interrupted(request)
 
     def held_until(self) -> float:
         """Return the time before which no model's jobs are sent; minus infinity if nothing is held."""

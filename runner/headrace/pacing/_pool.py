@@ -44,7 +44,7 @@ class Pool:
     stated: StatedLimits
     estimates: Estimates
     leader_first: bool = False
-    """The first job goes alone until it is answered: it writes the prompt cache for the others."""
+    """The first job goes alone until its answer begins: it writes the prompt cache for the others."""
     binds: Binding = "source"
     hold: Hold = attrs.field(factory=Hold)
     search: RateSearch | None = attrs.field(factory=RateSearch)
@@ -57,6 +57,8 @@ class Pool:
     """By how much what the server sets aside is more than what jobs cost."""
     _batch: Batch = attrs.field(factory=Batch)
     _in_flight: int = 0
+    _bytes_in_flight: int = 0
+    _leader: JobRequest | None = None
     _costed: tuple[JobRequest, Cost, Cost] | None = None
 
     def ready_at(self, request: JobRequest, now: float) -> float:
@@ -92,6 +94,9 @@ class Pool:
         self._history.add(cost, now)
         self._withheld.add(_minus(reserve, cost), now)
         self._in_flight += 1
+        self._bytes_in_flight += len(request.body)
+        if self.leader_first:
+            self._leader = request
         self.hold.admitted(now)
         if self.search is not None:
             self.search.admitted(now)
@@ -100,10 +105,11 @@ class Pool:
         self, request: JobRequest, usage: Usage, limits: RateLimits | None, started_at: float, now: float
     ) -> None:
         """Note the answer to a job that was sent at ``started_at``. ``limits``: its headers, if looked at."""
-        self._in_flight -= 1
         if self._batch.granted and limits is None:
+            self._in_flight -= 1
             self._batch.answer(request, usage)
             return
+        self._returned(request)
         self._book(now)
         self.leader_first = False
         self.hold.passed(started_at)
@@ -112,11 +118,12 @@ class Pool:
         if not self.estimates.reserves_output:
             cost, reserve = self._costs(request)
             spent = 1.0, float(usage.input + usage.cache_creation), float(usage.output)
-            self._take(_minus(spent, reserve), _minus(spent, cost))
+            self._settle(reserve, cost, spent)
             charged = usage.input + usage.cache_creation
         else:
             charged = self.estimates.cost(request)[1]
-        self.estimates.learn(1, len(request.body), charged, usage.output)
+        if request is not self._leader:
+            self.estimates.learn(1, len(request.body), charged, usage.output)
         self._observe(limits, started_at, now)
 
     def failed(
@@ -128,7 +135,7 @@ class Pool:
         now: float,
     ) -> None:
         """Note a failure that is no 429. A server without capacity has not touched the quota."""
-        self._in_flight -= 1
+        self._returned(request)
         self._book(now)
         if kind == "overloaded" and not self.estimates.reserves_output:
             self._give_back(request)
@@ -146,7 +153,7 @@ class Pool:
         dice: float,
     ) -> None:
         """Note a 429. ``retry_after``: seconds, None if the server does not say; ``dice``: in [0, 1)."""
-        self._in_flight -= 1
+        self._returned(request)
         self._book(now)
         self._batch.granted = 0
         cost, reserve = self._costs(request)
@@ -173,9 +180,9 @@ class Pool:
         else:
             self.hold.refused(now + self.hold.backoff(dice))
 
-    def interrupted(self) -> None:
+    def interrupted(self, request: JobRequest) -> None:
         """Note that a job was cut off by us. What it cost is not known: the headers will tell."""
-        self._in_flight -= 1
+        self._returned(request)
 
     def rate(self) -> float | None:
         """Jobs a second that the known limits allow; None if none is known."""
@@ -228,11 +235,16 @@ class Pool:
         if batch.answered:
             cost, reserve = self.estimates.together(batch.answered, batch.answered_bytes)
             spent = float(batch.answered), float(batch.input), float(batch.output)
-            self._take(_minus(spent, reserve), _minus(spent, cost))
+            self._settle(reserve, cost, spent)
             self.estimates.learn(batch.answered, batch.answered_bytes, batch.input, batch.output)
             if self.search is not None:
                 self.search.answered(batch.answered)
+        self._bytes_in_flight += batch.sent_bytes - batch.answered_bytes
         self._batch = Batch(granted=batch.granted)
+
+    def _returned(self, request: JobRequest) -> None:
+        self._in_flight -= 1
+        self._bytes_in_flight -= len(request.body)
 
     def _costs(self, request: JobRequest) -> tuple[Cost, Cost]:
         """What a job is expected to cost, and what the server sets aside for it at first."""
@@ -246,6 +258,12 @@ class Pool:
             gate.take(reserve[index], cost[index])
         for index, gate in self._allowance_gates:
             gate.take(cost[index])
+
+    def _settle(self, reserve: Cost, cost: Cost, spent: Cost) -> None:
+        for index, gate in self._server_gates:
+            gate.settle(reserve[index], cost[index], spent[index])
+        for index, gate in self._allowance_gates:
+            gate.take(spent[index] - cost[index])
 
     def _give_back(self, request: JobRequest) -> None:
         cost, reserve = self._costs(request)
@@ -261,6 +279,7 @@ class Pool:
             return
         since = self._history.since(started_at)
         withheld = self._withheld.since(now - _COUNTED_AFTER)
+        expected, reserved = self.estimates.together(self._in_flight, self._bytes_in_flight)
         for resource, reading in readings(limits).items():
             own = self.server.get(resource)
             index = RESOURCES.index(resource)
@@ -275,6 +294,7 @@ class Pool:
                     waited=now - started_at,
                     pending=pending,
                     withheld=withheld[index],
+                    in_flight=reserved[index] - expected[index],
                     now=now,
                 )
                 if own.limit != limit:

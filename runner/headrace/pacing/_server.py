@@ -9,6 +9,8 @@
 3. The depth of a bucket is told by nobody: it is at least the most that was ever left in it.
 4. A shallow bucket runs over between two of our requests, and what is on its way to the server has not been
    taken from it yet: a reading never raises the level of one. It fills by itself within a moment.
+5. What the server sets aside beyond the cost of a job it gives back before the job is answered. A reading
+   that shows it raises the level at once; the answer then gives back only what no reading has shown.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ _MORE = 1.05
 _CERTAINTY = 2.0
 """So many times what is uncertain must be missing before a window ends early."""
 _WINDOW = (0.5, 10.0)
-"""Seconds: the shortest and the longest window for the inflow."""
+"""Seconds: the shortest window for the inflow, and that from which on the uncertainty itself is enough."""
 _WEIGHT = 0.7
 """Of what the latest window shows."""
 _LEAST = 0.02
@@ -57,6 +59,8 @@ class ServerBucket:
     """Refusals of jobs that had been sent by then say nothing new."""
     spent: float = 0.0
     """All that was ever taken for jobs."""
+    _ahead: float = 0.0
+    """What readings have given back of what was set aside for jobs that are still in flight."""
     _seen: tuple[float, float, float] | None = None
     """The reading at which the window began: time, remaining, spent."""
 
@@ -96,14 +100,30 @@ class ServerBucket:
         self.spent += cost
         self.bucket.take(reserve)
 
+    def settle(self, reserve: float, cost: float, spent: float) -> None:
+        """Put what a job has come to in the place of what was set aside, and expected, for it."""
+        self.spent += spent - cost
+        shown = max(0.0, min(self._ahead, reserve - spent))
+        self._ahead -= shown
+        self.bucket.take(spent - reserve + shown)
+
     def observe(
-        self, reading: Limit, *, sent_since: float, waited: float, pending: float, withheld: float, now: float
+        self,
+        reading: Limit,
+        *,
+        sent_since: float,
+        waited: float,
+        pending: float,
+        withheld: float,
+        in_flight: float,
+        now: float,
     ) -> None:
         """Take in what an answer's headers say.
 
         ``sent_since``: what was taken for jobs that were sent after the one that is answered, ``waited``
         seconds ago. ``pending``: what has been taken ahead of what the server counts only in the end.
-        ``withheld``: what it may have set aside for the youngest jobs beyond what they will cost.
+        ``withheld``: what it may have set aside for the youngest jobs beyond what they will cost;
+        ``in_flight``: what we have set aside so for all that are in flight.
         """
         if reading.limit and reading.limit != self.limit:
             self._relimit(float(reading.limit), now)
@@ -113,10 +133,13 @@ class ServerBucket:
         self._measure(remaining - pending, self.rounding + withheld, now)
         self._tune(max(self.bucket.depth, remaining), now)
         at_start = remaining + self.inflow * waited - sent_since
-        low = min(remaining, at_start) - pending - withheld - self.rounding / 2
+        low = min(remaining, at_start - withheld) - pending - self.rounding / 2
         high = max(remaining, at_start) + max(1.0, self.rounding / 2)
         level = min(self.bucket.depth, self.bucket.level, high)
-        self.bucket.level = level if self.bucket.depth < _SHALLOW else max(low, level)
+        if self.bucket.depth >= _SHALLOW and low > level:
+            self._ahead = min(in_flight, self._ahead + low - level)
+            level = low
+        self.bucket.level = level
 
     def refused(self, reading: Limit, started_at: float, now: float) -> None:
         """Take in that a job which was sent at ``started_at`` was refused: there is what the server says."""
@@ -152,7 +175,9 @@ class ServerBucket:
         elapsed = now - since
         came = remaining - before + self.spent - spent
         missing = self.inflow * elapsed - came
-        if elapsed >= _WINDOW[1] or (elapsed >= _WINDOW[0] and missing > _CERTAINTY * max(1.0, noise)):
+        telling = max(1.0, noise)
+        early = elapsed >= _WINDOW[0] and missing > _CERTAINTY * telling
+        if early or (elapsed >= _WINDOW[1] and abs(missing) > telling):
             aim = min(nominal, max(_LEAST * nominal, came / elapsed))
             self.inflow += (aim - self.inflow) * _WEIGHT
             self._seen = (now, remaining, self.spent)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 from benchmarks.pacing.engine import Report, play
 from benchmarks.pacing.scenario import Scenario
-from benchmarks.pacing.worlds import SHIFTING, STEADY, cached
+from benchmarks.pacing.worlds import SHIFTING, STEADY
 
 
 def assert_near(report: Report, scenario: Scenario, *, time: float, refusals: float) -> None:
@@ -28,16 +28,6 @@ def test_limits_that_stay_and_are_told(name: str) -> None:
     scenario = STEADY[name]()
 
     assert_near(play(scenario), scenario, time=1.05, refusals=0.5)
-
-
-def test_cache_reads_cost_what_they_cost_and_not_what_they_are_long() -> None:
-    """Every answer gives back two thousand tokens that were set aside; our books follow a moment later.
-
-    Some 4,000 tokens stay unused to the last for it: 22 s of a bucket that gets 200 a second.
-    """
-    scenario = cached(3_000)
-
-    assert_near(play(scenario), scenario, time=1.13, refusals=0.5)
 
 
 @pytest.mark.parametrize("name", SHIFTING)
