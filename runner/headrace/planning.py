@@ -20,6 +20,7 @@ from headrace._run_file import exchange_of
 from headrace._runner import Setup, sparing_collector, supervise
 from headrace.actors._messages import Pending, Stop
 from headrace.actors.dispatcher import Rules
+from headrace.actors.worker import OnData
 from headrace.dialects import Dialect
 from headrace.files.inputs import InputLine, Inputs
 from headrace.job import Job
@@ -238,8 +239,8 @@ class _ShortLane:
     _simulator: Simulator
     _scope: Mapping[str, Any]
 
-    async def send(self, body: bytes, **_options: Any) -> Answer:
-        began, reply = trio.current_time(), _Reply()
+    async def send(self, body: bytes, *, on_data: OnData | None = None, **_options: Any) -> Answer:
+        began, reply = trio.current_time(), _Reply(on_data)
         await self._simulator(dict(self._scope), partial(_request, body), reply.take)
         now = trio.current_time()
         return Answer(
@@ -260,6 +261,7 @@ async def _request(body: bytes) -> dict[str, Any]:
 class _Reply:
     """What the application sends, as one answer."""
 
+    on_data: OnData | None
     status: int = 0
     head: bytes = b""
     body: bytearray = attrs.field(factory=bytearray)
@@ -270,7 +272,10 @@ class _Reply:
             fields = b"".join(b"%b: %b\r\n" % field for field in message["headers"])
             self.head = b"HTTP/1.1 %d \r\n%b\r\n" % (self.status, fields)
         else:
-            self.body += message.get("body", b"")
+            data = message.get("body", b"")
+            self.body += data
+            if self.on_data is not None and 200 <= self.status < 300:
+                self.on_data(data)
 
 
 class _Nowhere:

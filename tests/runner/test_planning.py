@@ -27,12 +27,22 @@ class Shape:
     assumed: Assumptions = attrs.field(factory=Assumptions)
     concurrency: Concurrency = "auto"
     max_tokens: int = 400
+    stream: bool = False
 
     def options(self) -> RunOptions:
         """What both are asked to do."""
         return RunOptions(
-            inputs=(str(program.INPUT),), limits=self.limits, concurrency=self.concurrency, simulate=True
+            inputs=(str(program.INPUT),),
+            limits=self.limits,
+            concurrency=self.concurrency,
+            request=self.request,
+            simulate=True,
         )
+
+    @property
+    def request(self) -> RequestOptions:
+        """What is set in every body."""
+        return RequestOptions(stream=self.stream)
 
 
 SHAPES = {
@@ -45,6 +55,7 @@ SHAPES = {
         limits=StatedLimits(rpm=1_200),
         assumed=Assumptions(latency=10, tokens_per_second=50, output_tokens=(100, 300)),
     ),
+    "streamed": Shape(jobs=300, limits=StatedLimits(rpm=600), stream=True),
 }
 
 
@@ -62,7 +73,7 @@ def test_a_plan_tells_the_time_and_the_tokens_of_a_run_within_a_twentieth(name: 
 
 async def _run(shape: Shape, disk: SimulatedDisk) -> tuple[float, int]:
     server = Simulator(profile_of(shape.options(), shape.assumed), epoch=program.EPOCH)
-    summary = await program.run(disk, server, concurrency=shape.concurrency)
+    summary = await program.run(disk, server, concurrency=shape.concurrency, request=shape.request)
     assert summary.results == shape.jobs
     return trio.current_time(), summary.run.usage.output
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 import attrs
+from msgspec import structs
 
 from headrace.breaker import Breaker
 from headrace.job import JobRequest, Usage
@@ -43,16 +44,19 @@ class Admission:
         while (model := self._choose(now)) is not None:
             pending = self.waiting.take(model)
             if not pending.job.is_withdrawn:
-                self._admitted(model, pending.job.request, now)
-                return pending
+                return self._admitted(model, pending, now)
         return None
 
-    def _admitted(self, model: str, request: JobRequest, now: float) -> None:
+    def _admitted(self, model: str, pending: Pending, now: float) -> Pending:
+        request, pool = pending.job.request, self.pacing.pools[model]
+        if pool.leader_first:
+            pending = structs.replace(pending, leads=True)
         self.outstanding += 1
-        self.pacing.pools[model].admitted(request, now)
+        pool.admitted(request, now)
         self.breaker.admitted(now)
         if self.budget is not None:
             self.budget.admitted(request)
+        return pending
 
     def settle(self) -> None:
         """Note that all was admitted that may be sent now."""

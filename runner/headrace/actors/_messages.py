@@ -30,6 +30,8 @@ class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Those that used up an attempt."""
     maybe_billed: MaybeBilled = NOTHING
     """Those whose request was sent and whose answer never came."""
+    leads: bool = False
+    """Others wait until its answer begins."""
 
 
 class Finished(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -77,6 +79,12 @@ class Failed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What its headers say of the limits, if they were looked at."""
 
 
+class Began(msgspec.Struct, frozen=True, gc=False):
+    """From a worker: the first byte of the answer to a job that leads has come."""
+
+    model: str
+
+
 class Interrupted(msgspec.Struct, frozen=True, gc=False):
     """The job was cut off by the end of the run; ``sent``: its request may have been."""
 
@@ -103,7 +111,7 @@ class Stop(msgspec.Struct, frozen=True, gc=False):
     at_once: bool = False
 
 
-Inbox = Items | EndOfInput | Failed | Interrupted | Written | Unsaved | Stop
+Inbox = Items | EndOfInput | Failed | Began | Interrupted | Written | Unsaved | Stop
 
 
 class AttemptFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -30,6 +30,7 @@ from ._admission import Admission
 from ._channels import queued, until
 from ._messages import (
     AttemptFailed,
+    Began,
     EndOfInput,
     Event,
     Failed,
@@ -228,6 +229,8 @@ class _Dispatcher:
                 self._interrupted(pending, sent=sent)
             case Stop(reason, at_once):
                 self.stop(reason, trio.current_time(), at_once=at_once)
+            case Began(model):
+                self.rules.pacing.began(model)
 
     def _take(self, items: list[Pending | Finished]) -> None:
         self.asked_for = max(0, self.asked_for - len(items))

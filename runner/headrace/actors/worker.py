@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from functools import partial
 from typing import Protocol
 
 import attrs
@@ -20,9 +21,12 @@ from headrace_client._lane import Answer, Lane
 from headrace_client._retry import retry_after_seconds, should_retry
 from headrace_client.transport import TransportError
 
-from ._messages import Failed, Finished, Inbox, Interrupted, Pending
+from ._messages import Began, Failed, Finished, Inbox, Interrupted, Pending
 from ._notes import note_of
 from ._sampling import HeaderSampler
+
+OnData = Callable[[bytes], None]
+"""Takes the pieces of an answer's body as they arrive."""
 
 
 class OpensLanes(Protocol):
@@ -134,12 +138,13 @@ class _Desk:
     async def _attempt(self, lane: Lane, pending: Pending, started_at: float) -> Finished | Failed:
         request = pending.job.request
         watch = _TokenWatch(self.exchange.dialect.assembler()) if request.stream else None
+        on_data = watch and watch.feed
         try:
             answer = await lane.send(
                 request.body,
                 taken=pending.attempts,
                 deadline=started_at + self.exchange.timeout,
-                on_data=watch and watch.feed,
+                on_data=self._herald(pending, on_data) if pending.leads else on_data,
             )
         except TransportError as error:
             return self._failed(pending, failure_from_transport(error), started_at)
@@ -151,6 +156,11 @@ class _Desk:
         if isinstance(outcome, Failure):
             return self._failed(pending, outcome, started_at, answer)
         return self._finished(pending, outcome, started_at, answer, watch and watch.first_token_at)
+
+    def _herald(self, pending: Pending, on_data: OnData | None) -> OnData:
+        """Tell the dispatcher when the answer begins."""
+        began = Began(pending.job.request.model)
+        return _Herald(partial(self.channels.inbox.send_nowait, began), on_data)
 
     def _failed(
         self, pending: Pending, failure: Failure, started_at: float, answer: Answer | None = None
@@ -210,6 +220,22 @@ def _identified(failure: Failure, answer: Answer | None) -> Failure:
 
 def _is_json(answer: Answer) -> bool:
     return answer.headers.get("content-type", "").startswith("application/json")
+
+
+@attrs.define
+class _Herald:
+    """Calls ``announce`` with the first piece of an answer, and passes all of them on."""
+
+    announce: Callable[[], None]
+    on_data: OnData | None
+    announced: bool = False
+
+    def __call__(self, data: bytes) -> None:
+        if not self.announced:
+            self.announced = True
+            self.announce()
+        if self.on_data is not None:
+            self.on_data(data)
 
 
 @attrs.define

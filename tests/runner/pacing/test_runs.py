@@ -151,6 +151,34 @@ async def test_one_prefix_for_a_whole_file_is_written_to_the_cache_once(autojump
 
 
 @pytest.mark.trio
+async def test_a_streamed_answer_lets_the_others_follow_when_it_begins(autojump_clock: object) -> None:
+    """The first token takes a second and the whole answer twenty: all together 22, and not 41."""
+    disk = program.new_disk(b"".join(b'{"n":%d}\n' % number for number in range(50)))
+    server = program.simulator(ttft=1.0, ttft_jitter=0.0, tokens_per_second=10, output_tokens=(200, 200))
+    request = RequestOptions(
+        model="m", prompt="{n}?", system="s" * 8_000, cache_prefix=True, stream=True, max_tokens=200
+    )
+    summary = await program.run(disk, server, concurrency=64, cache_prefix=True, request=request)
+
+    assert (summary.exit_code, summary.results) == (ExitCode.ALL_RESULTS, 50)
+    assert server.log.totals["cache_creations"] == 1
+    assert 22 <= trio.current_time() < 24
+
+
+@pytest.mark.trio
+async def test_a_leader_that_fails_is_followed_by_another_leader(autojump_clock: object) -> None:
+    """A dead server, then one that works: the others wait for the first answer all the same."""
+    disk = program.new_disk(b"".join(b'{"n":%d}\n' % number for number in range(50)))
+    dead, alive = Profile(dead=True), Profile()
+    server = Simulator(dead, schedule=((3.0, alive),), epoch=program.EPOCH)
+    request = RequestOptions(model="m", prompt="{n}?", system="s" * 8_000, cache_prefix=True)
+    summary = await program.run(disk, server, concurrency=64, cache_prefix=True, request=request)
+
+    assert (summary.exit_code, summary.results) == (ExitCode.ALL_RESULTS, 50)
+    assert server.log.totals["cache_creations"] == 1
+
+
+@pytest.mark.trio
 async def test_a_rerun_after_a_spend_cap_completes_and_pays_nothing_twice(autojump_clock: object) -> None:
     disk = program.new_disk(program.jobs(60))
     capped = program.simulator(spend_cap=25)
