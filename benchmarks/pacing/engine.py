@@ -27,6 +27,7 @@ from headrace_client import AsyncAPIClient
 from headrace_client.transport import ConnectionPool
 
 from .scenario import EPOCH, Scenario
+from .scheduling import seeded_scheduler
 
 
 @attrs.frozen(kw_only=True)
@@ -46,8 +47,9 @@ class Report:
 
 
 def play(scenario: Scenario) -> Report:
-    """Run a scenario to its end in virtual time."""
-    return trio.run(_play, scenario, clock=MockClock(autojump_threshold=0))
+    """Run a scenario to its end in virtual time; the same each time."""
+    with seeded_scheduler(scenario.seed):
+        return trio.run(_play, scenario, clock=MockClock(autojump_threshold=0))
 
 
 async def _play(scenario: Scenario) -> Report:

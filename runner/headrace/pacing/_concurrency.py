@@ -22,7 +22,7 @@ _OPENING = 0.15
 _STEP = 1.0
 """Seconds: before the first answer the cap rises by `FIRST_CAP` in each, since a refusal comes at once."""
 _WINDOW = 0.25
-"""Seconds over which the throughput is measured, at least; and no less than the latency."""
+"""Seconds over which the throughput is measured, at least; and no less than a round of answers."""
 _SPARE = 1.25
 """The cap over what Little's law asks for: latencies vary."""
 _GAIN = 1.1
@@ -45,8 +45,10 @@ class Concurrency:
     _answers: int = 0
     _mark: tuple[float, int] | None = None
     """Since when the cap has been what binds, and the answers until then."""
-    _shows_from: float = -math.inf
-    """When the first jobs that the last step let in have been answered."""
+    _shows_after: int = 0
+    """The answers after which the jobs that the last step let in are answered."""
+    _counted: int = 0
+    """The answers at the end of the last whole round: answers come in bursts."""
     _before: tuple[int, float] | None = None
     """The cap before the last step, and its throughput."""
     _not_before: float = -math.inf
@@ -98,8 +100,6 @@ class Concurrency:
         self._not_before = now + self._patience
 
     def _grow(self, rate: float | None, now: float) -> float:
-        if now < self._shows_from:
-            return self._shows_from
         if self._mark is None:
             self._mark = (now, self._answers)
         began, answers = self._mark
@@ -111,21 +111,31 @@ class Concurrency:
         wanted = self._wanted(rate)
         if wanted <= self.cap:
             return math.inf
-        if self._before is None and rate is not None:
-            throughput = self.cap / self.latency
-        elif now < (measured := began + max(_WINDOW, self.latency)):
-            return measured
-        else:
-            throughput = (self._answers - answers) / (now - began)
+        throughput = self._throughput(rate, now)
+        if throughput is None:
+            return math.inf
         if self._before is not None and throughput < _GAIN * self._before[1]:
             self.cap = self._before[0]
             self._not_before = now + _SETTLED
             self._mark = self._before = None
             return math.inf
         self._before = (self.cap, throughput)
+        self._shows_after = self._answers + self.cap
         self._raise(wanted, now)
-        self._mark, self._shows_from = None, now + self.latency
         return now
+
+    def _throughput(self, rate: float | None, now: float) -> float | None:
+        """Jobs a second with the cap as it is; None while that cannot be told: an answer may change it."""
+        if self._before is None and rate is not None and self.latency > _STEP:
+            return self.cap / self.latency
+        if self._mark is None or self._answers < self._shows_after:
+            self._mark = None
+            return None
+        began, answers = self._mark
+        if self._answers < max(answers, self._counted) + self.cap:
+            return None
+        self._counted = self._answers
+        return None if now < began + _WINDOW else (self._answers - answers) / (now - began)
 
     def _wanted(self, rate: float | None) -> int:
         if rate is None:
@@ -135,6 +145,7 @@ class Concurrency:
 
     def _due(self, at: float, cap: int, now: float) -> float:
         if now >= at:
+            self._shows_after = self._answers + self.cap
             self._raise(cap, now)
         return max(at, now)
 

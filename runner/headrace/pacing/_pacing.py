@@ -47,7 +47,7 @@ class Pacing:
         return concurrency.ready_at(in_flight, self._rate(), now)
 
     def began(self, model: str) -> None:
-        """Note that the answer to the job that leads has begun: what it has put into the cache can be read."""
+        """Note that the answer to a job that leads has begun: what it put into the cache can be read now."""
         self.pools[model].leader_first = False
 
     def answered(
