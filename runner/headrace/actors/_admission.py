@@ -12,7 +12,7 @@ import attrs
 from msgspec import structs
 
 from headrace.breaker import Breaker
-from headrace.job import JobRequest, Usage
+from headrace.job import Usage
 from headrace.money import Budget
 from headrace.pacing import Pacing
 from headrace.retrying import MAY_PASS
