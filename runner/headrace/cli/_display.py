@@ -101,9 +101,10 @@ def _live(to_send: int | None, stream: TextIO) -> Generator[Show]:
         finished = snapshot.results + snapshot.failed
         progress.update(task, completed=finished, description=plain_line(snapshot, to_send), refresh=True)
 
-    progress.start()
+    with suppress(OSError):  # if there is no terminal any more, the first look says so
+        progress.start()
     try:
         yield show
     finally:
-        with suppress(OSError):  # a terminal that has gone needs no tidying up
+        with suppress(OSError):
             progress.stop()

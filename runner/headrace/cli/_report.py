@@ -47,14 +47,10 @@ def run_and_report(
                 notify=notify,
             )
         )
-    unsaved = [] if summary_json is None else _save(summary, summary_json)
-    if not quiet:
-        tell(as_text(summary))
-    elif summary.reason is not None:
-        _say(parting_words(summary.reason))
-    for reason in unsaved:
-        _say(reason.message)
-    reason = weightiest(unsaved + ([summary.reason] if summary.reason else []))
+    untold = _report(summary, summary_json, quiet=quiet)
+    for problem in untold:
+        _say(problem.message)
+    reason = weightiest([*untold, *([summary.reason] if summary.reason else [])])
     return reason.exit_code if reason else summary.exit_code
 
 
@@ -69,15 +65,24 @@ def _refuse_summary(file: Path, options: RunOptions) -> None:
         raise RunRefused(f"the folder of --summary-json {file} does not exist: make it first")
 
 
-def _save(summary: Summary, file: Path) -> list[StopReason]:
-    """Write the summary as JSON; return what went wrong."""
+def _report(summary: Summary, file: Path | None, *, quiet: bool) -> list[StopReason]:
+    """Tell what the run came to, also as JSON in a file; return what could not be told."""
+    untold: list[StopReason] = []
+    if file is not None:
+        try:
+            file.write_bytes(msgspec.json.format(msgspec.json.encode(as_builtins(summary))) + b"\n")
+        except OSError as error:
+            message = f"cannot write the summary to {file}: {error.strerror or error}"
+            untold.append(StopReason(ExitCode.STORAGE, message))
+    if quiet:
+        if summary.reason is not None:
+            _say(parting_words(summary.reason))
+        return untold
     try:
-        file.write_bytes(msgspec.json.format(msgspec.json.encode(as_builtins(summary))) + b"\n")
-    except OSError as error:
-        return [
-            StopReason(ExitCode.STORAGE, f"cannot write the summary to {file}: {error.strerror or error}")
-        ]
-    return []
+        tell(as_text(summary))
+    except StorageFailed as error:
+        untold.append(StopReason(ExitCode.STORAGE, str(error)))
+    return untold
 
 
 def report_dry_run(options: RunOptions) -> None:
