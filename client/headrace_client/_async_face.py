@@ -157,6 +157,7 @@ class AsyncAPIClient(BaseClient):
             if (failure := connection_error(error, request)) is None:
                 raise
             return failure
+        _untie(response)
         log_response(response)
         return response
 
@@ -232,6 +233,23 @@ class AsyncAPIClient(BaseClient):
         pages: Any = get_origin(page) or page
         options = final_options(method, path, call)
         return AsyncPaginator(client=self, options=options, page_cls=pages, model=model)
+
+
+def _untie(response: httpx.Response) -> None:
+    """Let go of the stream of a response that has been read.
+
+    httpx has it refer back to the response, a circle that waits for the garbage collector (a tenth of what a
+    call costs with 128 in flight).
+    """
+    if response.is_closed:
+        response.stream = _no_stream()
+
+
+@cache
+def _no_stream() -> httpx.AsyncByteStream:
+    import httpx  # only now: see `_configuration`
+
+    return httpx.ByteStream(b"")
 
 
 @cache

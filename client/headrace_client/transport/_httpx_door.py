@@ -15,7 +15,6 @@ neither offered nor accepted.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import contextmanager
 from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -35,8 +34,9 @@ from ._pool import NEW_CONNECTION
 from ._streamed_exchange import StreamedExchange
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    pass
 
+_LENGTH = b"content-length"
 _CODINGS_NOT_OFFERED = frozenset({"br", "zstd"})
 UNBOUNDED = ReadLimits(body=None)
 """For bodies that are handed on as they arrive, or that httpx would not bound either."""
@@ -68,13 +68,15 @@ class HttpxTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request and return the response as soon as its head has arrived."""
         head, body = _encode(request)
-        with _mapped(request):
+        try:
             exchange = await self.begin(
                 origin_of(request.url),
                 Timeouts.of(request.extensions.get("timeout", {})),
                 new=NEW_CONNECTION in request.extensions,
             )
             status, raw = await exchange.send(head, body, UNBOUNDED, bodiless=request.method == "HEAD")
+        except (TransportError, trio.TooSlowError) as error:
+            raise httpx_error(error, request) from error
         headers = Headers.parse(raw)
         return httpx.Response(
             status,
@@ -117,30 +119,18 @@ class _Body(httpx.AsyncByteStream):
         self._coding = content_encoding
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        with _mapped(self._request):
+        try:
             guard = ExpansionGuard(self._coding)
-        while True:
-            with _mapped(self._request):
-                piece = await self._exchange.receive()
-            if piece is None:
-                return
-            for part in _parts(piece) if guard.compressed else (piece,):
-                with _mapped(self._request):
+            while (piece := await self._exchange.receive()) is not None:
+                for part in _parts(piece) if guard.compressed else (piece,):
                     guard.feed(part)
-                yield part
+                    yield part
+        except (TransportError, trio.TooSlowError) as error:
+            raise httpx_error(error, self._request) from error
 
     async def aclose(self) -> None:
         """Give the connection back, to be closed if the body was not read to its end."""
         self._exchange.close()
-
-
-@contextmanager
-def _mapped(request: httpx.Request) -> Generator[None]:
-    """Raise the transport's errors as httpx's."""
-    try:
-        yield
-    except (TransportError, trio.TooSlowError) as error:
-        raise httpx_error(error, request) from error
 
 
 def httpx_error(error: TransportError | trio.TooSlowError, request: httpx.Request) -> httpx.TransportError:
@@ -169,10 +159,13 @@ def origin_of(url: httpx.URL) -> Origin:
 
 def encode_head(request: httpx.Request) -> bytes:
     """Return the request's head, but for its length and the empty line at its end. Raises `ValueError`."""
+    return _head_of(request, [field for field in request.headers.raw if field[0].lower() != _LENGTH])
+
+
+def _head_of(request: httpx.Request, fields: list[tuple[bytes, bytes]]) -> bytes:
     if request.url.scheme not in {"http", "https"}:
         raise httpx.UnsupportedProtocol(f"cannot send to {request.url.scheme}://", request=request)
-    fields = tuple(field for field in request.headers.raw if field[0].lower() != b"content-length")
-    return _encoded_head(request.method, request.url.raw_path, origin_of(request.url), fields)
+    return _encoded_head(request.method, request.url.raw_path, origin_of(request.url), tuple(fields))
 
 
 @lru_cache(maxsize=256)
@@ -188,8 +181,14 @@ def _encoded_head(method: str, target: bytes, origin: Origin, raw: tuple[tuple[b
 
 def _encode(request: httpx.Request) -> tuple[bytes, bytes | AsyncIterator[bytes]]:
     """Return the request's head, and its body either whole or as framed pieces."""
-    lengths = (encode_field("content-length", value) for value in request.headers.get_list("content-length"))
-    head = b"".join([encode_head(request), *lengths, b"\r\n"])
+    fields: list[tuple[bytes, bytes]] = []
+    lengths: list[bytes] = []
+    for name, value in request.headers.raw:
+        if name.lower() == _LENGTH:
+            lengths.append(encode_field("content-length", value.decode("latin-1")))
+        else:
+            fields.append((name, value))
+    head = b"".join([_head_of(request, fields), *lengths, b"\r\n"])
     stream = request.stream
     if not isinstance(stream, httpx.AsyncByteStream):
         raise TypeError("an asynchronous client needs an asynchronous request body")
