@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, get_origin
@@ -163,14 +164,13 @@ class AsyncAPIClient(BaseClient):
 
     def _direct_route(self) -> DirectRoute | None:
         """Return the way past the HTTP client, if requests whose answers are wanted whole may take it."""
-        if current_async_library() != "trio":
+        if current_async_library() != "trio" or self.custom_auth is not None or self._is_hooked():
             return None
-        from ._direct import direct_route  # imports httpx and trio
+        return _find_direct_route()(self._client)
 
-        hooked = self.custom_auth is not None or any(
-            getattr(getattr(self, name), "__func__", None) is not ours for name, ours in _HOOKS.items()
-        )
-        return direct_route(self._client, hooked=hooked)
+    def _is_hooked(self) -> bool:
+        cls = type(self)
+        return any(getattr(cls, name) is not ours or name in vars(self) for name, ours in _HOOKS.items())
 
     async def _wait(self, event: RetryEvent) -> None:
         self._announce(event)
@@ -252,6 +252,9 @@ def _no_stream() -> httpx.AsyncByteStream:
     return httpx.ByteStream(b"")
 
 
+# An import statement takes 1 us each time, also of what is there.
+
+
 @cache
 def _views() -> type[AsyncAPIResponse[Any]]:
     from ._response import AsyncAPIResponse  # imports the types of answers
@@ -259,5 +262,12 @@ def _views() -> type[AsyncAPIResponse[Any]]:
     return AsyncAPIResponse
 
 
+@cache
+def _find_direct_route() -> Callable[[httpx.AsyncClient], DirectRoute | None]:
+    from ._direct import direct_route  # imports httpx and trio
+
+    return direct_route
+
+
 _HOOKS = {name: vars(AsyncAPIClient)[name] for name in ("_prepare_request", "_build_request")}
-"""What a subclass, or a test, may put something in place of that wants to see an `httpx.Request`."""
+"""What a subclass, or a test, may put something in place of that wants to see each `httpx.Request`."""

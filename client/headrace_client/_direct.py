@@ -39,7 +39,7 @@ _COOKIE: Final = b"\r\ncookie:"
 _SETS_COOKIE: Final = b"\r\nset-cookie:"
 
 
-def direct_route(http_client: Any, *, hooked: bool) -> DirectRoute | None:
+def direct_route(http_client: Any) -> DirectRoute | None:
     """Return the way past ``http_client``, or None if requests have to go through it.
 
     They go straight to the transport only if
@@ -47,13 +47,14 @@ def direct_route(http_client: Any, *, hooked: bool) -> DirectRoute | None:
     1. trio runs the event loop (the caller has looked: what is imported here needs it);
     2. the HTTP client is one that this package has made for itself, it is open, and its transport is ours;
     3. it was not changed: no mounts (proxies of the environment are such), event hooks, auth, headers, query;
-    4. nobody looks at the requests: no hook of a subclass (``hooked``), no log of httpx's;
-    5. the answer is wanted whole, not as a stream (the caller has looked);
+    4. nobody looks at the requests: no log of httpx's, and (the caller) no authentication or hook of a
+       subclass;
+    5. the answer is wanted whole, not as a stream (the caller);
     6. the single request is plain, too: see `DirectRoute.target`.
 
     Cookies are kept as httpx keeps them.
     """
-    if type(http_client) is not OwnAsyncHttpxClient or hooked or http_client.is_closed:
+    if type(http_client) is not OwnAsyncHttpxClient or http_client.is_closed:
         return None
     if http_client.is_changed or _HTTPX_LOG.isEnabledFor(logging.INFO):
         return None

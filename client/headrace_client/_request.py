@@ -50,7 +50,7 @@ def _without(headers: MergedHeaders, name: str) -> MergedHeaders:
 
 def merge_headers(*layers: Headers) -> MergedHeaders:
     """Merge layers of headers, lowest first; a `NotGiven` value leaves what the layers below say."""
-    return _merged(tuple(tuple(layer.items()) for layer in layers))
+    return _merged(tuple([tuple(layer.items()) for layer in layers]))
 
 
 @lru_cache(maxsize=256)

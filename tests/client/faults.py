@@ -217,9 +217,7 @@ FAULTS: Final = (
         "            pass",
     ),
     # straight to the transport
-    Fault(
-        "hooks passed by", "_direct.py", "is not OwnAsyncHttpxClient or hooked", "is not OwnAsyncHttpxClient"
-    ),
+    Fault("hooks passed by", "_async_face.py", " or self._is_hooked()", ""),
     Fault("changes of the HTTP client passed by", "_direct.py", "http_client.is_changed or", ""),
     Fault("log of httpx passed by", "_direct.py", " or _HTTPX_LOG.isEnabledFor(logging.INFO)", ""),
     Fault("credentials in the URL passed by", "_direct.py", "    if request.url.userinfo:", "    if False:"),

@@ -33,7 +33,7 @@ LIKELY: Final[Mapping[str, str]] = {
     "_anthropic.py": "configuration requests lifecycle",
     "_configuration.py": "configuration requests retries bodies lanes",
     "_sync_face.py": "lifecycle errors",
-    "_async_face.py": "lifecycle errors",
+    "_async_face.py": "lifecycle errors direct",
     "_direct.py": "direct direct_results",
     "_outgoing.py": "requests direct direct_results",
     "_request.py": "requests resources configuration",
