@@ -22,6 +22,7 @@ from headrace.files.ordering import written_by
 from headrace.files.output import OpenedOutput, OutputPaths, output_paths, refuse_overlap
 from headrace.files.resume import open_output
 from headrace.files.scanning import InputScan, scan_inputs
+from headrace.files.spending import recorded_cost
 from headrace.intake import Intake
 from headrace.journal import recipe_digest
 from headrace.money import Budget
@@ -78,7 +79,10 @@ async def run_file(
     _announce(opened, notify)
     intake = Intake(dialect=prepared.dialect, recipe=recipe_digest(prepared.recipe), output=opened)
     to_send = opened.counts.to_send
-    rules = rules_of(options, to_send, world, prepared.dialect)
+    budget = _budget(options, opened, world, paths)
+    if budget is not None and budget.spent:
+        notify(f"{budget.spent:,.4f} {budget.prices.currency} of --max-cost were spent by earlier runs")
+    rules = rules_of(options, to_send, world, prepared.dialect, budget)
     rules.pacing.restore(opened.pacing, trio.current_time(), world.wall_clock())
     with sparing_collector(), display(to_send) as show:
         simulator = Simulator() if options.simulate else None
@@ -110,7 +114,10 @@ async def run_file(
         told, reasons = order(world.storage, paths.results, prepared, scan)
         notices += told
     with suppress(StorageFailed):  # a disk that is full has been told about already
-        opened.save_pacing(rules.pacing.levels(trio.current_time(), world.wall_clock()))
+        opened.save(
+            rules.pacing.levels(trio.current_time(), world.wall_clock()),
+            opened.spent if budget is None else budget.spent,
+        )
     prepared.inputs.close()
     return _summary(outcome.snapshot, reasons, opened, intake, scan, paths, notices)
 
@@ -194,11 +201,13 @@ def exchange_of(
     )
 
 
-def rules_of(options: RunOptions, to_send: int | None, world: World, dialect: Dialect) -> Rules:
+def rules_of(
+    options: RunOptions, to_send: int | None, world: World, dialect: Dialect, budget: Budget | None = None
+) -> Rules:
     """Return the pure rules of a run. ``to_send``: its number of jobs, None if unknown."""
     return Rules(
         pacing=_pacing(options, world, dialect),
-        budget=_budget(options),
+        budget=budget,
         retry=RunRetryPolicy(max_attempts=options.max_attempts),
         stop=StopRules(max_failures=max_failures(options.max_failures, to_send)),
         dice=world.dice,
@@ -219,10 +228,17 @@ def _pacing(options: RunOptions, world: World, dialect: Dialect) -> Pacing:
     )
 
 
-def _budget(options: RunOptions) -> Budget | None:
+def _budget(options: RunOptions, opened: OpenedOutput, world: World, paths: OutputPaths) -> Budget | None:
+    """The budget for all runs with an output, of which earlier ones may have spent a part.
+
+    A run that was killed has kept no sum, and what was in flight at the end of any has no record: the larger
+    of the sum that was kept and that of the records is the nearest.
+    """
     if options.max_cost is None:
         return None
-    return Budget(limit=options.max_cost, prices=options.prices or own_prices())
+    prices = options.prices or own_prices()
+    spent = max(opened.spent, recorded_cost(world.storage, paths, prices))
+    return Budget(limit=options.max_cost, prices=prices, spent=spent)
 
 
 def _summary(

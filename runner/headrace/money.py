@@ -6,13 +6,23 @@ import math
 
 import attrs
 
+from headrace.dialects import Bill
 from headrace.job import JobRequest, Usage
 from headrace.prices import PriceList
 
 
+def cost_of(bill: Bill, prices: PriceList) -> float:
+    """What a record has cost; attempts that may have been billed count at their worst."""
+    price = prices.price_at_worst(bill.model)
+    return price.of(bill.usage) + bill.maybe_billed * max(price.input, price.cache_creation, price.output)
+
+
 @attrs.define(kw_only=True)
 class Budget:
-    """Money for one run, in the currency of its prices. ``spent`` counts what can no longer be avoided."""
+    """Money for all runs with one output, in the currency of its prices.
+
+    ``spent`` counts what can no longer be avoided, what earlier runs have spent included.
+    """
 
     limit: float
     prices: PriceList
@@ -48,12 +58,13 @@ class Budget:
         """Say why nothing more is sent, for people."""
         currency, worst = self.prices.currency, self.worst(request)
         if self.prices.price(request.model) is None:
-            return f"--max-cost: no price is known for the model {request.model}; name one with --prices"
+            known = f"the list of {self.prices.as_of} has none for the model {request.model!r}"
+            return f"--max-cost needs prices, and {known}: give a list that has one by --prices"
         if math.isinf(worst):
             return "--max-cost: a job that does not limit its output can cost any sum; give --max-tokens"
         return (
             f"{self.spent:,.4f} {currency} are spent, and the next job may cost {worst:,.4f}: more than the"
-            f" --max-cost of {self.limit:,.2f}; run the same command again with another budget"
+            f" --max-cost of {self.limit:,.2f}; run the same command again with a larger one"
         )
 
     def _settle(self, request: JobRequest, cost: float) -> None:

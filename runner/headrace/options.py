@@ -59,7 +59,7 @@ class RunOptions:
     concurrency: Concurrency = "auto"
     limits: StatedLimits = attrs.field(factory=StatedLimits)
     max_cost: float | None = None
-    """In the currency of ``prices``."""
+    """In the currency of ``prices``, for all runs with this output together."""
     prices: PriceList | None = None
     """None: the list that comes with the program."""
     cache_prefix: bool = False

@@ -78,6 +78,16 @@ class PriceList:
         known = [name for name in self.models if model.startswith(name)]
         return self.models[max(known, key=len)] if known else None
 
+    def price_at_worst(self, model: str) -> Price:
+        """The price of a model; for one that the list does not know, the highest that it has."""
+        known, prices = self.price(model), self.models.values()
+        return known or Price(
+            input=max((price.input for price in prices), default=0.0),
+            output=max((price.output for price in prices), default=0.0),
+            cache_read=max((price.cache_read for price in prices), default=0.0),
+            cache_creation=max((price.cache_creation for price in prices), default=0.0),
+        )
+
 
 def read_prices(text: str, name: str) -> PriceList:
     """Read a list. Raises `RunRefused`; ``name``: the file, for its message."""

@@ -334,7 +334,7 @@ def test_a_restart_moves_the_old_output_aside() -> None:
 
 def test_pacing_levels_are_kept_for_the_next_run() -> None:
     run = story("a")
-    run.open().save_pacing({"requests": 12.5})
+    run.open().save({"requests": 12.5}, 0.0)
     run.next_run()
 
     assert run.open().pacing == {"requests": 12.5}

@@ -114,6 +114,7 @@ async def dispatcher(
             state.check_time(now)
             if not state.is_done():
                 await state.receive()
+        state.report_load(trio.current_time())
         return state.reasons
 
 
@@ -152,7 +153,7 @@ class _Dispatcher:
         if admission.unaffordable is not None and not self.reasons:
             self.stop(StopReason(ExitCode.STOPPED, admission.unaffordable), now)
         self._ask_for_more()
-        self._report_load(now)
+        self.report_load(now)
 
     def _send(self, pending: Pending) -> None:
         if self.admission.outstanding > self.workers:
@@ -172,7 +173,7 @@ class _Dispatcher:
             self.asked_for = max(LEAST_DEMAND, 2 * self.rules.pacing.concurrency.cap)
             self.channels.demand.send_nowait(self.asked_for)
 
-    def _report_load(self, now: float) -> None:
+    def report_load(self, now: float) -> None:
         if now >= self.load_reported_at + LOAD_INTERVAL or self.is_done():
             self.load_reported_at = now
             self.channels.events.send_nowait(self.admission.load())
@@ -184,8 +185,9 @@ class _Dispatcher:
             self.grace_ends = math.inf
             self.abort()
         if self._standstill_ends() <= now:
-            waited = f"no result for {self.rules.max_wait:g} s while the server says 'not now' (--max-wait)"
-            self.stop(StopReason(ExitCode.STOPPED, f"{waited}; run the same command again later"), now)
+            waited = f"no result for {self.rules.max_wait:g} s while the server says 'not now'"
+            again = "try again later, or wait longer by --max-wait (max_wait)"
+            self.stop(StopReason(ExitCode.STOPPED, f"{waited}; {again}"), now)
 
     def _standstill_ends(self) -> float:
         """When the standstill is as long as it may be: now, if the next admission lies beyond that."""

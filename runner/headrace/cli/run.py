@@ -169,7 +169,7 @@ _stop = _group(
         "--max-cost",
         type=_POSITIVE,
         metavar="USD",
-        help="Stop before a run can cost more than this.",
+        help="Stop before the output can have cost more than this, all runs with it together.",
     ),
     click.option(
         "--grace",

@@ -8,6 +8,7 @@ from typing import Final
 from headrace._exceptions import RunRefused
 
 from . import anthropic, openai, raw, rows
+from ._bills import Bill, read_bill
 from ._chat_api import ChatDialect
 from ._dialect import Assembler, Dialect
 from ._failures import failure_from_transport
@@ -21,12 +22,14 @@ __all__ = [
     "DIALECT_NAMES",
     "Assembler",
     "BadRecord",
+    "Bill",
     "Dialect",
     "RecordIdentity",
     "RequestOptions",
     "detect",
     "failure_from_transport",
     "make_dialect",
+    "read_bill",
     "read_identity",
     "redact",
 ]

@@ -45,7 +45,7 @@ class SurveyedFile:
             yield from records(pieces, read_record, self.recovery, ours=self.ours)
         except Damaged as damage:
             if not (self.ours or self.recovery.records):
-                raise RunRefused(f"{self.path} is no output of headrace: name another -o") from damage
+                raise RunRefused(f"{self.path} is no output of headrace: name another output") from damage
             raise StorageFailed(
                 f"{self.path} is damaged at byte {damage.offset:,}, and nothing was changed: "
                 f"mend that line or move the file away"
@@ -100,7 +100,7 @@ def refuse_strangers(tally: Tally, path: Path) -> None:
     if tally.records and tally.matches["stranger"] == tally.records:
         raise RunRefused(
             f"{path} holds {tally.records:,} records and none is of this input: "
-            f"name another -o, or move it aside by --restart"
+            f"name another output, or move it aside by --restart"
         )
 
 
@@ -117,7 +117,8 @@ def refuse_changes(tally: Tally, path: Path, sidecar: Sidecar, recipe: Mapping[s
     if changes:
         raise RunRefused(
             f"{path} was made from something else: {'; '.join(changes)}. "
-            f"Do them again by --on-change rerun, keep them by --on-change skip, or start over by --restart"
+            f"Do them again by --on-change rerun, keep them by --on-change skip (in Python: on_change), "
+            f"or start over by --restart"
         )
 
 

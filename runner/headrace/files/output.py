@@ -84,14 +84,16 @@ class OpenedOutput:
     """What the user should know: what was cut, moved or counted as done, one sentence each."""
     pacing: Mapping[str, object]
     """The levels that the last run left."""
+    spent: float
+    """What the last run with a budget knew to be spent."""
     _dialect: ReadsJobs = attrs.field(alias="dialect")
     _identities: Identities = attrs.field(alias="identities")
     _known: KnownJobs = attrs.field(alias="known")
     _earlier: Mapping[str, tuple[int, MaybeBilled]] = attrs.field(alias="earlier")
     """Attempts, and maybe billed ones, of jobs that failed in earlier runs."""
     _scanned: bool = attrs.field(alias="scanned")
-    save_pacing: Callable[[Mapping[str, object]], None]
-    """Keeps the levels for the next run. Raises `StorageFailed`."""
+    save: Callable[[Mapping[str, object], float], None]
+    """Keeps the levels, and what is spent, for the next run. Raises `StorageFailed`."""
 
     def recognise(self, line: InputLine) -> Recognised:
         """What is to be done about a line. To be called for all lines, in the order of the input."""

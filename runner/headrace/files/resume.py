@@ -81,7 +81,8 @@ def open_output(
     if on_change == "refuse":
         refuse_changes(tally, paths.results, sidecar, recipe)
 
-    sidecar = msgspec.structs.replace(_with_recipe(sidecar, recipe, tally), attempts=earlier)
+    spent = sidecar.spent if restart is None else 0.0
+    sidecar = msgspec.structs.replace(_with_recipe(sidecar, recipe, tally), attempts=earlier, spent=spent)
     _write_sidecar(storage, paths.sidecar, sidecar)  # first: it keeps what error records that leave say
     notices += _mend_results(storage, results, tally, on_change)
     notices += _mend_errors(storage, errors, failures)
@@ -93,12 +94,13 @@ def open_output(
         counts=_count(scan, tally, failures, on_change),
         notices=notices,
         pacing=sidecar.pacing,
+        spent=sidecar.spent,
         dialect=dialect,
         identities=Identities(Ordinals(None), None) if scan is None else scan.identities(),
         known=known,
         earlier=earlier,
         scanned=scan is not None,
-        save_pacing=partial(_save_pacing, storage, paths.sidecar, sidecar),
+        save=partial(_save, storage, paths.sidecar, sidecar),
     )
 
 
@@ -111,7 +113,7 @@ def _hold(storage: Storage, paths: OutputPaths) -> Sidecar:
     except BlockingIOError as error:
         holder = _read_sidecar(storage, paths.sidecar)
         who = f"process {holder.pid} on {holder.host}" if holder.pid else "another process"
-        raise RunRefused(f"{paths.results} is in use by {who}: let it end, or name another -o") from error
+        raise RunRefused(f"{paths.results} is in use by {who}: let it end, or name another output") from error
     except FileNotFoundError as error:
         raise RunRefused(f"the folder of {paths.results} does not exist: make it first") from error
     except OSError as error:
@@ -229,5 +231,5 @@ def _with_recipe(sidecar: Sidecar, recipe: Mapping[str, object], tally: Tally) -
     return msgspec.structs.replace(sidecar, recipes=used | {recipe_digest(recipe): dict(recipe)})
 
 
-def _save_pacing(storage: Storage, path: Path, sidecar: Sidecar, levels: Mapping[str, object]) -> None:
-    _write_sidecar(storage, path, msgspec.structs.replace(sidecar, pacing=dict(levels)))
+def _save(storage: Storage, path: Path, sidecar: Sidecar, levels: Mapping[str, object], spent: float) -> None:
+    _write_sidecar(storage, path, msgspec.structs.replace(sidecar, pacing=dict(levels), spent=spent))

@@ -29,6 +29,8 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     """By id, what was sent, and maybe billed, for jobs whose error record has left its file."""
     pacing: dict[str, object] = {}
     """The pacing levels at the end of the last run."""
+    spent: float = 0.0
+    """What the last run with a budget knew to be spent, by it and by those before it."""
 
 
 def read_sidecar(data: bytes) -> Sidecar:

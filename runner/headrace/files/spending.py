@@ -1,0 +1,21 @@
+"""What the records of an output have cost, for a budget that counts all runs with it."""
+
+from __future__ import annotations
+
+from headrace.dialects import read_bill
+from headrace.files._mending import read_all
+from headrace.files.output import OutputPaths
+from headrace.files.storage import Storage
+from headrace.journal import LineCutter
+from headrace.money import cost_of
+from headrace.prices import PriceList
+
+
+def recorded_cost(storage: Storage, paths: OutputPaths, prices: PriceList) -> float:
+    """Add up what all records have cost, at 3 us each. Raises `StorageFailed`."""
+    cost = 0.0
+    for path in (paths.results, paths.errors):
+        cutter = LineCutter()
+        for piece in read_all(storage, path):
+            cost += sum(cost_of(read_bill(line), prices) for line in cutter.feed(piece))
+    return cost

@@ -1,0 +1,125 @@
+"""A budget is for an output: all runs that write to it count, however they ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from headrace.dialects import RequestOptions, read_bill
+from headrace.files.output import output_paths
+from headrace.files.spending import recorded_cost
+from headrace.journal import read_sidecar, write_sidecar
+from headrace.money import cost_of
+from headrace.prices import Price, PriceList
+from headrace.simulator import Simulator
+from headrace.stopping import ExitCode
+from tests.runner import program
+from tests.runner.disk import SimulatedDisk
+
+PRICE = Price(input=3e-6, output=15e-6, cache_read=3e-7, cache_creation=3.75e-6)
+PRICES = PriceList(as_of="2025-01-01", currency="USD", models={"m": PRICE})
+SIDECAR = Path("/out/results.jsonl.headrace")
+
+
+def spent_at(server: Simulator) -> float:
+    """What a server has generated, in money."""
+    return sum(
+        record.input_tokens * PRICE.input + record.output_tokens * PRICE.output
+        for record in server.log.records
+    )
+
+
+def new_disk() -> SimulatedDisk:
+    return program.new_disk(program.jobs(60, max_tokens=100))
+
+
+@pytest.mark.trio
+async def test_the_same_command_again_spends_no_second_budget(autojump_clock: object) -> None:
+    disk, server, told = new_disk(), program.simulator(output_tokens=(40, 40)), program.Told()
+    first = await program.run(disk, server, max_cost=0.02, prices=PRICES)
+    spent = spent_at(server)
+    second = await program.run(disk, server, max_cost=0.02, prices=PRICES, told=told)
+
+    assert (first.exit_code, second.exit_code) == (ExitCode.STOPPED, ExitCode.STOPPED)
+    assert 0.015 < spent <= 0.02
+    assert spent_at(server) <= 0.02
+    assert first.run.cost == pytest.approx(spent)
+    assert second.reason is not None
+    assert "a larger one" in second.reason.message
+    assert any("of --max-cost were spent by earlier runs" in notice for notice in told.notices)
+
+
+@pytest.mark.trio
+async def test_with_a_larger_budget_it_goes_on_and_pays_nothing_twice(autojump_clock: object) -> None:
+    disk, server = new_disk(), program.simulator(output_tokens=(40, 40))
+    first = await program.run(disk, server, max_cost=0.02, prices=PRICES)
+    second = await program.run(disk, server, max_cost=1.0, prices=PRICES)
+
+    assert (second.exit_code, second.results) == (ExitCode.ALL_RESULTS, 60)
+    assert second.done_before == first.results
+    assert program.requests(server) == 60
+    assert second.run.cost == pytest.approx(spent_at(server))
+
+
+@pytest.mark.trio
+async def test_a_run_that_could_not_keep_its_sum_counts_by_its_records(autojump_clock: object) -> None:
+    disk, server = new_disk(), program.simulator(output_tokens=(40, 40))
+    await program.run(disk, server, max_cost=0.02, prices=PRICES)
+    kept = read_sidecar(disk.content(SIDECAR))
+    disk.put(SIDECAR, write_sidecar(msgspec.structs.replace(kept, spent=0.0)))
+    await program.run(disk, server, max_cost=0.02, prices=PRICES)
+
+    assert kept.spent == pytest.approx(spent_at(server))
+    assert spent_at(server) <= 0.02
+
+
+@pytest.mark.trio
+async def test_a_restart_begins_a_new_budget(autojump_clock: object) -> None:
+    disk, server = new_disk(), program.simulator(output_tokens=(40, 40))
+    first = await program.run(disk, server, max_cost=0.02, prices=PRICES)
+    second = await program.run(disk, server, max_cost=0.02, prices=PRICES, restart=True)
+
+    assert (second.done_before, second.results) == (0, first.results)
+
+
+@pytest.mark.trio
+async def test_records_of_both_dialects_tell_what_they_have_cost(autojump_clock: object) -> None:
+    disk, server = new_disk(), program.simulator(output_tokens=(40, 40))
+    await program.run(disk, server, request=RequestOptions())
+    chat = msgspec.json.encode(
+        {
+            "custom_id": "a",
+            "response": {
+                "status_code": 200,
+                "body": {
+                    "model": "m-1",
+                    "choices": [{"finish_reason": "stop"}],
+                    "usage": {
+                        "prompt_tokens": 5,
+                        "completion_tokens": 7,
+                        "prompt_tokens_details": {"cached_tokens": 2},
+                    },
+                },
+            },
+        }
+    )
+
+    cost = recorded_cost(disk, output_paths(program.OUTPUT), PRICES)
+
+    assert cost == pytest.approx(spent_at(server))
+    assert cost_of(read_bill(chat), PRICES) == pytest.approx(3 * 3e-6 + 7 * 15e-6 + 2 * 3e-7)
+
+
+@pytest.mark.parametrize(
+    ("line", "cost"),
+    [
+        (b'{"custom_id":"a","result":{"type":"errored"},"headrace":{"maybe_billed_tokens":[0,100]}}', 1.5e-3),
+        (b'{"custom_id":"a","result":{"type":"errored"},"headrace":{"maybe_billed_tokens":[0,null]}}', 0.0),
+        (b'{"custom_id":"a","error":"no"}', 0.0),
+        (b"no record", 0.0),
+    ],
+)
+def test_a_failure_costs_what_may_have_been_billed(line: bytes, cost: float) -> None:
+    assert cost_of(read_bill(line), PRICES) == pytest.approx(cost)
