@@ -41,13 +41,14 @@ def resolve_endpoint(
     scheme, host = _origin(url)
     if not no_auth and key is None:
         raise RunRefused(
-            f"no key: set {dialect.key_variable}, or name a file with --api-key-file,"
-            " or say --no-auth for a server that needs none (--simulate needs none either)"
+            f"no key: set {dialect.key_variable}, or name a file with --api-key-file (in Python: give"
+            " api_key), or say --no-auth (no_auth=True) for a server that needs none;"
+            " --simulate (simulate=True) needs none either"
         )
     if scheme == "http" and not no_auth and not insecure_http and not is_loopback(host):
         raise RunRefused(
             f"the key would cross the network in plain text to {host}: use https,"
-            " or --insecure-http if that is meant, or --no-auth"
+            " or --insecure-http (insecure_http=True) if that is meant, or --no-auth (no_auth=True)"
         )
     extra = dict(parse_header(header) for header in headers)
     secret_values = [
@@ -64,11 +65,11 @@ def _origin(url: str) -> tuple[str, str]:
         parts = urlsplit(url)
         scheme, host, _ = parts.scheme, parts.hostname, parts.port
     except ValueError as error:
-        raise RunRefused(f"--base-url {url!r} is no URL: {error}") from error
+        raise RunRefused(f"the base URL {url!r} is no URL: {error}") from error
     if scheme not in ("http", "https") or not host:
-        raise RunRefused(f"--base-url {url!r} must be like https://host or http://127.0.0.1:8787")
+        raise RunRefused(f"the base URL {url!r} must be like https://host or http://127.0.0.1:8787")
     if parts.query or parts.fragment or parts.username or parts.password:
-        raise RunRefused("--base-url takes no query, fragment or user name; use -H for a header of your own")
+        raise RunRefused("the base URL takes no query, fragment or user name; give headers of your own by -H")
     return scheme, host
 
 

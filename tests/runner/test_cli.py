@@ -171,7 +171,7 @@ def test_texts_from_files_and_settings_reach_the_body(workplace: Path) -> None:
         (("run", "rows.jsonl", *SIMULATED, "--set", "temperature"), "--set"),
         (("run", "rows.jsonl", *SIMULATED, "--max-failures", "some"), "--max-failures"),
         ((*PROMPTED, "--model", "m", "-H", "x y: z", "--no-auth"), "-H"),
-        ((*PROMPTED, "--model", "m", "--base-url", "ftp://x", "--no-auth"), "--base-url"),
+        ((*PROMPTED, "--model", "m", "--base-url", "ftp://x", "--no-auth"), "the base URL"),
         ((*PROMPTED, "--prompt-file", "rows.jsonl", "--simulate"), "--prompt-file"),
         (("run", "rows.jsonl", *SIMULATED, "--input-format", "bedrock"), "bedrock"),
     ],

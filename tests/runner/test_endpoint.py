@@ -72,7 +72,7 @@ def test_a_key_does_not_cross_plain_http_to_another_machine_unless_that_is_meant
     ],
 )
 def test_a_base_url_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(RunRefused, match="--base-url"):
+    with pytest.raises(RunRefused, match="the base URL"):
         resolve(base_url=url)
 
 

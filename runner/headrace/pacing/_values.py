@@ -6,6 +6,7 @@ from typing import Literal
 
 import attrs
 
+from headrace._exceptions import RunRefused
 from headrace_client._ratelimit import Limit, RateLimits
 
 Resource = Literal["requests", "input", "output"]
@@ -35,15 +36,28 @@ def refusal_of(code: str | None) -> Refusal:
 
 @attrs.frozen(kw_only=True)
 class StatedLimits:
-    """Limits that the user states, a minute and model; None: whatever the server says.
+    """Limits that the user states, for each model; None: whatever the server says.
 
-    ``share``: the part of each limit, the server's included, that this run may use.
+    ``rpm``, ``itpm``, ``otpm``: requests, input tokens and output tokens a minute at most. The server's own
+    limits hold all the same, and the lower of the two decides. ``share``: the part of the server's limits
+    that may be used, above 0 and at most 1: 0.5 leaves half of each to others on the same key. It does not
+    lower what is stated by the first three, and does nothing where the server tells no limits.
+
+    Raises `RunRefused` for a limit that is not above 0, or a share that is no such part.
     """
 
     rpm: float | None = None
     itpm: float | None = None
     otpm: float | None = None
     share: float = 1.0
+
+    def __attrs_post_init__(self) -> None:
+        for resource in RESOURCES:
+            limit = self.per_minute(resource)
+            if limit is not None and not limit > 0:
+                raise RunRefused(f"a limit of {limit:g} {resource} a minute lets nothing through")
+        if not 0 < self.share <= 1:
+            raise RunRefused(f"share={self.share:g}: give the part of the limits to use, such as 0.5")
 
     def per_minute(self, resource: Resource) -> float | None:
         """What the user states for a resource."""

@@ -1,0 +1,42 @@
+"""Limits that a user states: what is refused, and how they meet the server's."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from benchmarks.pacing.engine import play
+from benchmarks.pacing.scenario import per_second
+from benchmarks.pacing.worlds import requests_bound
+
+from headrace import Limits
+from headrace._exceptions import RunRefused
+from headrace.pacing import Concurrency, Pacing
+
+
+@pytest.mark.parametrize("given", [{"rpm": 0}, {"itpm": -1}, {"otpm": float("nan")}])
+def test_a_limit_that_lets_nothing_through_is_refused(given: dict[str, float]) -> None:
+    with pytest.raises(RunRefused, match="lets nothing through"):
+        Limits(**given)
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan")])
+def test_a_share_is_a_part_of_the_limits(share: float) -> None:
+    with pytest.raises(RunRefused, match=r"such as 0\.5"):
+        Limits(share=share)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [({"share": 0.5}, 20), ({"rpm": 300}, 40), ({"rpm": 9_000}, 9)]
+)
+def test_the_lower_of_what_is_stated_and_what_the_server_allows_decides(
+    given: dict[str, float], seconds: float
+) -> None:
+    """200 jobs at 20 a second, of which 20 may go at once."""
+    scenario = requests_bound(per_second(20), 200)
+    stated = attrs.evolve(
+        scenario, pacing=lambda: Pacing(concurrency=Concurrency.found(64), stated=Limits(**given))
+    )
+    report = play(stated)
+
+    assert report.refused == 0
+    assert report.seconds == pytest.approx(seconds, rel=0.05)
