@@ -12,6 +12,7 @@ from headrace._exceptions import BadLine, RunRefused
 from headrace.dialects import Dialect, detect, make_dialect
 from headrace.endpoint import Endpoint, clean_key, resolve_endpoint
 from headrace.files.inputs import InputLine, Inputs
+from headrace.files.scanning import too_long
 from headrace.options import RunOptions
 
 SIMULATOR = Endpoint(base_url="http://simulator.localhost", headers={}, secrets=())
@@ -77,6 +78,8 @@ def _dialect(options: RunOptions, lines: list[InputLine]) -> Dialect:
     problems: list[BadLine] = []
     for line in lines:
         try:
+            if line.oversized is not None:
+                raise too_long(line.oversized)
             return make_dialect(detect(line.text, options.request), options.request)
         except BadLine as error:
             problems.append(error)

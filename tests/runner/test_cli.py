@@ -174,6 +174,11 @@ def test_texts_from_files_and_settings_reach_the_body(workplace: Path) -> None:
         ((*PROMPTED, "--model", "m", "--base-url", "ftp://x", "--no-auth"), "the base URL"),
         ((*PROMPTED, "--prompt-file", "rows.jsonl", "--simulate"), "--prompt-file"),
         (("run", "rows.jsonl", *SIMULATED, "--input-format", "bedrock"), "bedrock"),
+        (("run", "rows.jsonl", *SIMULATED, "--set", "=1"), "the key is missing"),
+        (("run", "rows.jsonl", *SIMULATED, "--max-line", "5"), "longer than --max-line allows"),
+        (("run", "rows.jsonl", *SIMULATED, "--timeout", "0"), "--timeout"),
+        (("run", "rows.jsonl", *SIMULATED, "--grace", "nan"), "'nan' is not a number"),
+        (("run", "rows.jsonl", *SIMULATED, "--rpm", "NaN"), "'NaN' is not a number"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_clear_line_and_exit_code_2(arguments: tuple[str, ...], says: str) -> None:

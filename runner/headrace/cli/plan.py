@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
+from ._numbers import NOT_NEGATIVE, POSITIVE
 from ._report import clear_errors, tell
 from .run import input_options, options_from, pacing_options, price_option, request_options
 from .simulate import as_range
-
-_POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 @click.command()
@@ -21,7 +20,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @price_option
 @click.option(
     "--latency",
-    type=click.FloatRange(min=0),
+    type=NOT_NEGATIVE,
     default=1.0,
     show_default=True,
     metavar="S",
@@ -29,7 +28,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 )
 @click.option(
     "--tokens-per-second",
-    type=_POSITIVE,
+    type=POSITIVE,
     default=80.0,
     show_default=True,
     metavar="N",
@@ -45,7 +44,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 )
 @click.option(
     "--burst",
-    type=_POSITIVE,
+    type=POSITIVE,
     default=1.0,
     show_default=True,
     metavar="S",

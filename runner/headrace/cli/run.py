@@ -20,13 +20,12 @@ from headrace.pacing import StatedLimits
 from headrace.prices import PriceList, read_prices
 
 from ._display import Style
+from ._numbers import NOT_NEGATIVE, POSITIVE, SHARE
 from ._report import clear_errors, report_dry_run, run_and_report, set_up_logging
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _TEXT_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_SECONDS = click.FloatRange(min=0)
-_POSITIVE = click.FloatRange(min=0, min_open=True)
 _MOST_CONCURRENT = 100_000
 
 
@@ -142,12 +141,12 @@ pacing_options = _group(
         metavar="auto|N",
         help="Jobs in flight at most; auto: as many as the limits need.",
     ),
-    click.option("--rpm", type=_POSITIVE, metavar="N", help="Requests a minute at most, for each model."),
-    click.option("--itpm", type=_POSITIVE, metavar="N", help="Input tokens a minute at most, likewise."),
-    click.option("--otpm", type=_POSITIVE, metavar="N", help="Output tokens a minute at most, likewise."),
+    click.option("--rpm", type=POSITIVE, metavar="N", help="Requests a minute at most, for each model."),
+    click.option("--itpm", type=POSITIVE, metavar="N", help="Input tokens a minute at most, likewise."),
+    click.option("--otpm", type=POSITIVE, metavar="N", help="Output tokens a minute at most, likewise."),
     click.option(
         "--share",
-        type=click.FloatRange(min=0, min_open=True, max=1),
+        type=SHARE,
         default=1.0,
         metavar="FRACTION",
         help="Use only this part of the server's limits: 0.5 leaves half to others.",
@@ -167,13 +166,13 @@ _stop = _group(
     ),
     click.option(
         "--max-cost",
-        type=_POSITIVE,
+        type=POSITIVE,
         metavar="USD",
         help="Stop before the output can have cost more than this, all runs with it together.",
     ),
     click.option(
         "--grace",
-        type=_SECONDS,
+        type=NOT_NEGATIVE,
         default=60.0,
         show_default=True,
         metavar="S",
@@ -190,11 +189,11 @@ _retry = _group(
         help="Attempts a job; 429 and 529 are not counted.",
     ),
     click.option(
-        "--timeout", type=_SECONDS, default=600.0, show_default=True, metavar="S", help="Of one attempt."
+        "--timeout", type=POSITIVE, default=600.0, show_default=True, metavar="S", help="Of one attempt."
     ),
     click.option(
         "--idle-timeout",
-        type=_SECONDS,
+        type=POSITIVE,
         default=120.0,
         show_default=True,
         metavar="S",
@@ -202,7 +201,7 @@ _retry = _group(
     ),
     click.option(
         "--max-wait",
-        type=_SECONDS,
+        type=NOT_NEGATIVE,
         default=600.0,
         show_default=True,
         metavar="S",
@@ -302,6 +301,8 @@ def _read_text(file: Path, option: str) -> str:
 
 def _setting(text: str) -> tuple[str, object]:
     key, _, value = text.partition("=")
+    if not key:
+        raise RunRefused(f"--set {text[:60]}: the key is missing; write KEY=JSON, such as temperature=0")
     try:
         return key, msgspec.json.decode(value)
     except ValueError as error:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from ._numbers import NOT_NEGATIVE, POSITIVE
+
 if TYPE_CHECKING:
     from headrace.simulator import Profile, RequestLog
 
@@ -33,7 +35,6 @@ def _shares(_context: click.Context, _parameter: click.Parameter, texts: tuple[s
     return shares
 
 
-_POSITIVE = click.FloatRange(min=0, min_open=True)
 _COUNT = click.IntRange(min=1)
 
 
@@ -46,21 +47,21 @@ _COUNT = click.IntRange(min=1)
     show_default=True,
     help="The port to listen on; 0 takes a free one.",
 )
-@click.option("--rpm", type=_POSITIVE, help="Requests a minute.  [default: 240000]")
-@click.option("--itpm", type=_POSITIVE, help="Input tokens a minute.  [default: 240000000]")
-@click.option("--otpm", type=_POSITIVE, help="Output tokens a minute.  [default: 240000000]")
-@click.option("--burst", type=_POSITIVE, help="Requests that may come at once.  [default: a minute's]")
-@click.option("--token-burst", type=_POSITIVE, help="Tokens of each kind, likewise.  [default: a minute's]")
+@click.option("--rpm", type=POSITIVE, help="Requests a minute.  [default: 240000]")
+@click.option("--itpm", type=POSITIVE, help="Input tokens a minute.  [default: 240000000]")
+@click.option("--otpm", type=POSITIVE, help="Output tokens a minute.  [default: 240000000]")
+@click.option("--burst", type=POSITIVE, help="Requests that may come at once.  [default: a minute's]")
+@click.option("--token-burst", type=POSITIVE, help="Tokens of each kind, likewise.  [default: a minute's]")
 @click.option(
     "--ttft",
-    type=click.FloatRange(min=0),
+    type=NOT_NEGATIVE,
     default=0.05,
     show_default=True,
     help="Seconds to the first token.",
 )
 @click.option(
     "--tokens-per-second",
-    type=_POSITIVE,
+    type=POSITIVE,
     default=2_000.0,
     show_default=True,
     help="How fast one answer comes out.",

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import attrs
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.files.inputs import InputLine, Inputs
+from headrace.files.inputs import InputLine, Inputs, Oversized
 from headrace.journal import Identities, Index, Ordinals, derived_id, digest, digest_number, index_key
 
 OnDuplicate = Literal["refuse", "first"]
@@ -83,10 +83,15 @@ def scan_inputs(
 def require_job(line: InputLine, dialect: ReadsJobs, *, whole: bool = False) -> str | None:
     """A line's own id. Raises `BadLine` if it is no job; only a look at the ``whole`` line finds all such."""
     if line.oversized is not None:
-        raise BadLine(f"the line has {line.oversized.size:,} bytes: longer than --max-line allows")
+        raise too_long(line.oversized)
     if whole:
         dialect.read(line.text)
     return dialect.identify(line.text)
+
+
+def too_long(line: Oversized) -> BadLine:
+    """Say why a line was not read."""
+    return BadLine(f"the line has {line.size:,} bytes: longer than --max-line allows")
 
 
 def _without_duplicates(
