@@ -13,7 +13,7 @@ from ._accumulate import MessageAccumulator, UnexpectedEventError
 from ._cast import cast_value, is_strict
 from ._event_reader import EventReader, IncompleteStreamError
 from ._exceptions import APIResponseValidationError
-from ._reading import AsyncReading, AsyncValues, SyncReading, SyncValues
+from ._reading import AsyncReading, AsyncValues, Reading, SyncReading, SyncValues
 from .types import (
     CitationEvent,
     ContentBlockStopEvent,
@@ -151,8 +151,8 @@ def _final_text(message: Message) -> str:
     return "".join(texts)
 
 
-class MessageStream(SyncReading[MessageStreamEvent]):
-    """One message as it arrives: iterate over its events or over `text_stream`, or get the whole of it."""
+class _MessageReading(Reading[MessageStreamEvent]):
+    """What both kinds of message streams have in common."""
 
     def __init__(
         self, *, cast_to: Any, response: httpx.Response, client: Any, options: object = None
@@ -169,6 +169,10 @@ class MessageStream(SyncReading[MessageStreamEvent]):
     def current_message_snapshot(self) -> Message:
         """The message as far as it has arrived."""
         return self._message.snapshot()
+
+
+class MessageStream(_MessageReading, SyncReading[MessageStreamEvent]):
+    """One message as it arrives: iterate over its events or over `text_stream`, or get the whole of it."""
 
     @property
     def text_stream(self) -> Iterator[str]:
@@ -190,24 +194,8 @@ class MessageStream(SyncReading[MessageStreamEvent]):
         return _final_text(self.get_final_message())
 
 
-class AsyncMessageStream(AsyncReading[MessageStreamEvent]):
+class AsyncMessageStream(_MessageReading, AsyncReading[MessageStreamEvent]):
     """One message as it arrives; the asynchronous face of `MessageStream`."""
-
-    def __init__(
-        self, *, cast_to: Any, response: httpx.Response, client: Any, options: object = None
-    ) -> None:  # the arguments of every kind of stream
-        self._message = MessageReader(response, strict=is_strict(client))
-        super().__init__(response, self._message)
-
-    @property
-    def request_id(self) -> str | None:
-        """The id that the API gave the request."""
-        return self.response.headers.get("request-id")
-
-    @property
-    def current_message_snapshot(self) -> Message:
-        """The message as far as it has arrived."""
-        return self._message.snapshot()
 
     @property
     def text_stream(self) -> AsyncIterator[str]:

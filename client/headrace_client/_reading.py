@@ -43,7 +43,7 @@ class ValueReader(Protocol):
         ...
 
 
-class _Reading(Generic[T]):
+class Reading(Generic[T]):
     """What both drivers have in common: the limits in time, and what failures are called."""
 
     def __init__(self, response: httpx.Response, reader: ValueReader) -> None:
@@ -81,7 +81,7 @@ class _Reading(Generic[T]):
         return connection_error(error, self.response.request) or error
 
 
-class SyncReading(_Reading[T]):
+class SyncReading(Reading[T]):
     """The blocking driver."""
 
     def __init__(
@@ -144,7 +144,7 @@ class SyncReading(_Reading[T]):
             timeouts["read"] = seconds
 
 
-class AsyncReading(_Reading[T]):
+class AsyncReading(Reading[T]):
     """The asynchronous driver, on trio and asyncio."""
 
     def __init__(

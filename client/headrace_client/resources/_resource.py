@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from headrace_client._options import (
     Headers,
@@ -22,21 +22,26 @@ if TYPE_CHECKING:
 EXTRAS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout", "betas"})
 
 
-class SyncAPIResource:
-    """A group of endpoints of a blocking client."""
+class _Resource:
+    """A group of endpoints of a client."""
 
-    def __init__(self, client: Anthropic) -> None:
+    _asynchronous: ClassVar[bool]
+
+    def __init__(self, client: Any) -> None:
         self._client = client
 
     @property
     def with_raw_response(self) -> Any:
-        """This resource, with methods that return an `APIResponse` whose body has been read."""
+        """This resource, with methods that return an `APIResponse` whose body has been read.
+
+        Those of an asynchronous client return an `AsyncAPIResponse`, here and below.
+        """
         return RawResponses(self)
 
     @property
     def with_streaming_response(self) -> Any:
         """This resource, with methods that return a context manager giving an unread `APIResponse`."""
-        return StreamingResponses(self, asynchronous=False)
+        return StreamingResponses(self, asynchronous=self._asynchronous)
 
     def with_options(
         self,
@@ -51,33 +56,18 @@ class SyncAPIResource:
         )
 
 
-class AsyncAPIResource:
+class SyncAPIResource(_Resource):
+    """A group of endpoints of a blocking client."""
+
+    _client: Anthropic
+    _asynchronous = False
+
+
+class AsyncAPIResource(_Resource):
     """A group of endpoints of an asynchronous client."""
 
-    def __init__(self, client: AsyncAnthropic) -> None:
-        self._client = client
-
-    @property
-    def with_raw_response(self) -> Any:
-        """This resource, with methods that return an `AsyncAPIResponse` whose body has been read."""
-        return RawResponses(self)
-
-    @property
-    def with_streaming_response(self) -> Any:
-        """This resource, with methods that return a context manager giving an unread `AsyncAPIResponse`."""
-        return StreamingResponses(self, asynchronous=True)
-
-    def with_options(
-        self,
-        *,
-        timeout: TimeoutTypes | NotGiven = not_given,
-        headers: Headers | None = None,
-        max_retries: float | NotGiven = not_given,
-    ) -> Self:
-        """Return this resource of a client with other settings."""
-        return type(self)(
-            self._client.with_options(timeout=timeout, headers=headers, max_retries=max_retries)
-        )
+    _client: AsyncAnthropic
+    _asynchronous = True
 
 
 def call_with_body(params: Mapping[str, Any]) -> Call:

@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import attrs
 
-from headrace.job import Failure, Job, JobRequest, Note, Success
+from headrace.job import Failure, Job, Note, Success
 from headrace_client._lane import Answer
 
 from . import _judging
 from ._chat_answer import read_answer
 from ._chat_stream import ChatEvents
-from ._dialect import Assembler, LineFormat
+from ._dialect import Assembler, ReadsLines
 from ._records import encode, encode_failure_note
 from ._streams import StreamAssembler
 
 
 @attrs.frozen
-class ChatDialect:
-    """A `Dialect` for OpenAI-compatible servers; its lines are read by ``lines``."""
+class ChatDialect(ReadsLines):
+    """A `Dialect` for OpenAI-compatible servers; its methods are described there."""
 
-    lines: LineFormat
     default_base_url: str = attrs.field(default="https://api.openai.com", init=False)
     key_variable: str = attrs.field(default="OPENAI_API_KEY", init=False)
-
-    @property
-    def name(self) -> str:
-        """See `Dialect`, as for the other methods."""
-        return self.lines.name
-
-    def recipe(self) -> Mapping[str, object]:
-        return self.lines.recipe
-
-    def identify(self, line: bytes) -> str | None:
-        return self.lines.identify(line)
-
-    def check_first(self, line: bytes) -> None:
-        self.lines.check_first(line)
-
-    def read(self, line: bytes) -> JobRequest:
-        return self.lines.read(line)
 
     def headers(self, key: str | None) -> dict[str, str]:
         content = {"content-type": "application/json"}

@@ -30,6 +30,30 @@ class LineFormat:
     """See `Dialect.read`."""
 
 
+@attrs.frozen
+class ReadsLines:
+    """The half of a `Dialect` that ``lines`` make, for the other half to stand on."""
+
+    lines: LineFormat
+
+    @property
+    def name(self) -> str:
+        """See `Dialect`, as for the other methods."""
+        return self.lines.name
+
+    def recipe(self) -> Mapping[str, object]:
+        return self.lines.recipe
+
+    def identify(self, line: bytes) -> str | None:
+        return self.lines.identify(line)
+
+    def check_first(self, line: bytes) -> None:
+        self.lines.check_first(line)
+
+    def read(self, line: bytes) -> JobRequest:
+        return self.lines.read(line)
+
+
 class Assembler(Protocol):
     """Puts the server-sent events of one streamed answer together into one message. Its memory is bounded."""
 

@@ -12,7 +12,7 @@ from headrace.job import Failure, FailureKind, Job, JobRequest, Note, Success
 from headrace_client._lane import Answer
 
 from . import _judging
-from ._dialect import Assembler, LineFormat
+from ._dialect import Assembler, ReadsLines
 from ._lines import optional, required_model
 from ._messages_answer import read_message
 from ._messages_stream import MessageEvents
@@ -24,29 +24,11 @@ API_VERSION: Final = "2023-06-01"
 
 
 @attrs.frozen
-class MessagesDialect:
-    """A `Dialect` for the Messages API; its lines are read by ``lines``."""
+class MessagesDialect(ReadsLines):
+    """A `Dialect` for the Messages API; its methods are described there."""
 
-    lines: LineFormat
     default_base_url: str = attrs.field(default="https://api.anthropic.com", init=False)
     key_variable: str = attrs.field(default="ANTHROPIC_API_KEY", init=False)
-
-    @property
-    def name(self) -> str:
-        """See `Dialect`, as for the other methods."""
-        return self.lines.name
-
-    def recipe(self) -> Mapping[str, object]:
-        return self.lines.recipe
-
-    def identify(self, line: bytes) -> str | None:
-        return self.lines.identify(line)
-
-    def check_first(self, line: bytes) -> None:
-        self.lines.check_first(line)
-
-    def read(self, line: bytes) -> JobRequest:
-        return self.lines.read(line)
 
     def headers(self, key: str | None) -> dict[str, str]:
         version = {"anthropic-version": API_VERSION, "content-type": "application/json"}
