@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
+
 from headrace.simulator import FaultKind, Profile, RequestLog, Simulator
 
 
@@ -23,3 +25,12 @@ def simulator(*, ttft: float = 0.0, seed: int = 0, **faults: float) -> Simulator
 def received(api: Simulator) -> int:
     """How many requests a simulator has begun to work on."""
     return sum(api.log.statuses.values())
+
+
+async def settled(api: Simulator) -> int:
+    """Wait until no more requests come in; return how many there were. Whoever goes on sending ends late."""
+    before, now = -1, received(api)
+    while now != before:
+        await anyio.sleep(0.05)
+        before, now = now, received(api)
+    return now

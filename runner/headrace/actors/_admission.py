@@ -39,24 +39,32 @@ class Admission:
     unaffordable: str | None = None
     """Why no waiting job can be paid for, when nothing is in flight that could come cheaper than feared."""
 
-    def next(self, now: float) -> Pending | None:
-        """Take the job to be sent now; None: nothing before `ready_at`."""
+    def take(self, now: float) -> list[Pending]:
+        """Take jobs to be sent now, all of one model; none: nothing before `ready_at`."""
         while (model := self._choose(now)) is not None:
-            pending = self.waiting.take(model)
-            if not pending.job.is_withdrawn:
-                return self._admitted(model, pending, now)
-        return None
+            taken = self.waiting.take(model, self._at_once(model))
+            taken = [pending for pending in taken if not pending.job.is_withdrawn]
+            if taken:
+                return self._admitted(model, taken, now)
+        return []
 
-    def _admitted(self, model: str, pending: Pending, now: float) -> Pending:
-        request, pool = pending.job.request, self.pacing.pools[model]
+    def _at_once(self, model: str) -> int:
+        """Return how many jobs may go without a look at each: one, or as many as the pacing has granted."""
+        if self.budget is not None or self.breaker.is_open:
+            return 1
+        room = self.pacing.concurrency.cap - self.outstanding
+        return max(1, min(room, self.pacing.pools[model].granted))
+
+    def _admitted(self, model: str, taken: list[Pending], now: float) -> list[Pending]:
+        pool, requests = self.pacing.pools[model], [pending.job.request for pending in taken]
         if pool.leader_first:
-            pending = structs.replace(pending, leads=True)
-        self.outstanding += 1
-        pool.admitted(request, now)
+            taken = [structs.replace(pending, leads=True) for pending in taken]
+        self.outstanding += len(taken)
+        pool.admitted(requests, now)
         self.breaker.admitted(now)
         if self.budget is not None:
-            self.budget.admitted(request)
-        return pending
+            self.budget.admitted(requests[0])
+        return taken
 
     def settle(self) -> None:
         """Note that all was admitted that may be sent now."""

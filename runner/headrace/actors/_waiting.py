@@ -57,16 +57,16 @@ class Waiting:
         for model, queue in self._queues.items():
             yield model, queue[0]
 
-    def take(self, model: str) -> Pending:
-        """Take the next job of a model; the model goes to the end of the line."""
+    def take(self, model: str, most: int) -> list[Pending]:
+        """Take the next jobs of a model, ``most`` at most; the model goes to the end of the line."""
         queue = self._queues[model]
-        pending = queue.popleft()
-        self.ready -= 1
+        taken = [queue.popleft() for _ in range(min(most, len(queue)))]
+        self.ready -= len(taken)
         if not queue:
             del self._queues[model]
         elif len(self._queues) > 1:
             self._queues[model] = self._queues.pop(model)
-        return pending
+        return taken
 
     def _queue_of(self, pending: Pending) -> deque[Pending]:
         self.ready += 1

@@ -147,8 +147,9 @@ class _Dispatcher:
         admission = self.admission
         admission.watch.woke(now)
         admission.waiting.release(now)
-        while not self.reasons and (pending := admission.next(now)) is not None:
-            self._send(pending)
+        while not self.reasons and (taken := admission.take(now)):
+            for pending in taken:
+                self._send(pending)
         admission.settle()
         if admission.unaffordable is not None and not self.reasons:
             self.stop(StopReason(ExitCode.STOPPED, admission.unaffordable), now)

@@ -7,6 +7,8 @@ number of jobs is granted at once, and what they cost is booked when the levels 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from headrace.job import JobRequest, Usage
@@ -34,11 +36,11 @@ class Batch:
         """Grant jobs, if there is ``room`` for many times as many."""
         self.granted = min(LARGEST, int(room / ROOM)) if room >= ROOM * SMALLEST else 0
 
-    def send(self, request: JobRequest) -> None:
-        """Use one of the jobs that were granted."""
-        self.granted -= 1
-        self.sent += 1
-        self.sent_bytes += len(request.body)
+    def send(self, requests: Sequence[JobRequest]) -> None:
+        """Use some of the jobs that were granted."""
+        self.granted -= len(requests)
+        self.sent += len(requests)
+        self.sent_bytes += sum([len(request.body) for request in requests])
 
     def answer(self, request: JobRequest, usage: Usage) -> None:
         """Note an answer, to be booked later."""

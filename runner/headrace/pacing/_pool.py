@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import attrs
@@ -83,17 +83,25 @@ class Pool:
             self._batch.grant(self._room(reserve))
         return ready
 
-    def admitted(self, request: JobRequest, now: float) -> None:
-        """Note that a job is sent at ``now``."""
+    @property
+    def granted(self) -> int:
+        """How many jobs may be sent without asking for each: 0 while a limit is near."""
+        return self._batch.granted
+
+    def admitted(self, requests: Sequence[JobRequest], now: float) -> None:
+        """Note that jobs are sent at ``now``: one, or as many as were `granted`."""
+        self._in_flight += len(requests)
         if self._batch.granted:
-            self._in_flight += 1
-            self._batch.send(request)
-            return
+            self._batch.send(requests)
+        else:
+            for request in requests:
+                self._charge(request, now)
+
+    def _charge(self, request: JobRequest, now: float) -> None:
         cost, reserve = self._costs(request)
         self._take(reserve, cost)
         self._history.add(cost, now)
         self._withheld.add(_minus(reserve, cost), now)
-        self._in_flight += 1
         self._bytes_in_flight += len(request.body)
         if self.leader_first:
             self._leader = request

@@ -15,7 +15,7 @@ def send_all(pool: Pool, now: float) -> int:
     """Send as much as may be sent at once; the count is bounded for the case that nothing binds."""
     sent = 0
     while sent < 100_000 and pool.ready_at(REQUEST, now) <= now:
-        pool.admitted(REQUEST, now)
+        pool.admitted([REQUEST], now)
         sent += 1
     return sent
 
@@ -52,7 +52,7 @@ def test_a_refusal_ends_what_was_granted() -> None:
     pool, now = fast_pool()
     for _ in range(100):
         assert pool.ready_at(REQUEST, now) <= now
-        pool.admitted(REQUEST, now)
+        pool.admitted([REQUEST], now)
 
     pool.refused(REQUEST, "bucket", None, started_at=now, retry_after=1.0, now=now + STEP, dice=0.5)
 
