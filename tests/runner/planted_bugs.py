@@ -155,8 +155,8 @@ BUGS = (
     Bug(
         "attempts are forgotten with their error record",
         "files/resume.py",
-        "attempts=earlier)",
-        "attempts={})",
+        "attempts=earlier,",
+        "attempts={},",
         (_MACHINE,),
     ),
     Bug(
