@@ -157,7 +157,7 @@ def as_text(plan: Plan) -> str:
 
 def _cost(plan: Plan) -> str:
     if plan.cost is None:
-        return "unknown: several models, or one without a price; see --prices"
+        return "unknown: several models, or one without a price; name a list of prices by --prices"
     return f"about {plan.cost:,.2f} {plan.currency} (prices of {plan.prices_as_of})"
 
 

@@ -10,11 +10,13 @@ A list is TOML: a date, a currency, and a table for each model, in that currency
     cache_read = 0.3         # default: as input
     cache_creation = 3.75    # default: as input
 
-A model is priced by the longest name in the list that its own begins with.
+A model is priced by its own name, or by its name without the date at its end: a new model whose name only
+begins like that of an old one has no price until the list says so.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -27,6 +29,8 @@ from headrace._exceptions import RunRefused
 from headrace.job import Usage
 
 _MILLION = 1e6
+_DATED = re.compile(r"-(\d{8}|\d{4}-\d\d-\d\d|latest)$")
+"""How a snapshot's name ends: claude-sonnet-4-5-20250929, gpt-4o-2024-08-06, claude-3-5-haiku-latest."""
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,7 +71,7 @@ class Price:
 
 @attrs.frozen(kw_only=True)
 class PriceList:
-    """Prices by the beginning of a model's name."""
+    """Prices by the name of a model."""
 
     as_of: str
     currency: str
@@ -75,8 +79,7 @@ class PriceList:
 
     def price(self, model: str) -> Price | None:
         """The price of a model; None for one that the list does not know."""
-        known = [name for name in self.models if model.startswith(name)]
-        return self.models[max(known, key=len)] if known else None
+        return self.models.get(model) or self.models.get(_DATED.sub("", model))
 
     def price_at_worst(self, model: str) -> Price:
         """The price of a model; for one that the list does not know, the highest that it has."""

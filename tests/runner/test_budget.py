@@ -94,7 +94,7 @@ async def test_records_of_both_dialects_tell_what_they_have_cost(autojump_clock:
             "response": {
                 "status_code": 200,
                 "body": {
-                    "model": "m-1",
+                    "model": "m-2025-01-31",
                     "choices": [{"finish_reason": "stop"}],
                     "usage": {
                         "prompt_tokens": 5,

@@ -1,4 +1,4 @@
-"""Price lists: ours can be read, a wrong one is refused, the longest name wins."""
+"""Price lists: ours can be read, a wrong one is refused, and a model that only sounds alike has no price."""
 
 import pytest
 
@@ -21,13 +21,23 @@ def test_our_own_list_can_be_read_and_knows_the_current_models() -> None:
     assert 0 < price.cache_read < price.input < price.cache_creation < price.output
 
 
-def test_a_model_is_priced_by_the_longest_name_that_its_own_begins_with() -> None:
-    prices = read_prices(LIST, "list")
-    mini = prices.price("big-mini-2025")
+@pytest.mark.parametrize("model", ["big-mini", "big-mini-20250929", "big-mini-2025-09-29", "big-mini-latest"])
+def test_a_model_is_priced_by_its_name_without_the_date(model: str) -> None:
+    mini = read_prices(LIST, "list").price(model)
 
     assert mini is not None
     assert mini.of(Usage(input=1_000_000, output=500_000, cache_read=2_000_000)) == pytest.approx(2.2)
-    assert prices.price("small") is None
+
+
+@pytest.mark.parametrize("model", ["small", "big-2", "big-mini-audio", "bigger", "ft:big:me", ""])
+def test_a_model_that_only_sounds_like_one_of_the_list_has_no_price(model: str) -> None:
+    assert read_prices(LIST, "list").price(model) is None
+
+
+def test_for_a_model_that_is_not_in_the_list_the_highest_prices_are_the_worst() -> None:
+    worst = read_prices(LIST, "list").price_at_worst("small")
+
+    assert (worst.input, worst.output) == pytest.approx((10e-6, 20e-6))
 
 
 def test_cached_tokens_cost_as_much_as_others_where_the_list_does_not_say() -> None:
