@@ -96,7 +96,7 @@ class RetryQuota:
     """Retries a second that are allowed in any case."""
     longest: float = 60.0
     """Seconds that one retry is delayed at most."""
-    _level: float = 50.0
+    _level: float = attrs.field(default=attrs.Factory(lambda self: self.capacity, takes_self=True))
     _at: float = -math.inf
 
     def delay(self, now: float) -> float:

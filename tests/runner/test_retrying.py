@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 
 from headrace.job import Failure, FailureKind
-from headrace.retrying import GiveUp, Retry, RunRetryPolicy, StopRun
+from headrace.retrying import GiveUp, Retry, RetryQuota, RunRetryPolicy, StopRun
 
 POLICY = RunRetryPolicy(max_attempts=3, initial_delay=1.0, max_delay=60.0)
 
@@ -55,3 +55,37 @@ def test_backoff_is_exponential_with_full_jitter_and_a_ceiling() -> None:
 def test_every_kind_of_failure_has_a_verdict() -> None:
     for kind in get_args(FailureKind):
         assert isinstance(verdict(kind), Retry | GiveUp | StopRun)
+
+
+def test_the_quota_lets_as_many_retries_pass_as_it_holds_and_then_a_trickle() -> None:
+    quota = RetryQuota(capacity=50.0, trickle=0.2)
+    delays = [quota.delay(0.0) for _ in range(55)]
+
+    assert delays[:50] == [0.0] * 50
+    assert delays[50:] == pytest.approx([5.0, 10.0, 15.0, 20.0, 25.0])
+
+
+def test_each_result_pays_for_a_retry() -> None:
+    """A server that answers half of the attempts is never held back, however long."""
+    quota = RetryQuota()
+    for _ in range(1_000):
+        quota.succeeded(1)
+
+        assert quota.delay(0.0) == 0.0
+
+
+def test_the_quota_fills_up_with_time_and_no_further_than_its_capacity() -> None:
+    quota = RetryQuota(capacity=10.0, trickle=0.5)
+    for _ in range(10):
+        quota.delay(0.0)
+    for _ in range(100):
+        quota.succeeded(1)
+    delays = [quota.delay(1_000.0) for _ in range(11)]
+
+    assert delays == [0.0] * 10 + [2.0]
+
+
+def test_no_retry_is_delayed_for_longer_than_a_minute_by_the_quota() -> None:
+    quota = RetryQuota(trickle=0.01)
+
+    assert max(quota.delay(0.0) for _ in range(100)) == quota.longest == 60.0

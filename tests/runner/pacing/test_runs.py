@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import attrs
@@ -9,8 +10,10 @@ import pytest
 import trio
 from benchmarks.pacing.engine import play
 from benchmarks.pacing.ideal import flow_time
-from benchmarks.pacing.scenario import Scenario, limits, per_second
+from benchmarks.pacing.scenario import EPOCH, Scenario, limits, per_second
+from benchmarks.pacing.worlds import outage, profile
 
+from headrace.breaker import FIRST_PROBE, PROBE_SHARE
 from headrace.dialects import RequestOptions
 from headrace.money import Budget
 from headrace.pacing import Pacing
@@ -92,13 +95,39 @@ def test_jobs_of_one_model_that_wait_do_not_keep_up_the_others() -> None:
     assert times[-1] - times[0] <= 1.1 * flow_time(fast, 100) + 2
 
 
-def test_a_dead_server_costs_little_more_than_a_request_a_job_before_the_run_parks() -> None:
-    scenario = Scenario(profile=Profile(dead=True), jobs=1_000, ideal=0, max_wait=120)
-    report = play(scenario)
+@pytest.mark.parametrize("jobs", [20, 1_000])
+def test_a_dead_server_costs_little_more_than_a_request_a_job_before_the_run_parks(jobs: int) -> None:
+    """At most 1.1 before the breaker opens, and then one probe at a time, until the run ends."""
+    report = play(Scenario(profile=Profile(dead=True), jobs=jobs, ideal=0, max_wait=120))
+    times = [record.time - EPOCH for record in report.log.records]
+    parked = next(then for now, then in pairwise(times) if then - now >= FIRST_PROBE)
+    probes = [time for time in times if time >= parked]
 
-    assert report.log.statuses.total() <= 100
+    assert len(times) - len(probes) <= 1.1 * jobs
+    assert len(times) <= 100
+    assert min(then - now for now, then in pairwise(probes)) >= FIRST_PROBE
     assert report.finished == report.outcome.snapshot.failed == 0
     assert report.outcome.reasons[0].exit_code == ExitCode.STOPPED
+
+
+@pytest.mark.parametrize("dead_for", [30.0, 60.0, 200.0])
+def test_that_a_server_is_back_is_noticed_with_the_next_probe(dead_for: float) -> None:
+    report = play(outage(600, until=dead_for))
+    answered = next(record.time - EPOCH for record in report.log.records if record.status == 200)
+    sent = report.log.statuses.total() - report.finished
+
+    assert answered - dead_for <= max(FIRST_PROBE, PROBE_SHARE * dead_for)
+    assert report.finished == 600
+    assert sent <= 85
+
+
+def test_half_of_all_attempts_may_fail_and_no_retry_waits_for_the_quota() -> None:
+    """0.11 s and 20 a second, twice as many requests as jobs: 20 s and little more."""
+    world = profile(per_second(20), faults={"500": 0.5})
+    report = play(Scenario(profile=world, jobs=200, ideal=0))
+
+    assert report.finished >= 190
+    assert report.seconds <= 40
 
 
 def test_with_a_fixed_concurrency_no_more_are_ever_in_flight() -> None:
