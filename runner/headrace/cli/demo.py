@@ -52,7 +52,6 @@ _TOPICS = (
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("headrace-demo"),
-    show_default=True,
     help="Where the job file and its results go.",
 )
 def demo(directory: Path) -> None:

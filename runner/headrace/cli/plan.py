@@ -22,7 +22,6 @@ from .simulate import as_range
     "--latency",
     type=NOT_NEGATIVE,
     default=1.0,
-    show_default=True,
     metavar="S",
     help="Seconds to the first token.",
 )
@@ -30,14 +29,12 @@ from .simulate import as_range
     "--tokens-per-second",
     type=POSITIVE,
     default=80.0,
-    show_default=True,
     metavar="N",
     help="How fast one answer comes out.",
 )
 @click.option(
     "--output-tokens",
     default="50-500",
-    show_default=True,
     callback=as_range,
     metavar="N-M",
     help="How long answers are.",
@@ -46,7 +43,6 @@ from .simulate import as_range
     "--burst",
     type=POSITIVE,
     default=1.0,
-    show_default=True,
     metavar="S",
     help="Seconds' worth of each limit that may be used at once.",
 )

@@ -50,7 +50,6 @@ max_line_option = click.option(
     "--max-line",
     type=click.IntRange(min=1),
     default=DEFAULT_MAX_LINE,
-    show_default=True,
     metavar="BYTES",
     help="A longer line is no job.",
 )
@@ -104,7 +103,6 @@ _output = _group(
         "--durability",
         type=click.Choice(["none", "flush", "fsync"]),
         default="flush",
-        show_default=True,
         help="When a job counts as done: handed to the system, or (fsync) on the disk.",
     ),
 )
@@ -137,7 +135,6 @@ pacing_options = _group(
         "--concurrency",
         callback=_concurrency,
         default="auto",
-        show_default=True,
         metavar="auto|N",
         help="Jobs in flight at most; auto: as many as the limits need.",
     ),
@@ -174,7 +171,6 @@ _stop = _group(
         "--grace",
         type=NOT_NEGATIVE,
         default=60.0,
-        show_default=True,
         metavar="S",
         help="How long to wait for what is in flight when stopping.",
     ),
@@ -184,18 +180,14 @@ _retry = _group(
         "--max-attempts",
         type=click.IntRange(min=1),
         default=5,
-        show_default=True,
         metavar="N",
         help="Attempts a job; 429 and 529 are not counted.",
     ),
-    click.option(
-        "--timeout", type=POSITIVE, default=600.0, show_default=True, metavar="S", help="Of one attempt."
-    ),
+    click.option("--timeout", type=POSITIVE, default=600.0, metavar="S", help="Of one attempt."),
     click.option(
         "--idle-timeout",
         type=POSITIVE,
         default=120.0,
-        show_default=True,
         metavar="S",
         help="Of silence inside an answer.",
     ),
@@ -203,7 +195,6 @@ _retry = _group(
         "--max-wait",
         type=NOT_NEGATIVE,
         default=600.0,
-        show_default=True,
         metavar="S",
         help="Of standstill (nothing but 429 and 529) until the run stops.",
     ),
@@ -223,7 +214,9 @@ _show = _group(
         help="Write the summary as JSON, too.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Neither progress nor summary."),
-    click.option("-v", "--verbose", count=True, help="Log more: -v what happens, -vv each attempt."),
+    click.option(
+        "-v", "--verbose", count=True, show_default=False, help="Log more: -v what happens, -vv each attempt."
+    ),
 )
 
 

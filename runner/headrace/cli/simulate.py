@@ -39,39 +39,45 @@ _COUNT = click.IntRange(min=1)
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--host", metavar="ADDRESS", default="127.0.0.1", help="The address to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
+    metavar="N",
     default=8787,
-    show_default=True,
     help="The port to listen on; 0 takes a free one.",
 )
-@click.option("--rpm", type=POSITIVE, help="Requests a minute.  [default: 240000]")
-@click.option("--itpm", type=POSITIVE, help="Input tokens a minute.  [default: 240000000]")
-@click.option("--otpm", type=POSITIVE, help="Output tokens a minute.  [default: 240000000]")
-@click.option("--burst", type=POSITIVE, help="Requests that may come at once.  [default: a minute's]")
-@click.option("--token-burst", type=POSITIVE, help="Tokens of each kind, likewise.  [default: a minute's]")
+@click.option("--rpm", type=POSITIVE, metavar="N", help="Requests a minute.  [default: 240000]")
+@click.option("--itpm", type=POSITIVE, metavar="N", help="Input tokens a minute.  [default: 240000000]")
+@click.option("--otpm", type=POSITIVE, metavar="N", help="Output tokens a minute.  [default: 240000000]")
+@click.option(
+    "--burst", type=POSITIVE, metavar="N", help="Requests that may come at once.  [default: a minute's]"
+)
+@click.option(
+    "--token-burst", type=POSITIVE, metavar="N", help="Tokens of each kind, likewise.  [default: a minute's]"
+)
 @click.option(
     "--ttft",
     type=NOT_NEGATIVE,
+    metavar="S",
     default=0.05,
-    show_default=True,
     help="Seconds to the first token.",
 )
 @click.option(
     "--tokens-per-second",
     type=POSITIVE,
+    metavar="N",
     default=2_000.0,
-    show_default=True,
     help="How fast one answer comes out.",
 )
 @click.option(
-    "--output-tokens", default="20-200", show_default=True, callback=as_range, help="How long answers are."
+    "--output-tokens", metavar="N-M", default="20-200", callback=as_range, help="How long answers are."
 )
-@click.option("--seed", default=0, show_default=True, help="Decides all that is left to chance.")
+@click.option("--seed", metavar="N", default=0, help="Decides all that is left to chance.")
 @click.option("--require-key", "required_key", metavar="KEY", help="Answer 401 to any other key.")
-@click.option("--model", "known_models", multiple=True, help="A model that exists; repeat.  [default: any]")
+@click.option(
+    "--model", "known_models", metavar="M", multiple=True, help="A model that exists; repeat.  [default: any]"
+)
 @click.option(
     "--error-rate",
     "faults",
@@ -80,8 +86,12 @@ _COUNT = click.IntRange(min=1)
     callback=_shares,
     help="A share of requests to fail; repeat. 429, 529, 500, reset, cut, garbage, hang or html.",
 )
-@click.option("--spend-cap", type=_COUNT, help="Accept so many requests, then say that the money is spent.")
-@click.option("--max-concurrent", "concurrency", type=_COUNT, help="Accept so many requests at a time.")
+@click.option(
+    "--spend-cap", type=_COUNT, metavar="N", help="Accept so many requests, then say that the money is spent."
+)
+@click.option(
+    "--max-concurrent", "concurrency", type=_COUNT, metavar="N", help="Accept so many requests at a time."
+)
 @click.option("--no-limit-headers", is_flag=True, help="Send no rate-limit headers.")
 @click.option("--no-retry-after", is_flag=True, help="Send no retry-after with a 429.")
 @click.option(
