@@ -76,7 +76,7 @@ class BaseClient:
         self._url = with_trailing_slash(str(base_url))
         self._strict_response_validation = _strict_response_validation
         self.max_retries = checked_max_retries(max_retries)
-        self._timeout = timeout
+        self._timeout = _checked_timeout(timeout)
         self._custom_headers: Headers = dict(custom_headers or {})
         self._custom_query: Query = dict(custom_query or {})
         self.on_retry = on_retry
@@ -104,7 +104,7 @@ class BaseClient:
 
     @timeout.setter
     def timeout(self, timeout: TimeoutTypes) -> None:
-        self._timeout = timeout
+        self._timeout = _checked_timeout(timeout)
 
     @property
     def _client(self) -> Any:
@@ -223,7 +223,7 @@ class BaseClient:
         if options.idempotency_key is not None:
             headers[self._idempotency_header or "Idempotency-Key"] = options.idempotency_key
         per_call = not isinstance(options.timeout, NotGiven)
-        read = _read_timeout(options.timeout if per_call else self.timeout)
+        read = _read_timeout(_checked_timeout(options.timeout) if per_call else self.timeout)
         if read is not None:
             headers["x-stainless-read-timeout"] = str(read)
             if per_call:
@@ -278,6 +278,15 @@ def _default_timeout() -> TimeoutTypes:
     from ._http_clients import DEFAULT_TIMEOUT  # imports httpx
 
     return DEFAULT_TIMEOUT
+
+
+def _checked_timeout(timeout: Any) -> Any:
+    """Return ``timeout`` if it may be one: the HTTP libraries complain late and in many words."""
+    if isinstance(timeout, str):
+        raise TypeError("timeout must be a number of seconds, an httpx.Timeout, or None, not str")
+    if isinstance(timeout, int | float) and not timeout >= 0:
+        raise ValueError(f"timeout must be 0 or more seconds, not {timeout}")
+    return timeout
 
 
 def _read_timeout(timeout: Any) -> float | None:

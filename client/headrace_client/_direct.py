@@ -88,7 +88,7 @@ class DirectRoute:
         """Return where a request goes; None for one that httpx has to deal with.
 
         That is one with a body that is neither JSON nor bytes, with framing headers of the caller's, or with
-        credentials in its URL. Requests of one kind go to one target.
+        credentials or another scheme than HTTP's in its URL. Requests of one kind go to one target.
         """
         if not outgoing.is_plain:
             return None
@@ -164,7 +164,7 @@ class DirectRoute:
 
 
 def _target_of(request: httpx.Request, only: httpx.Request | None = None) -> Target | None:
-    if request.url.userinfo:
+    if request.url.userinfo or request.url.scheme not in {"http", "https"}:
         return None
     return Target(origin_of(request.url), encode_head(request), only)
 

@@ -208,7 +208,7 @@ class LibraryTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
         self._make = make
-        self._library: str | None = None
+        self.library: str | None = None
         self._transport: httpx.AsyncBaseTransport | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -224,10 +224,10 @@ class LibraryTransport(httpx.AsyncBaseTransport):
         """Return the transport that fits the running event loop; `RuntimeError` if it has served another."""
         library = current_async_library()
         if self._transport is None:
-            self._library, self._transport = library, self._make(library)
-        if library != self._library:
+            self.library, self._transport = library, self._make(library)
+        if library != self.library:
             raise RuntimeError(
-                f"This client has made requests under {self._library}, so it cannot be used under {library}; "
+                f"This client has made requests under {self.library}, so it cannot be used under {library}; "
                 "make one client for each event loop."
             )
         return self._transport
@@ -266,7 +266,9 @@ class OwnAsyncHttpxClient(DefaultAsyncHttpxClient):
         )
 
     def __del__(self) -> None:
-        if not self.is_closed:
+        transport = self._transport
+        on_trio = isinstance(transport, LibraryTransport) and transport.library == "trio"
+        if not self.is_closed and not on_trio:
             with contextlib.suppress(Exception):
                 asyncio.get_running_loop().create_task(self.aclose())
 

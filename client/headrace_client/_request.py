@@ -14,6 +14,7 @@ import attrs
 
 from ._options import Headers, NotGiven, Omit, Query
 from ._querystring import Querystring
+from .transport._headers import encode_field
 
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
 """What may stand in a path unencoded (RFC 3986 section 3.3); ``%`` because it is encoded already."""
@@ -62,9 +63,25 @@ def _merged(layers: tuple[tuple[tuple[str, str | Omit | NotGiven], ...], ...]) -
             if not isinstance(value, NotGiven):
                 merged[name.lower()] = (name, value)
     return MergedHeaders.of(
-        sent={name: value for name, value in merged.values() if not isinstance(value, Omit)},
+        sent={name: _checked(name, value) for name, value in merged.values() if not isinstance(value, Omit)},
         omitted=frozenset(lower for lower, (_, value) in merged.items() if isinstance(value, Omit)),
     )
+
+
+def _checked(name: str, value: str) -> str:
+    """Return the value as it can be sent.
+
+    Raises `TypeError` or `ValueError` that names the header, but not the value, which may be a key: the HTTP
+    libraries would show it.
+    """
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be wrong
+        raise TypeError(f"the value of the header {name!r} must be a str, not {type(value).__name__}")
+    if not value.isascii():
+        raise ValueError(f"the value of the header {name!r} has characters outside ASCII")
+    encode_field(name, value)
+    return value.strip(" \t")
 
 
 def combine_headers(present: Headers, added: Headers) -> dict[str, str | Omit | NotGiven]:

@@ -174,6 +174,16 @@ async def test_max_retries(face: Face) -> None:
         await settle(face.client_class().get("/foo", cast_to=httpx.Response, options={"max_retries": None}))
 
 
+async def test_what_is_no_timeout(face: Face) -> None:
+    with pytest.raises(TypeError, match="timeout must be a number of seconds"):
+        face.client_class(timeout="10")
+    with pytest.raises(ValueError, match="timeout must be 0 or more seconds, not -1"):
+        face.client_class().timeout = -1
+    client, _ = face.scripted()
+    with pytest.raises(ValueError, match="timeout must be 0 or more"):
+        await settle(client.get("/foo", cast_to=object, options={"timeout": -1}))
+
+
 async def test_timeout(face: Face) -> None:
     """Items 10, 11, 48 and D2, D3: not given, None, a number, a Timeout, and that of an HTTP client."""
     make, http = face.client_class, httpx.AsyncClient if face.is_async else httpx.Client

@@ -13,7 +13,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from headrace_client import AsyncAPIClient, AsyncStream
+from headrace_client import APIConnectionError, AsyncAPIClient, AsyncStream
 from headrace_client.transport import ConnectionPool
 from headrace_client.types import Message
 from tests.client.local_api import MESSAGE
@@ -167,6 +167,14 @@ async def test_credentials_in_the_url_are_httpxs(
         await client.get("/messages", cast_to=Message)
 
     assert sent_by_httpx[0].headers["authorization"].startswith("Basic ")
+
+
+async def test_a_url_without_http_is_refused_as_ever(autojump_clock: MockClock) -> None:
+    async with client_of(always(MESSAGE_REPLY), base_url="api.test/v1", max_retries=0) as client:
+        with pytest.raises(APIConnectionError) as caught:
+            await client.get("/messages", cast_to=Message)
+
+    assert isinstance(caught.value.__cause__, httpx.UnsupportedProtocol)
 
 
 async def test_httpxs_log_is_still_written(

@@ -209,7 +209,7 @@ async def test_a_second_event_loop_is_refused(face: Face) -> None:
     """D9: with words that say what to do, not retried and not masked."""
     client = AsyncAnthropic()
     transport = transport_of(client)
-    transport._library, transport._transport = "another", httpx.MockTransport(lambda _: httpx.Response(200))
+    transport.library, transport._transport = "another", httpx.MockTransport(lambda _: httpx.Response(200))
 
     with pytest.raises(RuntimeError, match=f"under another, so it cannot be used under {face.name}"):
         await settle(client.get("/foo", cast_to=httpx.Response))

@@ -98,3 +98,21 @@ async def test_dropping_an_asynchronous_client(face: Face) -> None:
     await asyncio.sleep(0)
 
     assert closed == [True]
+
+
+@pytest.mark.parametrize("face", ["asyncio"], indirect=True)
+async def test_dropping_a_client_that_trio_used(face: Face) -> None:
+    """Its connections are trio's, which asyncio cannot close."""
+    client: Any = AsyncAnthropic()
+    closed: list[bool] = []
+
+    async def aclose() -> None:
+        closed.append(True)
+
+    client._client.aclose = aclose
+    client._client._transport.library = "trio"
+    del client
+    gc.collect()
+    await asyncio.sleep(0)
+
+    assert closed == []

@@ -102,6 +102,7 @@ async def test_what_does_not_exist(face: Face) -> None:
     [
         ({"max_tokens": 21_333}, {}, False),
         ({"max_tokens": 21_334}, {}, True),
+        ({"max_tokens": "many"}, {}, False),
         ({"max_tokens": 21_334, "timeout": 600.0}, {}, False),
         ({"max_tokens": 21_334, "timeout": None}, {}, False),
         ({"max_tokens": 21_334}, {"timeout": 600.0}, False),

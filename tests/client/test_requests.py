@@ -12,7 +12,8 @@ from headrace_client import omit
 from headrace_client._options import FinalRequestOptions, not_given
 from headrace_client._querystring import Querystring
 from headrace_client._request import build_url, combine_headers, merge_headers, path_segment, request_target
-from tests.client.faces import Face
+from headrace_client.testing import reply
+from tests.client.faces import Face, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -103,6 +104,30 @@ def test_merging_layers() -> None:
     assert merged.sent == {"a": "2"}
     assert merged.omitted == {"b"}
     assert merge_headers({"A": omit}, {"a": "1"}).omitted == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [("a\nb", "CR, LF or NUL"), ("caf\u00e9", "outside ASCII"), (1, "must be a str, not int")],
+)
+async def test_a_header_that_cannot_be_sent(face: Face, value: Any, problem: str) -> None:
+    """Its name is told, but not its value, which may be a key."""
+    client, api = face.scripted(reply(json={}), default_headers={"X-Secret": value})
+
+    with pytest.raises((TypeError, ValueError), match=f"'X-Secret' .*{problem}") as caught:
+        await settle(client.get("/foo", cast_to=object))
+
+    assert str(value) not in str(caught.value)
+    assert api.requests == []
+
+
+async def test_space_around_a_header_is_not_part_of_it(face: Face) -> None:
+    """RFC 9110 section 5.5."""
+    client, api = face.scripted(reply(json={}), api_key=" key\t")
+
+    await settle(client.get("/foo", cast_to=object))
+
+    assert api.requests[0].headers["x-api-key"] == "key"
 
 
 def test_combining_layers_for_a_copy() -> None:

@@ -94,6 +94,8 @@ def check_required(params: Mapping[str, Any]) -> None:
 
 def check_duration(model: str, max_tokens: int) -> None:
     """Raise `ValueError` when the answer may take longer than networks keep a silent connection open."""
+    if not isinstance(max_tokens, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]  # the API says it best
+        return
     expected = 3600 * max_tokens / _TOKENS_PER_HOUR
     if expected > _LONGEST or (model in _SLOW_MODELS and max_tokens > _SLOW_MODELS_CAP):
         raise ValueError(

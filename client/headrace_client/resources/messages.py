@@ -64,6 +64,10 @@ class Messages(SyncAPIResource):
     ) -> Message | Stream[RawMessageStreamEvent]:
         """Send a prompt; return the whole answer, or its events as they arrive with ``stream=True``.
 
+        ``model``, ``max_tokens`` and ``messages`` are required. ``system``, ``temperature``, ``tools`` and so
+        on are the API's: see `MessageParams`. As to every method, ``extra_headers``, ``extra_query``,
+        ``extra_body``, ``betas`` and ``timeout`` (seconds) may be passed.
+
         Raises `APIError`, and `ValueError` for an answer too long to be waited for without a stream.
         """
         call = create_call(self._client, stream, Stream[RawMessageStreamEvent], params)
@@ -72,7 +76,8 @@ class Messages(SyncAPIResource):
     def stream(self, **params: Unpack[StreamParams]) -> MessageStreamManager:
         """Send a prompt on entering the context that is returned; it gives the answer as it arrives.
 
-        ``idle_timeout`` and ``total_timeout``, in seconds, are those of `MessageStream.limit`.
+        The parameters are those of `create`; ``idle_timeout`` and ``total_timeout``, in seconds, those of
+        `MessageStream.limit`.
         """
         call, limits = stream_call(self._client, MessageStream, params)
         return MessageStreamManager(
@@ -80,12 +85,18 @@ class Messages(SyncAPIResource):
         )
 
     def parse(self, *, output_format: type[T], **params: Unpack[MessageParams]) -> ParsedMessage[T]:
-        """Send a prompt whose answer shall be of a form; ``parsed_output`` of the message is of that type."""
+        """Send a prompt whose answer shall be of a form; ``parsed_output`` of the message is of that type.
+
+        The other parameters are those of `create`.
+        """
         call = create_call(self._client, omit, Stream, parse_params(params, output_format))
         return parsed(self._client.post(MESSAGES, cast_to=Message, **call), output_format)
 
     def count_tokens(self, **params: Unpack[CountTokensParams]) -> MessageTokensCount:
-        """Return how many input tokens a prompt takes."""
+        """Return how many input tokens a prompt takes.
+
+        ``model`` and ``messages`` are required; `CountTokensParams` has the others.
+        """
         return self._client.post(COUNT_TOKENS, cast_to=MessageTokensCount, **count_call(params))
 
 
@@ -114,6 +125,10 @@ class AsyncMessages(AsyncAPIResource):
     ) -> Message | AsyncStream[RawMessageStreamEvent]:
         """Send a prompt; return the whole answer, or its events as they arrive with ``stream=True``.
 
+        ``model``, ``max_tokens`` and ``messages`` are required. ``system``, ``temperature``, ``tools`` and so
+        on are the API's: see `MessageParams`. As to every method, ``extra_headers``, ``extra_query``,
+        ``extra_body``, ``betas`` and ``timeout`` (seconds) may be passed.
+
         Raises `APIError`, and `ValueError` for an answer too long to be waited for without a stream.
         """
         call = create_call(self._client, stream, AsyncStream[RawMessageStreamEvent], params)
@@ -122,7 +137,8 @@ class AsyncMessages(AsyncAPIResource):
     def stream(self, **params: Unpack[StreamParams]) -> AsyncMessageStreamManager:
         """Send a prompt on entering the context that is returned; it gives the answer as it arrives.
 
-        ``idle_timeout`` and ``total_timeout``, in seconds, are those of `AsyncMessageStream.limit`.
+        The parameters are those of `create`; ``idle_timeout`` and ``total_timeout``, in seconds, those of
+        `AsyncMessageStream.limit`.
         """
         call, limits = stream_call(self._client, AsyncMessageStream, params)
         return AsyncMessageStreamManager(
@@ -130,12 +146,18 @@ class AsyncMessages(AsyncAPIResource):
         )
 
     async def parse(self, *, output_format: type[T], **params: Unpack[MessageParams]) -> ParsedMessage[T]:
-        """Send a prompt whose answer shall be of a form; ``parsed_output`` of the message is of that type."""
+        """Send a prompt whose answer shall be of a form; ``parsed_output`` of the message is of that type.
+
+        The other parameters are those of `create`.
+        """
         call = create_call(self._client, omit, AsyncStream, parse_params(params, output_format))
         return parsed(await self._client.post(MESSAGES, cast_to=Message, **call), output_format)
 
     async def count_tokens(self, **params: Unpack[CountTokensParams]) -> MessageTokensCount:
-        """Return how many input tokens a prompt takes."""
+        """Return how many input tokens a prompt takes.
+
+        ``model`` and ``messages`` are required; `CountTokensParams` has the others.
+        """
         return await self._client.post(COUNT_TOKENS, cast_to=MessageTokensCount, **count_call(params))
 
 

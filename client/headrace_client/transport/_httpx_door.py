@@ -167,7 +167,7 @@ def encode_head(request: httpx.Request) -> bytes:
 
 def _head_of(request: httpx.Request, fields: list[tuple[bytes, bytes]]) -> bytes:
     if request.url.scheme not in {"http", "https"}:
-        raise httpx.UnsupportedProtocol(f"cannot send to {request.url.scheme}://", request=request)
+        raise httpx.UnsupportedProtocol("the URL begins with neither http:// nor https://", request=request)
     return _encoded_head(request.method, request.url.raw_path, origin_of(request.url), tuple(fields))
 
 
