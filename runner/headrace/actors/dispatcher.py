@@ -175,7 +175,7 @@ class _Dispatcher:
             self.channels.demand.send_nowait(self.asked_for)
 
     def report_load(self, now: float) -> None:
-        if now >= self.load_reported_at + LOAD_INTERVAL or self.is_done():
+        if now >= self.load_reported_at + LOAD_INTERVAL or not self.admission.outstanding:
             self.load_reported_at = now
             self.channels.events.send_nowait(self.admission.load())
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 import trio
 
-from headrace.simulator._asgi import App, Receive, Scope, Send
+from headrace.simulator._asgi import App, Message, Receive, Scope, Send
 
 
 @attrs.frozen
@@ -34,3 +36,52 @@ class Busy:
         self._free_at = max(self._free_at, trio.current_time()) + self.seconds
         await trio.sleep_until(self._free_at)
         await self.app(scope, receive, send)
+
+
+@attrs.define
+class UsedUp:
+    """A server where others have used up one model's limit, until ``until``: 429, with a Retry-After."""
+
+    model: str
+    until: float
+    app: App
+    refused: int = 0
+    in_flight: int = 0
+    """Requests that have come and are not answered."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse the model's requests, and let the others through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        self.in_flight += 1
+        try:
+            body = await receive()
+            if trio.current_time() < self.until and f'"{self.model}"'.encode() in body["body"]:
+                await self._refuse(send)
+            else:
+                await self.app(scope, _again(body, receive), send)
+        finally:
+            self.in_flight -= 1
+
+    async def _refuse(self, send: Send) -> None:
+        self.refused += 1
+        wait = b"%d" % math.ceil(self.until - trio.current_time())
+        headers = [(b"content-type", b"application/json"), (b"retry-after", wait)]
+        await send({"type": "http.response.start", "status": 429, "headers": headers})
+        error = b'{"type":"error","error":{"type":"rate_limit_error","message":"no"}}'
+        await send({"type": "http.response.body", "body": error})
+
+
+def _again(message: Message, receive: Receive) -> Receive:
+    """Give a message that was received once more, and then the others."""
+    given = False
+
+    async def receive_again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return message
+
+    return receive_again

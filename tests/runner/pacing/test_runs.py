@@ -21,6 +21,7 @@ from headrace.prices import Price, PriceList
 from headrace.simulator import FaultKind, Profile, Simulator
 from headrace.stopping import ExitCode
 from tests.runner import program
+from tests.runner.pacing.between import UsedUp
 
 PRICE = Price(input=3e-6, output=15e-6, cache_read=3e-7, cache_creation=3.75e-6)
 FAULTS: dict[FaultKind, float] = {"529": 0.1, "500": 0.1, "reset": 0.05, "cut": 0.05}
@@ -93,6 +94,45 @@ def test_jobs_of_one_model_that_wait_do_not_keep_up_the_others() -> None:
 
     assert len(times) == 100
     assert times[-1] - times[0] <= 1.1 * flow_time(fast, 100) + 2
+
+
+@pytest.mark.trio
+async def test_jobs_that_wait_for_a_retry_after_hold_nothing_that_others_need(autojump_clock: object) -> None:
+    """Nine of ten jobs wait until 60 s; the tenth run at their full rate, eight at a time.
+
+    Nothing else is in flight: what the run says is in flight is what the server has in hand.
+    """
+    lines = program.jobs(1_000)
+    mixed = [
+        line.replace(b'"model": "m"', b'"model": "%b"' % (b"fast" if number % 10 == 9 else b"slow"))
+        for number, line in enumerate(lines.splitlines(keepends=True))
+    ]
+    own = limits(requests=per_second(20))
+    simulator = program.simulator(model_limits={"fast": own, "slow": own})
+    server = UsedUp("slow", 60.0, simulator)
+    seen: list[tuple[float, int, int]] = []
+    told = program.Told()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_look, seen, server, told)
+        summary = await program.run(program.new_disk(b"".join(mixed)), server, told=told)
+        nursery.cancel_scope.cancel()
+    fast = [
+        record.time - EPOCH
+        for record in simulator.log.records
+        if record.model == "fast" and record.status == 200
+    ]
+    assert summary.results == 1_000
+    assert len(fast) == 100
+    assert fast[-1] - fast[0] <= 1.1 * flow_time(per_second(20), 100) + 1
+    assert server.refused <= 10
+    assert all(ours == theirs == 0 for now, ours, theirs in seen if 10 < now < 60)
+
+
+async def _look(seen: list[tuple[float, int, int]], server: UsedUp, told: program.Told) -> None:
+    while True:
+        await trio.sleep(0.5)
+        if told.snapshots:
+            seen.append((trio.current_time(), told.snapshots[-1].in_flight, server.in_flight))
 
 
 @pytest.mark.parametrize("jobs", [20, 1_000])
