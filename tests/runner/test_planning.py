@@ -13,6 +13,9 @@ from headrace.options import Concurrency, RunOptions
 from headrace.pacing import StatedLimits
 from headrace.planning import Assumptions, as_text, make_plan
 from headrace.planning import _profile as profile_of  # pyright: ignore[reportPrivateUsage]  the same server for both
+from headrace.planning import (
+    _SkippingClock as SkippingClock,  # pyright: ignore[reportPrivateUsage]  the clock alone
+)
 from headrace.simulator import Simulator
 from tests.runner import program
 from tests.runner.disk import SimulatedDisk
@@ -76,6 +79,26 @@ async def _run(shape: Shape, disk: SimulatedDisk) -> tuple[float, int]:
     summary = await program.run(disk, server, concurrency=shape.concurrency, request=shape.request)
     assert summary.results == shape.jobs
     return trio.current_time(), summary.run.usage.output
+
+
+def test_virtual_time_skips_to_whoever_sleeps_least_and_waits_for_nobody() -> None:
+    woke: list[tuple[str, float]] = []
+
+    async def sleeper(name: str, seconds: float) -> None:
+        await trio.sleep(seconds)
+        woke.append((name, trio.current_time()))
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(sleeper, "long", 1_000.0)
+            nursery.start_soon(sleeper, "short", 10.0)
+            with trio.move_on_after(100.0):
+                await trio.sleep_forever()
+            woke.append(("cut off", trio.current_time()))
+
+    trio.run(main, clock=SkippingClock())
+
+    assert woke == [("short", 10.0), ("cut off", 100.0), ("long", 1_000.0)]
 
 
 def test_a_plan_tells_cost_and_what_binds() -> None:

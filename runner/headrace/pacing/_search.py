@@ -49,7 +49,7 @@ _FLATTEST = 0.0025
 _FORGIVING = 15.0
 """Seconds."""
 _TELLING = 10
-"""Jobs that must have been on the way for the share of them that was refused to count."""
+"""Jobs that must have been on the way for the share of them that was refused to count; or let through."""
 _LATE = 0.05
 """Seconds: so much of a late wake-up is caught up with."""
 _SLOWEST = 0.02
@@ -151,7 +151,7 @@ class RateSearch:
             self._restart(self._before_jump, now)
             self._first, self._before_jump, self.plateau = self._before_jump, None, None
         elif self.plateau is None or self._age < _SOON:
-            self._restart(max(self._accepted_rate(now), _STEP_DOWN * rate), now)
+            self._restart(self._stepped_down(rate, now), now)
             self._span = _RETURN_SOON
         else:
             self._restart(rate * _NEAR, now)
@@ -186,6 +186,17 @@ class RateSearch:
         self._accepted = 0
         self._refused_at = now
         self._admitted_at = None
+
+    def _stepped_down(self, rate: float, now: float) -> float:
+        """A rate below one that was found too high, and no lower than what was accepted.
+
+        What a bucket let through between two refusals is what flowed in, if it did not run over meanwhile.
+        One that let many through is deep, and the mean of the two rates is nearer to it than a step.
+        """
+        accepted, step = self._accepted_rate(now), _STEP_DOWN * rate
+        if accepted and self._accepted >= _TELLING:
+            step = min(step, math.sqrt(accepted * rate))
+        return max(accepted, step)
 
     def _accepted_rate(self, now: float) -> float:
         """Jobs a second since the last refusal, the hold after it included."""
