@@ -25,7 +25,7 @@ from headrace.files.scanning import InputScan, scan_inputs
 from headrace.files.spending import recorded_cost
 from headrace.intake import Intake
 from headrace.journal import recipe_digest
-from headrace.money import Budget
+from headrace.money import Budget, no_price
 from headrace.options import RunOptions, default_output, max_failures
 from headrace.pacing import Concurrency, Pacing
 from headrace.preparing import Prepared, prepare
@@ -60,6 +60,7 @@ async def run_file(
     in the summary. ``stops``: wishes to end early; ``notify``: takes lines for the user.
     """
     _refuse_crowd(options, world)
+    _refuse_unpriced(options)
     prepared = await prepare(options, world.open_inputs(options))
     if options.ordered and not prepared.inputs.rereadable:
         raise RunRefused("--ordered reads the input once more at the end: give it regular files")
@@ -81,7 +82,7 @@ async def run_file(
     to_send = opened.counts.to_send
     budget = _budget(options, opened, world, paths)
     if budget is not None and budget.spent:
-        notify(f"{budget.spent:,.4f} {budget.prices.currency} of --max-cost were spent by earlier runs")
+        notify(f"{budget.spent:,.4f} of --max-cost {budget.limit:,.2f} were spent by earlier runs")
     rules = rules_of(options, to_send, world, prepared.dialect, budget)
     rules.pacing.restore(opened.pacing, trio.current_time(), world.wall_clock())
     with sparing_collector(), display(to_send) as show:
@@ -226,6 +227,13 @@ def _pacing(options: RunOptions, world: World, dialect: Dialect) -> Pacing:
         reserves_output=dialect.name == "openai",
         leader_first=options.cache_prefix,
     )
+
+
+def _refuse_unpriced(options: RunOptions) -> None:
+    """Refuse a budget for a model that has no price, as far as the options name it. Raises `RunRefused`."""
+    model, prices = options.request.model, options.prices or own_prices()
+    if options.max_cost is not None and model is not None and prices.price(model) is None:
+        raise RunRefused(no_price(model, prices))
 
 
 def _budget(options: RunOptions, opened: OpenedOutput, world: World, paths: OutputPaths) -> Budget | None:

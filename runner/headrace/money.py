@@ -17,6 +17,12 @@ def cost_of(bill: Bill, prices: PriceList) -> float:
     return price.of(bill.usage) + bill.maybe_billed * max(price.input, price.cache_creation, price.output)
 
 
+def no_price(model: str, prices: PriceList) -> str:
+    """Say that a budget cannot count what a model costs, for people."""
+    known = f"the list of {prices.as_of} has none for the model {model!r}"
+    return f"--max-cost needs prices, and {known}: give a list that has one by --prices"
+
+
 @attrs.define(kw_only=True)
 class Budget:
     """Money for all runs with one output, in the currency of its prices.
@@ -58,8 +64,7 @@ class Budget:
         """Say why nothing more is sent, for people."""
         currency, worst = self.prices.currency, self.worst(request)
         if self.prices.price(request.model) is None:
-            known = f"the list of {self.prices.as_of} has none for the model {request.model!r}"
-            return f"--max-cost needs prices, and {known}: give a list that has one by --prices"
+            return no_price(request.model, self.prices)
         if math.isinf(worst):
             return "--max-cost: a job that does not limit its output can cost any sum; give --max-tokens"
         return (

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions, read_bill
 from headrace.files.output import output_paths
 from headrace.files.spending import recorded_cost
@@ -48,7 +49,7 @@ async def test_the_same_command_again_spends_no_second_budget(autojump_clock: ob
     assert first.run.cost == pytest.approx(spent)
     assert second.reason is not None
     assert "a larger one" in second.reason.message
-    assert any("of --max-cost were spent by earlier runs" in notice for notice in told.notices)
+    assert any("of --max-cost 0.02 were spent by earlier runs" in notice for notice in told.notices)
 
 
 @pytest.mark.trio
@@ -82,6 +83,17 @@ async def test_a_restart_begins_a_new_budget(autojump_clock: object) -> None:
     second = await program.run(disk, server, max_cost=0.02, prices=PRICES, restart=True)
 
     assert (second.done_before, second.results) == (0, first.results)
+
+
+@pytest.mark.trio
+async def test_a_model_without_a_price_is_refused_before_anything_is_touched(autojump_clock: object) -> None:
+    disk, server = new_disk(), program.simulator()
+    with pytest.raises(RunRefused, match="has none for the model 'other'"):
+        await program.run(
+            disk, server, max_cost=1.0, prices=PRICES, request=RequestOptions(model="other"), restart=True
+        )
+
+    assert SIDECAR not in disk.platters.files
 
 
 @pytest.mark.trio
