@@ -62,6 +62,8 @@ def merge_body(body: object | None, extra: object | None) -> object | None:
 
 def is_one_shot(content: Any) -> bool:
     """Tell whether the content can be read only once, so that a failed attempt cannot be repeated."""
+    if content is None or isinstance(content, bytes | str):
+        return False
     read_up = isinstance(content, Iterator | AsyncIterator) or hasattr(content, "read")
     return read_up and not _is_seekable(content)
 

@@ -306,7 +306,8 @@ class _StructReader:
     def _made(self, known: dict[str, Any], unset: list[str], extra: dict[str, Any]) -> msgspec.Struct:
         model = self.cls(**known)
         if self.cls.__struct_config__.dict:
-            vars(model).update({UNSET: frozenset(unset), EXTRA: extra})
+            vars(model)[UNSET] = frozenset(unset)
+            vars(model)[EXTRA] = extra
         return model
 
 

@@ -64,6 +64,8 @@ FAULTS: Final = (
         " or options.redirected or options.new_connection",
         "",
     ),
+    Fault("requests built without their builder", "_outgoing.py", " and _is_httpxs(http_client)", ""),
+    Fault("header values not looked at", "_request.py", "name: _checked(name, value) for", "name: value for"),
     Fault("one-shot content redirected", "_redirect.py", "and not repeatable", "and False"),
     Fault(
         "body of a failed stream not read",
@@ -81,7 +83,7 @@ FAULTS: Final = (
     Fault(
         "redirect to another origin followed",
         "_redirect.py",
-        "if not same_origin(here, target):",
+        "if not same_origin(here, following.url):",
         "if False:",
     ),
     Fault("redirect keeps POST", "_redirect.py", "if (status == 303", "if (status == 999"),
@@ -126,8 +128,8 @@ FAULTS: Final = (
     Fault(
         "missing credentials not noticed",
         "_anthropic.py",
-        "if not CREDENTIAL_HEADERS & (sent | headers.omitted):",
-        "if False:",
+        "if not any(headers.values.get(name)",
+        "if False and not any(headers.values.get(name)",
     ),
     Fault("key sent to another origin", "_configuration.py", "        if foreign:\n", "        if False:\n"),
     Fault(
@@ -220,8 +222,10 @@ FAULTS: Final = (
     Fault("hooks passed by", "_async_face.py", " or self._is_hooked()", ""),
     Fault("changes of the HTTP client passed by", "_direct.py", "http_client.is_changed or", ""),
     Fault("log of httpx passed by", "_direct.py", " or _HTTPX_LOG.isEnabledFor(logging.INFO)", ""),
-    Fault("credentials in the URL passed by", "_direct.py", "    if request.url.userinfo:", "    if False:"),
-    Fault("framing headers passed by", "_outgoing.py", "name.lower() in _FRAMING", "False"),
+    Fault("credentials in the URL passed by", "_direct.py", "if request.url.userinfo or", "if"),
+    Fault(
+        "framing headers passed by", "_outgoing.py", "self.headers.values.keys().isdisjoint(_FRAMING)", "True"
+    ),
     Fault("cookies not kept", "_direct.py", "        if _SETS_COOKIE in lower:", "        if False:"),
     Fault("cookies not sent", "_direct.py", "        if self.http_client.cookies:", "        if False:"),
     Fault(
@@ -272,7 +276,7 @@ FAULTS: Final = (
     Fault(
         "no request id on answers",
         "_cast.py",
-        'return with_request_id(built, response.headers.get("request-id"))',
+        "return with_request_id(built, _request_id(response))",
         "return built",
     ),
     Fault(

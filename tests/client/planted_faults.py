@@ -35,7 +35,7 @@ LIKELY: Final[Mapping[str, str]] = {
     "_sync_face.py": "lifecycle errors",
     "_async_face.py": "lifecycle errors direct",
     "_direct.py": "direct direct_results",
-    "_outgoing.py": "requests direct direct_results",
+    "_outgoing.py": "requests direct direct_results http_clients",
     "_request.py": "requests resources configuration",
     "_body.py": "bodies requests",
     "_json.py": "bodies",

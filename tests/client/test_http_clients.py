@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
+import weakref
 from typing import Any
 
 import httpx
@@ -18,6 +20,7 @@ from headrace_client import (
 )
 from headrace_client._environment_proxies import proxy_patterns
 from headrace_client._http_clients import LibraryTransport, keepalive_options, shared_tls_context
+from headrace_client.testing import reply
 from headrace_client.transport._httpx_door import HttpxTransport
 from tests.client.faces import ASYNC_ONLY, Face, settle
 
@@ -216,6 +219,38 @@ async def test_a_second_event_loop_is_refused(face: Face) -> None:
 
     await client.close()
     assert face.sleeps == []
+
+
+async def test_an_http_client_may_build_requests_its_own_way(face: Face) -> None:
+    """What httpx made of a request is kept only where it is httpx that makes it."""
+    client, api = face.scripted(reply(json={}), reply(json={}))
+    http_client = client._client
+    build = http_client.build_request
+
+    def build_request(*args: Any, **kwargs: Any) -> httpx.Request:
+        request = build(*args, **kwargs)
+        request.headers["x-number"] = str(len(api.requests))
+        return request
+
+    http_client.build_request = build_request
+    for _ in range(2):
+        await settle(client.post("/foo", cast_to=object, body={}))
+
+    assert [request.headers["x-number"] for request in api.requests] == ["0", "1"]
+
+
+@ASYNC_ONLY
+async def test_nothing_of_a_call_waits_for_the_garbage_collector(face: Face) -> None:
+    client, _ = face.scripted(reply(json={}))
+    response = await settle(client.get("/foo", cast_to=httpx.Response))
+    alive = weakref.ref(response)
+    gc.disable()
+    try:
+        del response
+
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def test_the_aiohttp_client() -> None:
