@@ -22,7 +22,7 @@ check:
 
 # run the tests (arguments go to pytest: `just test tests/runner -k resume`)
 test *ARGS:
-    {{bin}}/pytest -n 2 --cov {{ARGS}}
+    {{bin}}/pytest -n 2 --dist worksteal --cov {{ARGS}}
 
 # mend what can be mended by itself
 fix:
