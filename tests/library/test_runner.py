@@ -107,8 +107,8 @@ def test_leaving_a_map_early_stops_what_is_left_of_it(loop: Loop) -> None:
     read, sent = loop(main)
 
     assert read == 10
-    assert sent <= 500  # a busy machine may let some more through before the tenth is read
-    assert len(taken) <= 1024 + sent
+    assert sent <= 10 + 3 * 8
+    assert len(taken) <= 1024 + 10
 
 
 def test_what_the_iterable_raises_comes_after_the_results_before_it(loop: Loop) -> None:

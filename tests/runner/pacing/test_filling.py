@@ -94,12 +94,15 @@ def test_more_in_flight_than_a_busy_server_can_use_is_taken_back(headers: bool, 
 @pytest.mark.parametrize("seed", [0, 2])
 @pytest.mark.parametrize("headers", [True, False])
 def test_what_a_server_can_use_is_found(headers: bool, seed: int) -> None:
-    """667 a second, 0.1 s each when it has time: 64 in flight are too few, 256 too many."""
+    """667 a second, 0.1 s each when it has time: 64 in flight are too few, 256 too many.
+
+    Without headers the rate has to be found, too: a good half second more.
+    """
     slow = Profile(ttft=0.05, output_tokens=(20, 200), rate_limit_headers=headers)
     scenario = Scenario(
-        profile=slow, jobs=6_000, ideal=9.0, pacing=auto, between=partial(Busy, 0.0015), seed=seed
+        profile=slow, jobs=4_000, ideal=6.0, pacing=auto, between=partial(Busy, 0.0015), seed=seed
     )
     report = play(scenario)
 
     assert report.pacing.concurrency.cap == 128
-    assert report.seconds <= 1.2 * scenario.ideal
+    assert report.seconds <= (1.15 if headers else 1.26) * scenario.ideal
