@@ -5,11 +5,9 @@ They are msgspec Structs without gc tracking because one of each exists per job 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
-
-from headrace.tickets import Ticket
 
 FailureKind = Literal[
     "bad_line",  # the input line is no job
@@ -25,6 +23,36 @@ FailureKind = Literal[
     "too_large",  # the answer passed the limits of P15
     "redirect",  # the server points elsewhere; neither key nor body follow
 ]
+
+
+class Cancellable(Protocol):
+    """Work that can be cut short, such as a `trio.CancelScope`."""
+
+    def cancel(self) -> None:
+        """Cut it short."""
+        ...
+
+
+class Recipient(Protocol):
+    """Who waits for the result of one job, as far as the actors need to know."""
+
+    @property
+    def job_id(self) -> str:
+        """The id that the caller gave the job; empty if none."""
+        ...
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the result is no longer wanted."""
+        ...
+
+    def take_up(self, work: Cancellable) -> None:
+        """Note that a worker has the job; ``work`` is cancelled if the recipient withdraws."""
+        ...
+
+    def put_down(self, work: Cancellable) -> None:
+        """Note that the worker is done with it."""
+        ...
 
 
 class JobRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -51,13 +79,13 @@ class Job(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     digest: str
     """BLAKE2b-8 of the line without BOM and line ending: 16 hex digits."""
     request: JobRequest
-    ticket: Ticket | None = None
+    recipient: Recipient | None = None
     """Who waits for the result; None for a job file, where only the record counts."""
 
     @property
     def is_withdrawn(self) -> bool:
         """Whether nobody wants the result any more."""
-        return self.ticket is not None and self.ticket.group.withdrawn
+        return self.recipient is not None and self.recipient.withdrawn
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):

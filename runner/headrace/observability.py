@@ -64,9 +64,9 @@ def _failed(event: AttemptFailed) -> Attempt:
 
 
 def _succeeded(finished: Finished) -> Attempt:
-    ticket, note = finished.ticket, finished.note
+    recipient, note = finished.recipient, finished.note
     return Attempt(
-        job_id=ticket.job.id or "" if ticket is not None else "",
+        job_id="" if recipient is None else recipient.job_id,
         model=finished.request.model if finished.request is not None else "",
         attempt=finished.attempts,
         failure=None,

@@ -7,15 +7,14 @@ is, and what is in a worker's hand is cut off.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
-import trio
 
-if TYPE_CHECKING:
-    from headrace.actors._messages import Finished
-    from headrace.library._values import Job
-    from headrace.stopping import StopReason
+from headrace.actors._messages import Finished
+from headrace.job import Cancellable, Recipient
+from headrace.library._values import Job
+from headrace.stopping import StopReason
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -29,29 +28,29 @@ class Group:
     idle: Callable[[], None]
     """Called once: it is withdrawn, and none of its jobs is in flight any more."""
     withdrawn: bool = False
-    _in_hand: set[trio.CancelScope] = attrs.field(factory=set[trio.CancelScope])
+    _in_hand: set[Cancellable] = attrs.field(factory=set[Cancellable])
 
-    def take_up(self, scope: trio.CancelScope) -> None:
-        """Note that a worker, which ``scope`` can cut off, has one of the jobs."""
-        self._in_hand.add(scope)
+    def take_up(self, work: Cancellable) -> None:
+        """Note that a worker has one of the jobs."""
+        self._in_hand.add(work)
 
-    def put_down(self, scope: trio.CancelScope) -> None:
+    def put_down(self, work: Cancellable) -> None:
         """Note that the worker is done with it."""
-        self._in_hand.discard(scope)
+        self._in_hand.discard(work)
         if self.withdrawn and not self._in_hand:
             self.idle()
 
     def withdraw(self) -> None:
         """Send nothing more, and cut off what is in flight."""
         self.withdrawn = True
-        for scope in self._in_hand:
-            scope.cancel()
+        for work in self._in_hand:
+            work.cancel()
         if not self._in_hand:
             self.idle()
 
 
 @attrs.frozen(eq=False)
-class Ticket:
+class Ticket(Recipient):
     """One job of a group."""
 
     group: Group
@@ -61,3 +60,21 @@ class Ticket:
     """As the caller gave it."""
     line: bytes
     """The line of a job file that says the same."""
+
+    @property
+    def job_id(self) -> str:
+        """The id that the caller gave the job; empty if none."""
+        return self.job.id or ""
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the group has withdrawn."""
+        return self.group.withdrawn
+
+    def take_up(self, work: Cancellable) -> None:
+        """Note that a worker has the job."""
+        self.group.take_up(work)
+
+    def put_down(self, work: Cancellable) -> None:
+        """Note that the worker is done with it."""
+        self.group.put_down(work)

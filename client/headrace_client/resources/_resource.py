@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
+from headrace_client._base_client import AsyncAPIClient, SyncAPIClient
 from headrace_client._options import (
     Headers,
     NotGiven,
@@ -15,9 +16,6 @@ from headrace_client._options import (
 )
 from headrace_client._response_views import RawResponses, StreamingResponses
 from headrace_client._verbs import Call
-
-if TYPE_CHECKING:
-    from headrace_client._client import Anthropic, AsyncAnthropic
 
 EXTRAS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout", "betas"})
 
@@ -59,14 +57,14 @@ class _Resource:
 class SyncAPIResource(_Resource):
     """A group of endpoints of a blocking client."""
 
-    _client: Anthropic
+    _client: SyncAPIClient
     _asynchronous = False
 
 
 class AsyncAPIResource(_Resource):
     """A group of endpoints of an asynchronous client."""
 
-    _client: AsyncAnthropic
+    _client: AsyncAPIClient
     _asynchronous = True
 
 

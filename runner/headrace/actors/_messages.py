@@ -12,10 +12,9 @@ from __future__ import annotations
 import msgspec
 
 from headrace.billing import NOTHING, MaybeBilled
-from headrace.job import Failure, FailureKind, Job, JobRequest, Note, Success, Usage
+from headrace.job import Failure, FailureKind, Job, JobRequest, Note, Recipient, Success, Usage
 from headrace.pacing import Binding
 from headrace.stopping import StopReason
-from headrace.tickets import Ticket
 from headrace_client._ratelimit import RateLimits
 
 
@@ -51,7 +50,7 @@ class Finished(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What was answered; None for a failure."""
     limits: RateLimits | None = None
     """What its headers say of the limits, if they were looked at."""
-    ticket: Ticket | None = None
+    recipient: Recipient | None = None
     """This and the next two are for whoever waits for the result."""
     success: Success | None = None
     note: Note | None = None

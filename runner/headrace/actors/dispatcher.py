@@ -329,7 +329,7 @@ class _Dispatcher:
             record=record,
             failure=message.failure,
             started_at=message.started_at,
-            ticket=job.ticket,
+            recipient=job.recipient,
             note=note,
         )
 

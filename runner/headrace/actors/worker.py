@@ -15,8 +15,7 @@ import trio
 from msgspec import structs
 
 from headrace.dialects import Assembler, Dialect, failure_from_transport, redact
-from headrace.job import Failure, Success
-from headrace.tickets import Group
+from headrace.job import Failure, Recipient, Success
 from headrace_client._lane import Answer, Lane
 from headrace_client._retry import retry_after_seconds, should_retry
 from headrace_client.transport import TransportError
@@ -86,10 +85,10 @@ async def _work(channels: Channels, exchange: Exchange, scope: trio.CancelScope)
     async with AsyncExitStack() as lanes:
         desk = _Desk(channels=channels, exchange=exchange, stack=lanes, scope=scope)
         async for pending in channels.jobs:
-            if pending.job.ticket is None:
+            if pending.job.recipient is None:
                 await desk.work(pending)
             else:
-                await desk.work_for(pending.job.ticket.group, pending)
+                await desk.work_for(pending.job.recipient, pending)
 
 
 @attrs.define(kw_only=True)
@@ -103,15 +102,15 @@ class _Desk:
     """Cuts off what is being done."""
     lanes: dict[str, Lane] = attrs.field(factory=dict[str, Lane])
 
-    async def work_for(self, group: Group, pending: Pending) -> None:
-        if group.withdrawn:
+    async def work_for(self, recipient: Recipient, pending: Pending) -> None:
+        if recipient.withdrawn:
             self.channels.inbox.send_nowait(Interrupted(pending, sent=False))
             return
-        group.take_up(self.scope)
+        recipient.take_up(self.scope)
         try:
             await self.work(pending)
         finally:
-            group.put_down(self.scope)
+            recipient.put_down(self.scope)
 
     async def work(self, pending: Pending) -> None:
         started_at = trio.current_time()
@@ -205,7 +204,7 @@ class _Desk:
             ttft=ttft,
             request=job.request,
             limits=self.exchange.sampler.read(job.request.model, answer),
-            ticket=job.ticket,
+            recipient=job.recipient,
             success=success,
             note=note,
         )

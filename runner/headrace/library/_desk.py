@@ -69,7 +69,7 @@ class TicketIntake:
             source=None,
             digest=recognised.digest,
             request=request,
-            ticket=ticket,
+            recipient=ticket,
         )
         return Pending(
             job=job, read_at=now, attempts=recognised.attempts, maybe_billed=recognised.maybe_billed
@@ -86,7 +86,7 @@ class TicketIntake:
             kind="bad_line", message=f"job {ticket.position} is no request: {problem}", sent=False
         )
         record = self.dialect.failure_record(recognised.id, failure, note)
-        return Finished(record=record, failure=failure, ticket=ticket, note=note)
+        return Finished(record=record, failure=failure, recipient=ticket, note=note)
 
 
 @attrs.define(eq=False, init=False)
@@ -161,8 +161,8 @@ class Desk(AsyncIterator[list[Ticket]]):
             self.on_event(event)
         if isinstance(event, list):
             for finished in event:
-                if finished.ticket is not None:
-                    finished.ticket.group.deliver(finished)
+                if isinstance(finished.recipient, Ticket):
+                    finished.recipient.group.deliver(finished)
 
     def stop(self, reason: StopReason) -> None:
         """Tell all who wait that what has no result yet gets none. Later groups begin anew."""

@@ -132,8 +132,8 @@ def _finished(line: bytes, ticket: Ticket, dialect: Dialect) -> Finished:
     status, body = _answer(record)
     answer = Answer(status=status, head=b"", body=body, started_at=0.0, first_byte_at=0.0, finished_at=0.0)
     if status == _OK and not isinstance(success := dialect.judge(answer), Failure):
-        return Finished(record=b"", ticket=ticket, success=success, note=note)
-    return Finished(record=b"", failure=_failure(told, status, body), ticket=ticket, note=note)
+        return Finished(record=b"", recipient=ticket, success=success, note=note)
+    return Finished(record=b"", failure=_failure(told, status, body), recipient=ticket, note=note)
 
 
 _OK: Final = 200

@@ -24,6 +24,7 @@ from headrace.actors._messages import Finished
 from headrace.job import Failure, Usage
 from headrace.library._values import Job, Result
 from headrace.stopping import StopReason
+from headrace.tickets import Ticket
 
 ContextT = TypeVar("ContextT")
 
@@ -134,8 +135,8 @@ class Results(AsyncIterator[Result[ContextT]], Generic[ContextT]):
 
     def arrive(self, finished: Finished) -> None:
         """Take a result in."""
-        ticket = finished.ticket
-        if ticket is not None and self._waiting.pop(ticket.position, None) is not None:
+        ticket = finished.recipient
+        if isinstance(ticket, Ticket) and self._waiting.pop(ticket.position, None) is not None:
             self._arrive(finished)
 
     def stop(self, reason: StopReason) -> None:
@@ -164,8 +165,8 @@ async def _each(jobs: Jobs[ContextT]) -> AsyncGenerator[Job[ContextT] | Params]:
 
 def result_of(finished: Finished) -> Result[Any]:
     """Return what the caller sees of a finished job."""
-    ticket, note, success, failure = finished.ticket, finished.note, finished.success, finished.failure
-    if ticket is None or note is None:
+    ticket, note, success, failure = finished.recipient, finished.note, finished.success, finished.failure
+    if not isinstance(ticket, Ticket) or note is None:
         raise TypeError("nobody waits for the record of a file's line")
     return Result(
         job=ticket.job,
