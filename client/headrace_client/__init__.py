@@ -73,10 +73,10 @@ if TYPE_CHECKING:
         SyncPageCursor,
         SyncTokenPage,
     )
-    from ._ratelimit import Limit, RateLimits, rate_limits
     from ._response import APIResponse, AsyncAPIResponse, StreamAlreadyConsumed
     from ._retry import RetryPolicy, retry_after_seconds
     from ._streaming import AsyncStream, Stream
+    from ._wire.ratelimit import Limit, RateLimits, rate_limits
 
     Client = Anthropic
     AsyncClient = AsyncAnthropic
@@ -119,7 +119,7 @@ _MODULES = {
     "INITIAL_RETRY_DELAY": "_options",
     "IncompleteStreamError": "_event_reader",
     "InternalServerError": "_exceptions",
-    "Limit": "_ratelimit",
+    "Limit": "_wire.ratelimit",
     "MAX_RETRY_AFTER": "_options",
     "MAX_RETRY_DELAY": "_options",
     "MessageStream": "_message_stream",
@@ -131,7 +131,7 @@ _MODULES = {
     "PageInfo": "_pagination",
     "PermissionDeniedError": "_exceptions",
     "RateLimitError": "_exceptions",
-    "RateLimits": "_ratelimit",
+    "RateLimits": "_wire.ratelimit",
     "RequestOptions": "_options",
     "RequestTooLargeError": "_exceptions",
     "RetryEvent": "_flow",
@@ -147,7 +147,7 @@ _MODULES = {
     "UnprocessableEntityError": "_exceptions",
     "not_given": "_options",
     "omit": "_options",
-    "rate_limits": "_ratelimit",
+    "rate_limits": "_wire.ratelimit",
     "retry_after_seconds": "_retry",
 }
 

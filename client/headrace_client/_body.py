@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import attrs
 
-from ._json import encode
+from headrace_client._wire.json import encode
+
 from ._multipart import Form, file_pairs, form_fields, is_form
 from ._options import FinalRequestOptions
 from ._querystring import Querystring

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import msgspec
 
+from headrace_client._wire.json import decode
+
 from ._construct import construct, unwrapped
 from ._exceptions import APIResponseValidationError
-from ._json import decode
 from ._models import BaseModel, with_request_id
 
 if TYPE_CHECKING:

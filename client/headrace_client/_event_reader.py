@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from headrace_client._wire.json import decode
+from headrace_client._wire.sse import ServerSentEvent, SSEDecoder
+
 from ._cast import cast_value
 from ._exceptions import APIConnectionError, APIResponseValidationError, event_error
-from ._json import decode
 from ._reading import ENDED, NEEDS_BYTES
-from ._sse import ServerSentEvent, SSEDecoder
 
 if TYPE_CHECKING:
     import httpx

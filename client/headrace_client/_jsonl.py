@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from headrace_client._wire.json import decode
+from headrace_client._wire.sse import LineDecoder
+
 from ._construct import construct
 from ._exceptions import APIResponseValidationError
-from ._json import decode
 from ._reading import ENDED, NEEDS_BYTES, AsyncReading, SyncReading
-from ._sse import LineDecoder
 
 if TYPE_CHECKING:
     import httpx

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from ._accumulate import MessageAccumulator, UnexpectedEventError
+from headrace_client._wire.accumulator import MessageAccumulator, UnexpectedEventError
+
 from ._cast import cast_value, is_strict
 from ._event_reader import EventReader, IncompleteStreamError
 from ._exceptions import APIResponseValidationError

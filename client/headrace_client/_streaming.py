@@ -13,7 +13,7 @@ from ._reading import AsyncReading, AsyncValues, SyncReading, SyncValues
 if TYPE_CHECKING:
     import httpx
 
-    from ._sse import ServerSentEvent
+    from headrace_client._wire.sse import ServerSentEvent
 
 __all__ = ["AsyncStream", "IncompleteStreamError", "Stream", "chunk_type", "is_stream_class"]
 

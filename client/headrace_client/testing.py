@@ -19,7 +19,7 @@ import anyio
 import attrs
 import httpx
 
-from ._json import encode
+from headrace_client._wire.json import encode
 
 Piece: TypeAlias = "bytes | float | Exception"
 """A part of a body: bytes that arrive, seconds of silence (on async clients), or how it breaks off."""

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace_client._accumulate import MessageAccumulator, UnexpectedEventError
-from headrace_client._partial_json import PartialJSON
+from headrace_client._wire.accumulator import MessageAccumulator, UnexpectedEventError
+from headrace_client._wire.partial_json import PartialJSON
 
 START: dict[str, Any] = {
     "type": "message_start",

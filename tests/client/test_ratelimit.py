@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace_client._ratelimit import Limit, RateLimits, rate_limits
+from headrace_client._wire.ratelimit import Limit, RateLimits, rate_limits
 
 NOW = 1_771_200_000.0  # 2026-02-16T00:00:00Z
 

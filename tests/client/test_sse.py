@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace_client._sse import LineDecoder, ServerSentEvent, SSEDecoder
+from headrace_client._wire.sse import LineDecoder, ServerSentEvent, SSEDecoder
 from headrace_client.transport._errors import ResponseTooLarge
 
 

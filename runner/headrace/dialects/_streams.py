@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from headrace.job import Failure, Success
-from headrace_client._sse import ServerSentEvent, SSEDecoder
+from headrace_client._wire.sse import ServerSentEvent, SSEDecoder
 from headrace_client.transport._errors import ResponseTooLarge
 
 from ._failures import failure_from_transport

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from ._partial_json import PartialJSON
+from .partial_json import PartialJSON
 
 
 class UnexpectedEventError(ValueError):
