@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         Timeout,
     )
     from ._message_stream import AsyncMessageStream, MessageStream
-    from ._models import BaseModel
+    from ._models.base_model import BaseModel
     from ._options import (
         DEFAULT_MAX_RETRIES,
         INITIAL_RETRY_DELAY,
@@ -105,7 +105,7 @@ _MODULES = {
     "BadRequestError": "_exceptions",
     "BaseAsyncPage": "_pagination",
     "BaseClient": "_base_client",
-    "BaseModel": "_models",
+    "BaseModel": "_models.base_model",
     "BaseSyncPage": "_pagination",
     "ConflictError": "_exceptions",
     "DEFAULT_CONNECTION_LIMITS": "_http_clients",

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from headrace_client._models.construct import construct
 from headrace_client._wire.json import decode
 from headrace_client._wire.sse import LineDecoder
 
-from ._construct import construct
 from ._exceptions import APIResponseValidationError
 from ._reading import ENDED, NEEDS_BYTES, AsyncReading, SyncReading
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, get_origin
 
 import attrs
 
-from ._models import BaseModel
+from headrace_client._models.base_model import BaseModel
+
 from ._options import RAW_RESPONSE_HEADER, FinalRequestOptions
 
 if TYPE_CHECKING:

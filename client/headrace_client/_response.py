@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, get_args, get_origin
 
+from headrace_client._models.construct import unwrapped
+
 from ._binary import HttpxBinaryResponseContent
 from ._cast import cast_response, is_strict
-from ._construct import unwrapped
 from ._exceptions import AnthropicError
 from ._http_errors import connection_error
 from ._jsonl import AsyncJSONLDecoder, JSONLDecoder

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
+from headrace_client._models.construct import unwrapped
+
 from ._cast import is_strict
-from ._construct import unwrapped
 from ._event_reader import EventReader, IncompleteStreamError
 from ._reading import AsyncReading, AsyncValues, SyncReading, SyncValues
 

@@ -5,7 +5,7 @@ from typing import Any, Generic, Literal, NewType, TypedDict, TypeVar
 
 import msgspec
 
-from headrace_client._models import BaseModel
+from headrace_client._models.base_model import BaseModel
 
 T = TypeVar("T")
 UserId = NewType("UserId", str)

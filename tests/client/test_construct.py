@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace_client._construct import construct
-from headrace_client._models import BaseModel
+from headrace_client._models.base_model import BaseModel
+from headrace_client._models.construct import construct
 
 from .example_models import A, B, Basic, Box, Color, Everything, Place, Settings, Tree, Unknown, UserId
 

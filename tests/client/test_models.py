@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from headrace_client._construct import construct
-from headrace_client._models import BaseModel, with_request_id
+from headrace_client._models.base_model import BaseModel, with_request_id
+from headrace_client._models.construct import construct
 
 from .example_models import Basic, Renamed, Settings, Tree
 

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
-from headrace_client._construct import construct
+from headrace_client._models.construct import construct
 from headrace_client._wire.json import decode
 from headrace_client.types import Message, TextBlock
 

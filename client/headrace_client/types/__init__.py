@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace_client._models import BaseModel
+from headrace_client._models.base_model import BaseModel
 
 from ._batches import (
     BatchRequest,

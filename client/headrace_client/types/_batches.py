@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Literal, Required, TypeAlias, TypedDict
 
-from headrace_client._models import BaseModel
+from headrace_client._models.base_model import BaseModel
 
 from ._message import Message
 

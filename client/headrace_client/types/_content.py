@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
-from headrace_client._models import BaseModel
+from headrace_client._models.base_model import BaseModel
 
 
 class CitationCharLocation(BaseModel, kw_only=True):

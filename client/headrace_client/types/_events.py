@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
-from headrace_client._models import BaseModel
+from headrace_client._models.base_model import BaseModel
 
 from ._content import ContentBlock, TextCitation
 from ._message import Message, ServerToolUsage, StopReason

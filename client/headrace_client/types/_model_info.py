@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Literal
 
-from headrace_client._models import BaseModel
+from headrace_client._models.base_model import BaseModel
 
 
 class ModelInfo(BaseModel, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal, Required, TypeAlias, TypedDict
 
-from headrace_client._models import BaseModel
+from headrace_client._models.base_model import BaseModel
 
 
 class CacheControlParam(TypedDict, total=False):

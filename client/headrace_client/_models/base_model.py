@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, TypeVar, cast
 import attrs
 import msgspec
 
-from ._construct import EXTRA, UNSET, construct
+from .construct import EXTRA, UNSET, construct
 
 _SCALARS = frozenset({str, int, float, bool, NoneType})
 """The types of most values, which are JSON as they are."""
