@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from headrace_client._requests.options import Headers, NotGiven, Query, TimeoutTypes, not_given
+from headrace_client._requests.request import MergedHeaders, combine_headers
+
 from ._configuration import BaseClient
 from ._flow import RetryEvent
-from ._options import Headers, NotGiven, Query, TimeoutTypes, not_given
-from ._request import MergedHeaders, combine_headers
 
 if TYPE_CHECKING:
     import httpx

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, get_origin
 from anyio import Path, sleep
 from sniffio import current_async_library
 
+from headrace_client._requests.multipart import file_pairs, paths_in, with_contents
+from headrace_client._requests.options import FinalRequestOptions, Headers
+from headrace_client._requests.request import build_url, request_target
+from headrace_client._requests.verbs import Call, final_options
+
 from ._configuration import BaseClient, Settings
 from ._exceptions import APIConnectionError, APIError
 from ._flow import Flow, RetryEvent, Send, Success
 from ._http_client_argument import check_http_client, lent_timeout
 from ._http_errors import connection_error
 from ._logging import log_failure, log_response, log_send
-from ._multipart import file_pairs, paths_in, with_contents
-from ._options import FinalRequestOptions, Headers
 from ._platform import loop_name
-from ._request import build_url, request_target
-from ._verbs import Call, final_options
 
 if TYPE_CHECKING:
     import httpx

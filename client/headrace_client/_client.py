@@ -6,11 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ._anthropic import AnthropicConfiguration, effective_base_url
-from ._base_client import AsyncAPIClient, SyncAPIClient
-from ._flow import RetryEvent
-from ._logging import setup_logging
-from ._options import (
+from headrace_client._requests.options import (
     DEFAULT_MAX_RETRIES,
     MAX_RETRY_AFTER,
     Headers,
@@ -19,6 +15,11 @@ from ._options import (
     TimeoutTypes,
     not_given,
 )
+
+from ._anthropic import AnthropicConfiguration, effective_base_url
+from ._base_client import AsyncAPIClient, SyncAPIClient
+from ._flow import RetryEvent
+from ._logging import setup_logging
 from ._version import __version__
 
 if TYPE_CHECKING:

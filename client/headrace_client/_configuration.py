@@ -13,11 +13,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Required, TypedDict
 
-from ._body import body_arguments, is_one_shot
-from ._exceptions import SENSITIVE_HEADERS
-from ._flow import Flow, RetryEvent, Success, request_flow
-from ._logging import log_retry
-from ._options import (
+from headrace_client._requests.body import body_arguments, is_one_shot
+from headrace_client._requests.options import (
     DEFAULT_MAX_RETRIES,
     MAX_RETRY_AFTER,
     FinalRequestOptions,
@@ -27,11 +24,15 @@ from ._options import (
     TimeoutTypes,
     not_given,
 )
+from headrace_client._requests.querystring import Querystring
+from headrace_client._requests.request import MergedHeaders, build_url, merge_headers, with_trailing_slash
+
+from ._exceptions import SENSITIVE_HEADERS
+from ._flow import Flow, RetryEvent, Success, request_flow
+from ._logging import log_retry
 from ._outgoing import Outgoing, http_request
 from ._platform import platform_headers
-from ._querystring import Querystring
 from ._redirect import same_origin
-from ._request import MergedHeaders, build_url, merge_headers, with_trailing_slash
 from ._retry import RetryPolicy, checked_max_retries
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
+from headrace_client._requests.options import FinalRequestOptions
+
 from ._exceptions import APIConnectionError, APIError, status_error
-from ._options import FinalRequestOptions
 from ._redirect import is_redirect, redirected
 from ._retry import RetryPolicy, Stop
 

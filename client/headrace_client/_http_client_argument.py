@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._options import NotGiven, TimeoutTypes, not_given
+from headrace_client._requests.options import NotGiven, TimeoutTypes, not_given
 
 _HTTPX_DEFAULT = 5.0
 """Seconds; a client of httpx that has this timeout was given none."""

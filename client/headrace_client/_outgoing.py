@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
 
-from ._request import MergedHeaders
+from headrace_client._requests.request import MergedHeaders
+
 from .transport._pool import NEW_CONNECTION
 
 if TYPE_CHECKING:

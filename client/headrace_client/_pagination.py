@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, get_origin
 import attrs
 
 from headrace_client._models.base_model import BaseModel
-
-from ._options import RAW_RESPONSE_HEADER, FinalRequestOptions
+from headrace_client._requests.options import RAW_RESPONSE_HEADER, FinalRequestOptions
 
 if TYPE_CHECKING:
     import httpx

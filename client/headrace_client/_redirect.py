@@ -10,8 +10,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from headrace_client._requests.options import FinalRequestOptions
+
 from ._exceptions import APIRedirectError
-from ._options import FinalRequestOptions
 from .transport._origin import Origin
 
 if TYPE_CHECKING:

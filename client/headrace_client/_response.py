@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from ._options import FinalRequestOptions
+    from headrace_client._requests.options import FinalRequestOptions
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any, Generic, TypeVar
 
-from ._options import RAW_RESPONSE_HEADER
+from headrace_client._requests.options import RAW_RESPONSE_HEADER
+
 from ._response import APIResponse, AsyncAPIResponse
 
 T = TypeVar("T")

@@ -17,8 +17,14 @@ from email.utils import parsedate_to_datetime
 
 import attrs
 
+from headrace_client._requests.options import (
+    DEFAULT_MAX_RETRIES,
+    INITIAL_RETRY_DELAY,
+    MAX_RETRY_AFTER,
+    MAX_RETRY_DELAY,
+)
+
 from ._exceptions import APIConnectionError, APIStatusError
-from ._options import DEFAULT_MAX_RETRIES, INITIAL_RETRY_DELAY, MAX_RETRY_AFTER, MAX_RETRY_DELAY
 from .transport._errors import ConnectionLost
 
 RETRIED_STATUSES = frozenset({408, 409, 429})

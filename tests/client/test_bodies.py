@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from headrace_client import BaseModel, InternalServerError
-from headrace_client._options import not_given, omit
+from headrace_client._requests.options import not_given, omit
 from headrace_client._wire.json import encode
 from headrace_client.testing import ScriptedAPI, reply
 from tests.client.faces import ASYNC_ONLY, Face, settle

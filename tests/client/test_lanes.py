@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from headrace_client import APIConnectionError, AsyncAnthropic, AsyncAPIClient, omit
-from headrace_client._options import RequestOptions
+from headrace_client._requests.options import RequestOptions
 from headrace_client.testing import ScriptedAPI, reply
 from headrace_client.transport import AttemptTimedOut, ConnectionPool
 from tests.transport.scripted import Peer, Server, always, response, serving

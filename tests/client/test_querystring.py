@@ -6,8 +6,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from headrace_client._options import not_given, omit
-from headrace_client._querystring import Querystring, parse, stringify
+from headrace_client._requests.options import not_given, omit
+from headrace_client._requests.querystring import Querystring, parse, stringify
 
 
 @pytest.mark.parametrize(

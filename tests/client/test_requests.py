@@ -9,9 +9,15 @@ import httpx
 import pytest
 
 from headrace_client import omit
-from headrace_client._options import FinalRequestOptions, not_given
-from headrace_client._querystring import Querystring
-from headrace_client._request import build_url, combine_headers, merge_headers, path_segment, request_target
+from headrace_client._requests.options import FinalRequestOptions, not_given
+from headrace_client._requests.querystring import Querystring
+from headrace_client._requests.request import (
+    build_url,
+    combine_headers,
+    merge_headers,
+    path_segment,
+    request_target,
+)
 from headrace_client.testing import reply
 from tests.client.faces import Face, settle
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Required
 
-from headrace_client._options import Omit, RequestExtras
+from headrace_client._requests.options import Omit, RequestExtras
 from headrace_client.types import MessageParam, MetadataParam, TextBlockParam, ToolUnionParam
 
 

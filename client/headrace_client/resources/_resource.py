@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from headrace_client._base_client import AsyncAPIClient, SyncAPIClient
-from headrace_client._options import (
+from headrace_client._requests.options import (
     Headers,
     NotGiven,
     TimeoutTypes,
@@ -14,8 +14,8 @@ from headrace_client._options import (
     make_request_options,
     not_given,
 )
+from headrace_client._requests.verbs import Call
 from headrace_client._response_views import RawResponses, StreamingResponses
-from headrace_client._verbs import Call
 
 EXTRAS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout", "betas"})
 

@@ -13,9 +13,9 @@ from headrace_client._message_stream import (
     MessageStream,
     MessageStreamManager,
 )
-from headrace_client._options import NotGiven, Omit, not_given, omit
+from headrace_client._requests.options import NotGiven, Omit, not_given, omit
+from headrace_client._requests.verbs import Call
 from headrace_client._streaming import AsyncStream, Stream
-from headrace_client._verbs import Call
 from headrace_client.types import Message, MessageTokensCount, RawMessageStreamEvent
 
 from ._message_params import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, TypedDict
 
-from ._options import Content, Files, FinalRequestOptions, RequestOptions
+from .options import Content, Files, FinalRequestOptions, RequestOptions
 
 
 class Call(TypedDict, total=False):

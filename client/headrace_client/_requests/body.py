@@ -9,9 +9,9 @@ import attrs
 
 from headrace_client._wire.json import encode
 
-from ._multipart import Form, file_pairs, form_fields, is_form
-from ._options import FinalRequestOptions
-from ._querystring import Querystring
+from .multipart import Form, file_pairs, form_fields, is_form
+from .options import FinalRequestOptions
+from .querystring import Querystring
 
 _CHUNK = 65_536
 

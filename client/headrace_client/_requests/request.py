@@ -12,9 +12,10 @@ from urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
 
 import attrs
 
-from ._options import Headers, NotGiven, Omit, Query
-from ._querystring import Querystring
-from .transport._headers import encode_field
+from headrace_client.transport._headers import encode_field
+
+from .options import Headers, NotGiven, Omit, Query
+from .querystring import Querystring
 
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
 """What may stand in a path unencoded (RFC 3986 section 3.3); ``%`` because it is encoded already."""

@@ -11,8 +11,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
 
-from ._options import Files
-from ._querystring import Querystring
+from .options import Files
+from .querystring import Querystring
 
 FilePairs: TypeAlias = "list[tuple[str, Any]]"
 

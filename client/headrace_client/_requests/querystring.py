@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlencode
 
 import attrs
 
-from ._options import is_given
+from .options import is_given
 
 ARRAY_FORMATS = ("comma", "repeat", "indices", "brackets")
 
