@@ -28,8 +28,9 @@ from ._platform import loop_name
 if TYPE_CHECKING:
     import httpx
 
+    from headrace_client.transport.lane import Lane
+
     from ._direct import DirectRoute
-    from ._lane import Lane
     from ._pagination import AsyncPaginator, BaseAsyncPage
     from ._response import AsyncAPIResponse
     from .transport import ConnectionPool
@@ -192,8 +193,9 @@ class AsyncAPIClient(BaseClient):
         fails. It goes through the HTTP client if one was given, else on trio straight to our own
         transport. Raises `ValueError` for a URL or headers that cannot be sent.
         """
+        from headrace_client.transport.lane import open_pooled_lane
+
         from ._httpx_lane import open_httpx_lane  # they import trio
-        from ._lane import open_pooled_lane
         from .transport import ConnectionPool, Origin
 
         url = build_url(self._url, path, self.default_query, self.qs)

@@ -15,6 +15,9 @@ import attrs
 import httpx
 import trio
 
+from headrace_client.transport.content import ExpansionGuard
+from headrace_client.transport.headers import Headers
+
 from ._exceptions import APIConnectionError
 from ._http_clients import OwnAsyncHttpxClient
 from ._http_errors import connection_error
@@ -22,8 +25,6 @@ from ._lazy_response import Arrived, LazyResponse
 from ._logging import is_shown, log_response, log_send
 from ._outgoing import Kept, Outgoing, http_request
 from .transport import Origin, TransportError
-from .transport._content import ExpansionGuard
-from .transport._headers import Headers
 from .transport._httpx_door import (
     UNBOUNDED,
     HttpxTransport,

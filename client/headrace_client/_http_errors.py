@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headrace_client.transport.errors import AttemptTimedOut, TransportError
+
 from ._exceptions import APIConnectionError, APITimeoutError
-from .transport._errors import AttemptTimedOut, TransportError
 
 if TYPE_CHECKING:
     import httpx

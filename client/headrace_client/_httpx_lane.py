@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, cast
 
 import anyio
 
-from ._lane import Answer, Lane
+from headrace_client.transport.headers import encode_field
+from headrace_client.transport.lane import Answer, Lane
+
 from .transport import (
     AttemptTimedOut,
     ConnectFailed,
@@ -24,7 +26,6 @@ from .transport import (
     ResponseTooLarge,
     TransportError,
 )
-from .transport._headers import encode_field
 
 if TYPE_CHECKING:
     import httpx

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import attrs
 
 from headrace_client._requests.request import MergedHeaders
-
-from .transport._pool import NEW_CONNECTION
+from headrace_client.transport.pool import NEW_CONNECTION
 
 if TYPE_CHECKING:
     import httpx

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from headrace_client._requests.options import FinalRequestOptions
+from headrace_client.transport.origin import Origin
 
 from ._exceptions import APIRedirectError
-from .transport._origin import Origin
 
 if TYPE_CHECKING:
     import httpx

@@ -23,9 +23,9 @@ from headrace_client._requests.options import (
     MAX_RETRY_AFTER,
     MAX_RETRY_DELAY,
 )
+from headrace_client.transport.errors import ConnectionLost
 
 from ._exceptions import APIConnectionError, APIStatusError
-from .transport._errors import ConnectionLost
 
 RETRIED_STATUSES = frozenset({408, 409, 429})
 

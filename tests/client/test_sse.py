@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_client._wire.sse import LineDecoder, ServerSentEvent, SSEDecoder
-from headrace_client.transport._errors import ResponseTooLarge
+from headrace_client.transport.errors import ResponseTooLarge
 
 
 def decode(*chunks: bytes) -> list[ServerSentEvent]:

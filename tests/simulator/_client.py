@@ -13,7 +13,7 @@ import trio
 
 from headrace.simulator import Profile, Schedule, Simulator, in_memory_connector
 from headrace.simulator._asgi import App
-from headrace_client.transport._stream import ByteStream
+from headrace_client.transport.stream import ByteStream
 
 MESSAGES = "/v1/messages"
 CHAT = "/v1/chat/completions"

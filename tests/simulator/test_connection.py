@@ -11,8 +11,8 @@ from trio.testing import MockClock
 
 from headrace.simulator import serve_connection
 from headrace.simulator._asgi import Message, Receive, Scope, Send
-from headrace_client.transport._memory_stream import memory_stream_pair
-from headrace_client.transport._stream import ByteStream
+from headrace_client.transport.memory_stream import memory_stream_pair
+from headrace_client.transport.stream import ByteStream
 
 from ._client import Client, open_client, question, steady
 

@@ -10,7 +10,6 @@ import attrs
 import trio
 import trio.testing
 
-from headrace_client._lane import Lane, open_pooled_lane
 from headrace_client.transport import (
     ByteStream,
     ConnectionPool,
@@ -19,6 +18,7 @@ from headrace_client.transport import (
     ReadLimits,
     memory_stream_pair,
 )
+from headrace_client.transport.lane import Lane, open_pooled_lane
 
 ORIGIN = Origin("http", "api.test", 80)
 

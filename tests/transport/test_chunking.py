@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_client.transport import Headers, ReadLimits
-from headrace_client.transport._http1 import ResponseReader
+from headrace_client.transport.http1 import ResponseReader
 
 from .scripted import response
 

@@ -8,8 +8,8 @@ import zlib
 import pytest
 
 from headrace_client.transport import Origin, ProtocolViolation, ReadLimits, ResponseTooLarge
-from headrace_client.transport._http1 import ResponseReader
-from headrace_client.transport._http1_request import RequestTemplate
+from headrace_client.transport.http1 import ResponseReader
+from headrace_client.transport.http1_request import RequestTemplate
 
 from .scripted import response
 

@@ -9,7 +9,6 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from headrace_client._lane import open_pooled_lane
 from headrace_client.transport import (
     AttemptTimedOut,
     ByteStream,
@@ -18,6 +17,7 @@ from headrace_client.transport import (
     Origin,
     PoolLimits,
 )
+from headrace_client.transport.lane import open_pooled_lane
 
 from .scripted import ORIGIN, Peer, always, response, story
 

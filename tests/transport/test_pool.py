@@ -7,9 +7,9 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from headrace_client.transport import ByteStream, ConnectFailed, ConnectionPool, Origin, PoolLimits
-from headrace_client.transport._connection_pool import Connection
-from headrace_client.transport._http1 import ReadLimits
-from headrace_client.transport._pool import Slots
+from headrace_client.transport.connection_pool import Connection
+from headrace_client.transport.http1 import ReadLimits
+from headrace_client.transport.pool import Slots
 
 from .scripted import ORIGIN, always, response, serving, story
 

@@ -14,9 +14,9 @@ import pytest
 import trio
 import trustme
 
-from headrace_client._lane import open_pooled_lane
 from headrace_client.transport import ConnectFailed, ConnectionLost, ConnectionPool, Origin, TcpConnector
-from headrace_client.transport._stream import SocketStream
+from headrace_client.transport.lane import open_pooled_lane
+from headrace_client.transport.stream import SocketStream
 
 from .scripted import response
 

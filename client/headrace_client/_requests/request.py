@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
 
 import attrs
 
-from headrace_client.transport._headers import encode_field
+from headrace_client.transport.headers import encode_field
 
 from .options import Headers, NotGiven, Omit, Query
 from .querystring import Querystring

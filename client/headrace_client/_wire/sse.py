@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from headrace_client.transport._errors import ResponseTooLarge
+from headrace_client.transport.errors import ResponseTooLarge
 
 DEFAULT_MAX_EVENT_SIZE = 1_048_576
 """Bytes of one event, field names included; the largest events known are a few kilobytes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ._errors import (
+from .errors import (
     AttemptTimedOut,
     ConnectFailed,
     ConnectionLost,
@@ -17,24 +17,24 @@ from ._errors import (
     ResponseTooLarge,
     TransportError,
 )
-from ._headers import Headers
-from ._http1 import ReadLimits
-from ._origin import Origin
-from ._pool import PoolLimits, PoolStatistics
+from .headers import Headers
+from .http1 import ReadLimits
+from .origin import Origin
+from .pool import PoolLimits, PoolStatistics
 
 if TYPE_CHECKING:
-    from ._connect import Connector, TcpConnector, connect_tcp
-    from ._connection_pool import ConnectionPool
-    from ._memory_stream import memory_stream_pair
-    from ._stream import ByteStream
+    from .connect import Connector, TcpConnector, connect_tcp
+    from .connection_pool import ConnectionPool
+    from .memory_stream import memory_stream_pair
+    from .stream import ByteStream
 
 _ON_TRIO = {
-    "ByteStream": "_stream",
-    "ConnectionPool": "_connection_pool",
-    "Connector": "_connect",
-    "TcpConnector": "_connect",
-    "connect_tcp": "_connect",
-    "memory_stream_pair": "_memory_stream",
+    "ByteStream": "stream",
+    "ConnectionPool": "connection_pool",
+    "Connector": "connect",
+    "TcpConnector": "connect",
+    "connect_tcp": "connect",
+    "memory_stream_pair": "memory_stream",
 }
 
 __all__ = [

@@ -23,15 +23,15 @@ import attrs
 import httpx
 import trio
 
-from ._connection_pool import ConnectionPool
-from ._content import ExpansionGuard
-from ._errors import AttemptTimedOut, ConnectFailed, ConnectionLost, TransportError
-from ._headers import Headers, encode_field
-from ._http1 import ReadLimits
-from ._http1_request import request_head
-from ._origin import Origin
-from ._pool import NEW_CONNECTION
-from ._streamed_exchange import StreamedExchange
+from .connection_pool import ConnectionPool
+from .content import ExpansionGuard
+from .errors import AttemptTimedOut, ConnectFailed, ConnectionLost, TransportError
+from .headers import Headers, encode_field
+from .http1 import ReadLimits
+from .http1_request import request_head
+from .origin import Origin
+from .pool import NEW_CONNECTION
+from .streamed_exchange import StreamedExchange
 
 _LENGTH = b"content-length"
 _CODINGS_NOT_OFFERED = frozenset({"br", "zstd"})

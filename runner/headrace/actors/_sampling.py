@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import attrs
 
-from headrace_client._lane import Answer
 from headrace_client._wire.ratelimit import RateLimits, rate_limits
+from headrace_client.transport.lane import Answer
 
 INTERVAL = 0.05
 """Seconds between two answers of one model that are looked at; a refusal always is."""

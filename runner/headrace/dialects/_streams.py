@@ -6,7 +6,7 @@ from typing import Protocol
 
 from headrace.job import Failure, Success
 from headrace_client._wire.sse import ServerSentEvent, SSEDecoder
-from headrace_client.transport._errors import ResponseTooLarge
+from headrace_client.transport.errors import ResponseTooLarge
 
 from ._failures import failure_from_transport
 from ._printable import printable

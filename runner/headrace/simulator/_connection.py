@@ -15,8 +15,8 @@ from urllib.parse import unquote
 import h11
 import trio
 
-from headrace_client.transport._memory_stream import memory_stream_pair
-from headrace_client.transport._stream import ByteStream
+from headrace_client.transport.memory_stream import memory_stream_pair
+from headrace_client.transport.stream import ByteStream
 
 from ._asgi import App, Message, Scope
 

@@ -9,7 +9,7 @@ import pytest
 
 from headrace.dialects import failure_from_transport
 from headrace.job import Failure, Success, Usage
-from headrace_client.transport._errors import (
+from headrace_client.transport.errors import (
     AttemptTimedOut,
     ConnectFailed,
     ConnectionLost,

@@ -8,7 +8,7 @@ from random import Random
 import attrs
 
 from headrace_client.transport import Connector, Origin
-from headrace_client.transport._stream import ByteStream
+from headrace_client.transport.stream import ByteStream
 
 _HEAD = b"HTTP/1.1 200"
 

@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from ._origin import Origin
+from .origin import Origin
 
 C = TypeVar("C")
 

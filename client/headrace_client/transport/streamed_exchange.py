@@ -7,9 +7,9 @@ from math import inf
 
 import trio
 
-from ._connection_pool import Connection, ConnectionPool
-from ._errors import AttemptTimedOut, ConnectionLost, TransportError
-from ._http1 import ReadLimits
+from .connection_pool import Connection, ConnectionPool
+from .errors import AttemptTimedOut, ConnectionLost, TransportError
+from .http1 import ReadLimits
 
 _CLIENT_ERROR = 400
 

@@ -18,8 +18,8 @@ from math import inf
 import attrs
 import trio
 
-from ._origin import Origin
-from ._stream import ByteStream, SocketStream, start_tls
+from .origin import Origin
+from .stream import ByteStream, SocketStream, start_tls
 
 Connector = Callable[[Origin], Awaitable[ByteStream]]
 """Opens a connection to an origin. Raises `OSError` when none comes about."""

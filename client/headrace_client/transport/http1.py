@@ -19,8 +19,8 @@ import re
 import attrs
 import httptools
 
-from ._content import Inflater, inflater_for
-from ._errors import ProtocolViolation, ResponseTooLarge
+from .content import Inflater, inflater_for
+from .errors import ProtocolViolation, ResponseTooLarge
 
 _HEAD_END = b"\r\n\r\n"
 _CONTENT_LENGTH = b"\r\ncontent-length:"

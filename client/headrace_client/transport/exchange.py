@@ -7,8 +7,8 @@ from math import inf
 
 import trio
 
-from ._connection_pool import Connection
-from ._errors import AttemptTimedOut, ConnectionLost, TransportError
+from .connection_pool import Connection
+from .errors import AttemptTimedOut, ConnectionLost, TransportError
 
 
 class Exchange:

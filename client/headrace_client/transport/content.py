@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 
-from ._errors import ProtocolViolation, ResponseTooLarge
+from .errors import ProtocolViolation, ResponseTooLarge
 
 _EXPANSION_FLOOR = 64 * 1024 * 1024
 _EXPANSION_RATIO = 100

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ._headers import encode_field
-from ._origin import Origin
+from .headers import encode_field
+from .origin import Origin
 
 _TARGET = re.compile(r"[!-~]+")
 _METHOD = re.compile(r"[A-Z]+")

@@ -23,9 +23,9 @@ from headrace_client.transport import (
     ReadLimits,
     TransportError,
 )
-from headrace_client.transport._connection_pool import Connection
-from headrace_client.transport._exchange import Exchange
-from headrace_client.transport._http1_request import RequestTemplate
+from headrace_client.transport.connection_pool import Connection
+from headrace_client.transport.exchange import Exchange
+from headrace_client.transport.http1_request import RequestTemplate
 
 _REQUEST_ID: Final = re.compile(rb"\r\nrequest-id:[ \t]*([^\r]*)", re.IGNORECASE)
 _X_REQUEST_ID: Final = re.compile(rb"\r\nx-request-id:[ \t]*([^\r]*)", re.IGNORECASE)

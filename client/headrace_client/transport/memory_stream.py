@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from ._stream import READ_SIZE, ByteStream
+from .stream import READ_SIZE, ByteStream
 
 _CAPACITY = 64 * 1024
 """Bytes that one direction holds before its sender waits: about what a socket's buffers hold."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import attrs
 import trio
 
-from ._connect import Connector, connect_tcp
-from ._errors import ConnectFailed, ConnectionLost
-from ._http1 import KeepAliveTerms, ResponseReader
-from ._origin import Origin
-from ._pool import PoolLimits, PoolStatistics, Slots, Waiter
-from ._stream import ByteStream
-from ._watchdog import Watchdog
+from .connect import Connector, connect_tcp
+from .errors import ConnectFailed, ConnectionLost
+from .http1 import KeepAliveTerms, ResponseReader
+from .origin import Origin
+from .pool import PoolLimits, PoolStatistics, Slots, Waiter
+from .stream import ByteStream
+from .watchdog import Watchdog
 
 _KEEP_ALIVE_MARGIN = 1.0
 """Seconds of a server's ``keep-alive: timeout=`` left unused: it may close while our request travels."""
