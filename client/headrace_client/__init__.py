@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
     )
     from ._flow import RetryEvent
-    from ._http_clients import (
+    from ._httpx.clients import (
         DEFAULT_CONNECTION_LIMITS,
         DEFAULT_TIMEOUT,
         DefaultAioHttpClient,
@@ -108,13 +108,13 @@ _MODULES = {
     "BaseModel": "_models.base_model",
     "BaseSyncPage": "_pagination",
     "ConflictError": "_exceptions",
-    "DEFAULT_CONNECTION_LIMITS": "_http_clients",
+    "DEFAULT_CONNECTION_LIMITS": "_httpx.clients",
     "DEFAULT_MAX_RETRIES": "_requests.options",
-    "DEFAULT_TIMEOUT": "_http_clients",
+    "DEFAULT_TIMEOUT": "_httpx.clients",
     "DeadlineExceededError": "_exceptions",
-    "DefaultAioHttpClient": "_http_clients",
-    "DefaultAsyncHttpxClient": "_http_clients",
-    "DefaultHttpxClient": "_http_clients",
+    "DefaultAioHttpClient": "_httpx.clients",
+    "DefaultAsyncHttpxClient": "_httpx.clients",
+    "DefaultHttpxClient": "_httpx.clients",
     "FinalRequestOptions": "_requests.options",
     "INITIAL_RETRY_DELAY": "_requests.options",
     "IncompleteStreamError": "_event_reader",
@@ -143,7 +143,7 @@ _MODULES = {
     "SyncPage": "_pagination",
     "SyncPageCursor": "_pagination",
     "SyncTokenPage": "_pagination",
-    "Timeout": "_http_clients",
+    "Timeout": "_httpx.clients",
     "UnprocessableEntityError": "_exceptions",
     "not_given": "_requests.options",
     "omit": "_requests.options",

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, get_origin
 from anyio import Path, sleep
 from sniffio import current_async_library
 
+from headrace_client._httpx.argument import check_http_client, lent_timeout
+from headrace_client._httpx.errors import connection_error
 from headrace_client._requests.multipart import file_pairs, paths_in, with_contents
 from headrace_client._requests.options import FinalRequestOptions, Headers
 from headrace_client._requests.request import build_url, request_target
@@ -20,8 +22,6 @@ from headrace_client._requests.verbs import Call, final_options
 from ._configuration import BaseClient, Settings
 from ._exceptions import APIConnectionError, APIError
 from ._flow import Flow, RetryEvent, Send, Success
-from ._http_client_argument import check_http_client, lent_timeout
-from ._http_errors import connection_error
 from ._logging import log_failure, log_response, log_send
 from ._platform import loop_name
 
@@ -65,7 +65,7 @@ class AsyncAPIClient(BaseClient):
         if self._http_client is None:
             if self._closed:
                 raise RuntimeError("Cannot send a request, as the client has been closed.")
-            from ._http_clients import OwnAsyncHttpxClient  # imports httpx
+            from headrace_client._httpx.clients import OwnAsyncHttpxClient  # imports httpx
 
             self._http_client = OwnAsyncHttpxClient(transport=self._pooled_transport())
         return self._http_client
@@ -74,7 +74,7 @@ class AsyncAPIClient(BaseClient):
         """Return the transport over the pool that was given, if one was."""
         if self._pool is None:
             return None
-        from .transport._httpx_door import HttpxTransport  # imports httpx
+        from headrace_client._httpx.transport import HttpxTransport  # imports httpx
 
         return HttpxTransport(self._pool)
 
@@ -193,9 +193,9 @@ class AsyncAPIClient(BaseClient):
         fails. It goes through the HTTP client if one was given, else on trio straight to our own
         transport. Raises `ValueError` for a URL or headers that cannot be sent.
         """
+        from headrace_client._httpx.lane import open_httpx_lane  # they import trio
         from headrace_client.transport.lane import open_pooled_lane
 
-        from ._httpx_lane import open_httpx_lane  # they import trio
         from .transport import ConnectionPool, Origin
 
         url = build_url(self._url, path, self.default_query, self.qs)

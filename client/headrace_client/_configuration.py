@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Required, TypedDict
 
+from headrace_client._httpx.request import Outgoing, http_request
 from headrace_client._requests.body import body_arguments, is_one_shot
 from headrace_client._requests.options import (
     DEFAULT_MAX_RETRIES,
@@ -30,7 +31,6 @@ from headrace_client._requests.request import MergedHeaders, build_url, merge_he
 from ._exceptions import SENSITIVE_HEADERS
 from ._flow import Flow, RetryEvent, Success, request_flow
 from ._logging import log_retry
-from ._outgoing import Outgoing, http_request
 from ._platform import platform_headers
 from ._redirect import same_origin
 from ._retry import RetryPolicy, checked_max_retries
@@ -276,7 +276,7 @@ class BaseClient:
 
 @cache
 def _default_timeout() -> TimeoutTypes:
-    from ._http_clients import DEFAULT_TIMEOUT  # imports httpx
+    from headrace_client._httpx.clients import DEFAULT_TIMEOUT  # imports httpx
 
     return DEFAULT_TIMEOUT
 

@@ -15,17 +15,11 @@ import attrs
 import httpx
 import trio
 
-from headrace_client.transport.content import ExpansionGuard
-from headrace_client.transport.headers import Headers
-
-from ._exceptions import APIConnectionError
-from ._http_clients import OwnAsyncHttpxClient
-from ._http_errors import connection_error
-from ._lazy_response import Arrived, LazyResponse
-from ._logging import is_shown, log_response, log_send
-from ._outgoing import Kept, Outgoing, http_request
-from .transport import Origin, TransportError
-from .transport._httpx_door import (
+from headrace_client._httpx.clients import OwnAsyncHttpxClient
+from headrace_client._httpx.errors import connection_error
+from headrace_client._httpx.lazy_response import Arrived, LazyResponse
+from headrace_client._httpx.request import Kept, Outgoing, http_request
+from headrace_client._httpx.transport import (
     UNBOUNDED,
     HttpxTransport,
     Timeouts,
@@ -33,6 +27,12 @@ from .transport._httpx_door import (
     httpx_error,
     origin_of,
 )
+from headrace_client.transport.content import ExpansionGuard
+from headrace_client.transport.headers import Headers
+
+from ._exceptions import APIConnectionError
+from ._logging import is_shown, log_response, log_send
+from .transport import Origin, TransportError
 
 _HTTPX_LOG: Final = logging.getLogger("httpx")
 _CODED: Final = b"\r\ncontent-encoding:"

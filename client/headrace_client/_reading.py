@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 
 import anyio
 
+from headrace_client._httpx.errors import connection_error
+
 from ._exceptions import APIError, APITimeoutError
-from ._http_errors import connection_error
 
 if TYPE_CHECKING:
     import httpx

@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, get_args, get_origin
 
+from headrace_client._httpx.errors import connection_error
 from headrace_client._models.construct import unwrapped
 
 from ._binary import HttpxBinaryResponseContent
 from ._cast import cast_response, is_strict
 from ._exceptions import AnthropicError
-from ._http_errors import connection_error
 from ._jsonl import AsyncJSONLDecoder, JSONLDecoder
 from ._pagination import BasePage
 from ._reading import unwind

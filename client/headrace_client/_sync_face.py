@@ -7,6 +7,8 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
+from headrace_client._httpx.argument import check_http_client, lent_timeout
+from headrace_client._httpx.errors import connection_error
 from headrace_client._requests.multipart import file_pairs, paths_in, with_contents
 from headrace_client._requests.options import FinalRequestOptions
 from headrace_client._requests.verbs import Call, final_options
@@ -14,8 +16,6 @@ from headrace_client._requests.verbs import Call, final_options
 from ._configuration import BaseClient, Settings
 from ._exceptions import APIConnectionError, APIError
 from ._flow import Flow, RetryEvent, Send, Success
-from ._http_client_argument import check_http_client, lent_timeout
-from ._http_errors import connection_error
 from ._logging import log_failure, log_response, log_send
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class SyncAPIClient(BaseClient):
         if self._http_client is None:
             if self._closed:
                 raise RuntimeError("Cannot send a request, as the client has been closed.")
-            from ._http_clients import OwnHttpxClient  # imports httpx
+            from headrace_client._httpx.clients import OwnHttpxClient  # imports httpx
 
             self._http_client = OwnHttpxClient()
         return self._http_client

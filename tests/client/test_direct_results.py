@@ -16,8 +16,8 @@ import trio
 from trio.testing import MockClock
 
 from headrace_client import APIError, AsyncAPIClient, AsyncAPIResponse
+from headrace_client._httpx.transport import HttpxTransport
 from headrace_client.transport import ByteStream, ConnectionPool, Origin, PoolLimits
-from headrace_client.transport._httpx_door import HttpxTransport
 from headrace_client.types import Message
 from tests.client.local_api import MESSAGE
 from tests.transport.scripted import Peer, Script, always, response, serving

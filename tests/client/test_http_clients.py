@@ -18,10 +18,10 @@ from headrace_client import (
     DefaultAsyncHttpxClient,
     DefaultHttpxClient,
 )
-from headrace_client._environment_proxies import proxy_patterns
-from headrace_client._http_clients import LibraryTransport, keepalive_options, shared_tls_context
+from headrace_client._httpx.clients import LibraryTransport, keepalive_options, shared_tls_context
+from headrace_client._httpx.proxies import proxy_patterns
+from headrace_client._httpx.transport import HttpxTransport
 from headrace_client.testing import reply
-from headrace_client.transport._httpx_door import HttpxTransport
 from tests.client.faces import ASYNC_ONLY, Face, settle
 
 pytestmark = pytest.mark.anyio
@@ -265,7 +265,7 @@ def test_the_aiohttp_client() -> None:
 
 def test_the_aiohttp_client_without_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
     """Item 56."""
-    monkeypatch.setitem(sys.modules, "headrace_client._aiohttp_transport", None)
+    monkeypatch.setitem(sys.modules, "headrace_client._httpx.aiohttp", None)
 
     with pytest.raises(RuntimeError, match="installed the package with the `aiohttp` extra"):
         DefaultAioHttpClient()

@@ -12,8 +12,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from headrace_client._httpx.transport import HttpxTransport
 from headrace_client.transport import ByteStream, ConnectionPool, Origin, PoolLimits
-from headrace_client.transport._httpx_door import HttpxTransport
 
 from .scripted import Peer, Script, Server, always, response, serving
 

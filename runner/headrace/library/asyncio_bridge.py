@@ -73,7 +73,7 @@ def _settings_for_thread(settings: Settings) -> Settings:
 
 
 def _brings_http_client(client: AsyncAPIClient) -> bool:
-    from headrace_client._http_clients import OwnAsyncHttpxClient  # imports httpx
+    from headrace_client._httpx.clients import OwnAsyncHttpxClient  # imports httpx
 
     http_client = client._http_client  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  (our own client)
     return http_client is not None and not isinstance(http_client, OwnAsyncHttpxClient)

@@ -127,7 +127,7 @@ def _built_like(like: httpx.Request, http_client: Any, outgoing: Outgoing) -> ht
 
 
 def _timeout(outgoing: Outgoing) -> Any:
-    from ._http_clients import timeout_arguments  # imports httpx
+    from .clients import timeout_arguments  # imports httpx
 
     return timeout_arguments(outgoing.timeout)
 

@@ -14,8 +14,9 @@ from typing import Any, Final, Self
 import attrs
 import httpx
 
-from .transport import Headers
-from .transport._httpx_door import response_extensions
+from headrace_client.transport import Headers
+
+from .transport import response_extensions
 
 _REQUEST_ID: Final = re.compile(rb"\r\nrequest-id:[ \t]*([^\r]*)", re.IGNORECASE)
 

@@ -23,15 +23,15 @@ import attrs
 import httpx
 import trio
 
-from .connection_pool import ConnectionPool
-from .content import ExpansionGuard
-from .errors import AttemptTimedOut, ConnectFailed, ConnectionLost, TransportError
-from .headers import Headers, encode_field
-from .http1 import ReadLimits
-from .http1_request import request_head
-from .origin import Origin
-from .pool import NEW_CONNECTION
-from .streamed_exchange import StreamedExchange
+from headrace_client.transport.connection_pool import ConnectionPool
+from headrace_client.transport.content import ExpansionGuard
+from headrace_client.transport.errors import AttemptTimedOut, ConnectFailed, ConnectionLost, TransportError
+from headrace_client.transport.headers import Headers, encode_field
+from headrace_client.transport.http1 import ReadLimits
+from headrace_client.transport.http1_request import request_head
+from headrace_client.transport.origin import Origin
+from headrace_client.transport.pool import NEW_CONNECTION
+from headrace_client.transport.streamed_exchange import StreamedExchange
 
 _LENGTH = b"content-length"
 _CODINGS_NOT_OFFERED = frozenset({"br", "zstd"})

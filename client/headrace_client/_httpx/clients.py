@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import httpx
 from sniffio import current_async_library
 
-from ._environment_proxies import environment_proxies
+from .proxies import environment_proxies
 
 Timeout = httpx.Timeout
 DEFAULT_TIMEOUT = httpx.Timeout(600, connect=5.0)
@@ -81,8 +81,9 @@ def _transport_arguments(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _own_transport(limits: httpx.Limits) -> httpx.AsyncBaseTransport:
     """Return this package's transport, which runs on trio and speaks HTTP/1.1."""
-    from .transport import ConnectionPool, PoolLimits  # they import trio
-    from .transport._httpx_door import HttpxTransport
+    from headrace_client.transport import ConnectionPool, PoolLimits  # they import trio
+
+    from .transport import HttpxTransport
 
     settings: dict[str, Any] = {"max_connections": limits.max_connections}
     if limits.keepalive_expiry is not None:
@@ -180,7 +181,7 @@ class DefaultAioHttpClient(httpx.AsyncClient):
 
     def __init__(self, *, proxy: str | None = None, **kwargs: Any) -> None:
         try:
-            from ._aiohttp_transport import AiohttpTransport  # needs the extra
+            from .aiohttp import AiohttpTransport  # needs the extra
         except ImportError:
             raise RuntimeError(
                 "To use the aiohttp client you must have installed the package with the `aiohttp` extra"

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headrace_client._exceptions import APIConnectionError, APITimeoutError
 from headrace_client.transport.errors import AttemptTimedOut, TransportError
-
-from ._exceptions import APIConnectionError, APITimeoutError
 
 if TYPE_CHECKING:
     import httpx

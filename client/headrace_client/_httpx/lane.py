@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import anyio
 
-from headrace_client.transport.headers import encode_field
-from headrace_client.transport.lane import Answer, Lane
-
-from .transport import (
+from headrace_client.transport import (
     AttemptTimedOut,
     ConnectFailed,
     ConnectionLost,
@@ -26,6 +23,8 @@ from .transport import (
     ResponseTooLarge,
     TransportError,
 )
+from headrace_client.transport.headers import encode_field
+from headrace_client.transport.lane import Answer, Lane
 
 if TYPE_CHECKING:
     import httpx
