@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from . import types
     from ._base_client import AsyncAPIClient, BaseClient, SyncAPIClient
     from ._client import Anthropic, AsyncAnthropic
-    from ._event_reader import IncompleteStreamError
     from ._exceptions import (
         AnthropicError,
         APIConnectionError,
@@ -46,20 +45,7 @@ if TYPE_CHECKING:
         DefaultHttpxClient,
         Timeout,
     )
-    from ._message_stream import AsyncMessageStream, MessageStream
     from ._models.base_model import BaseModel
-    from ._pagination import (
-        AsyncPage,
-        AsyncPageCursor,
-        AsyncPaginator,
-        AsyncTokenPage,
-        BaseAsyncPage,
-        BaseSyncPage,
-        PageInfo,
-        SyncPage,
-        SyncPageCursor,
-        SyncTokenPage,
-    )
     from ._requests.options import (
         DEFAULT_MAX_RETRIES,
         INITIAL_RETRY_DELAY,
@@ -73,9 +59,23 @@ if TYPE_CHECKING:
         not_given,
         omit,
     )
-    from ._response import APIResponse, AsyncAPIResponse, StreamAlreadyConsumed
+    from ._responses.event_reader import IncompleteStreamError
+    from ._responses.message_stream import AsyncMessageStream, MessageStream
+    from ._responses.pagination import (
+        AsyncPage,
+        AsyncPageCursor,
+        AsyncPaginator,
+        AsyncTokenPage,
+        BaseAsyncPage,
+        BaseSyncPage,
+        PageInfo,
+        SyncPage,
+        SyncPageCursor,
+        SyncTokenPage,
+    )
+    from ._responses.response import APIResponse, AsyncAPIResponse, StreamAlreadyConsumed
+    from ._responses.stream import AsyncStream, Stream
     from ._retry import RetryPolicy, retry_after_seconds
-    from ._streaming import AsyncStream, Stream
     from ._wire.ratelimit import Limit, RateLimits, rate_limits
 
     Client = Anthropic
@@ -86,27 +86,27 @@ _MODULES = {
     "APIConnectionError": "_exceptions",
     "APIError": "_exceptions",
     "APIRedirectError": "_exceptions",
-    "APIResponse": "_response",
+    "APIResponse": "_responses.response",
     "APIResponseValidationError": "_exceptions",
     "APIStatusError": "_exceptions",
     "APITimeoutError": "_exceptions",
     "Anthropic": "_client",
     "AnthropicError": "_exceptions",
     "AsyncAPIClient": "_base_client",
-    "AsyncAPIResponse": "_response",
+    "AsyncAPIResponse": "_responses.response",
     "AsyncAnthropic": "_client",
-    "AsyncMessageStream": "_message_stream",
-    "AsyncPage": "_pagination",
-    "AsyncPageCursor": "_pagination",
-    "AsyncPaginator": "_pagination",
-    "AsyncStream": "_streaming",
-    "AsyncTokenPage": "_pagination",
+    "AsyncMessageStream": "_responses.message_stream",
+    "AsyncPage": "_responses.pagination",
+    "AsyncPageCursor": "_responses.pagination",
+    "AsyncPaginator": "_responses.pagination",
+    "AsyncStream": "_responses.stream",
+    "AsyncTokenPage": "_responses.pagination",
     "AuthenticationError": "_exceptions",
     "BadRequestError": "_exceptions",
-    "BaseAsyncPage": "_pagination",
+    "BaseAsyncPage": "_responses.pagination",
     "BaseClient": "_base_client",
     "BaseModel": "_models.base_model",
-    "BaseSyncPage": "_pagination",
+    "BaseSyncPage": "_responses.pagination",
     "ConflictError": "_exceptions",
     "DEFAULT_CONNECTION_LIMITS": "_httpx.clients",
     "DEFAULT_MAX_RETRIES": "_requests.options",
@@ -117,18 +117,18 @@ _MODULES = {
     "DefaultHttpxClient": "_httpx.clients",
     "FinalRequestOptions": "_requests.options",
     "INITIAL_RETRY_DELAY": "_requests.options",
-    "IncompleteStreamError": "_event_reader",
+    "IncompleteStreamError": "_responses.event_reader",
     "InternalServerError": "_exceptions",
     "Limit": "_wire.ratelimit",
     "MAX_RETRY_AFTER": "_requests.options",
     "MAX_RETRY_DELAY": "_requests.options",
-    "MessageStream": "_message_stream",
+    "MessageStream": "_responses.message_stream",
     "NOT_GIVEN": "_requests.options",
     "NotFoundError": "_exceptions",
     "NotGiven": "_requests.options",
     "Omit": "_requests.options",
     "OverloadedError": "_exceptions",
-    "PageInfo": "_pagination",
+    "PageInfo": "_responses.pagination",
     "PermissionDeniedError": "_exceptions",
     "RateLimitError": "_exceptions",
     "RateLimits": "_wire.ratelimit",
@@ -137,12 +137,12 @@ _MODULES = {
     "RetryEvent": "_flow",
     "RetryPolicy": "_retry",
     "ServiceUnavailableError": "_exceptions",
-    "Stream": "_streaming",
-    "StreamAlreadyConsumed": "_response",
+    "Stream": "_responses.stream",
+    "StreamAlreadyConsumed": "_responses.response",
     "SyncAPIClient": "_base_client",
-    "SyncPage": "_pagination",
-    "SyncPageCursor": "_pagination",
-    "SyncTokenPage": "_pagination",
+    "SyncPage": "_responses.pagination",
+    "SyncPageCursor": "_responses.pagination",
+    "SyncTokenPage": "_responses.pagination",
     "Timeout": "_httpx.clients",
     "UnprocessableEntityError": "_exceptions",
     "not_given": "_requests.options",

@@ -56,14 +56,16 @@ class AnthropicConfiguration(BaseClient):
     @property
     def with_raw_response(self) -> Any:
         """The resources with methods that return `APIResponse` (`AsyncAPIResponse`), the body read."""
-        from ._response_views import RawResponses  # imports the types of answers
+        from headrace_client._responses.raw_responses import RawResponses  # imports the types of answers
 
         return RawResponses(self)
 
     @property
     def with_streaming_response(self) -> Any:
         """The resources with methods that return a context manager giving an unread response."""
-        from ._response_views import StreamingResponses  # imports the types of answers
+        from headrace_client._responses.raw_responses import (
+            StreamingResponses,  # imports the types of answers
+        )
 
         return StreamingResponses(self, asynchronous=self._asynchronous)
 

@@ -28,11 +28,11 @@ from ._platform import loop_name
 if TYPE_CHECKING:
     import httpx
 
+    from headrace_client._responses.pagination import AsyncPaginator, BaseAsyncPage
+    from headrace_client._responses.response import AsyncAPIResponse
     from headrace_client.transport.lane import Lane
 
     from ._direct import DirectRoute
-    from ._pagination import AsyncPaginator, BaseAsyncPage
-    from ._response import AsyncAPIResponse
     from .transport import ConnectionPool
 
 T = TypeVar("T")
@@ -231,7 +231,7 @@ class AsyncAPIClient(BaseClient):
         self, path: str, *, model: type[Any], page: type[PageT], method: str = "get", **call: Unpack[Call]
     ) -> AsyncPaginator[Any, PageT]:
         """Return at once: await it for the first page, or iterate it for the items of all pages."""
-        from ._pagination import AsyncPaginator  # imports the types of answers
+        from headrace_client._responses.pagination import AsyncPaginator  # imports the types of answers
 
         pages: Any = get_origin(page) or page
         options = final_options(method, path, call)
@@ -260,7 +260,7 @@ def _no_stream() -> httpx.AsyncByteStream:
 
 @cache
 def _views() -> type[AsyncAPIResponse[Any]]:
-    from ._response import AsyncAPIResponse  # imports the types of answers
+    from headrace_client._responses.response import AsyncAPIResponse  # imports the types of answers
 
     return AsyncAPIResponse
 

@@ -91,7 +91,7 @@ class SyncAPIClient(BaseClient):
             options = options.replace(files=with_contents(pairs, contents))
         flow = self._flow(options, self._client)
         success = self._run(flow, stream=stream or options.raw_response == "stream")
-        from ._response import APIResponse  # imports the types of answers
+        from headrace_client._responses.response import APIResponse  # imports the types of answers
 
         answer: APIResponse[T] = APIResponse(**self._view(success, cast_to, options, stream, stream_cls))
         return cast("T", answer) if options.raw_response else answer.parse()
@@ -157,6 +157,6 @@ class SyncAPIClient(BaseClient):
         self, path: str, *, model: type[Any], page: type[T], method: str = "get", **call: Unpack[Call]
     ) -> T:
         """Return the first page of a list; iterating it goes over the items of all pages."""
-        from ._pagination import page_type  # imports the types of answers
+        from headrace_client._responses.pagination import page_type  # imports the types of answers
 
         return self.request(page_type(page, model), final_options(method, path, call))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from headrace_client import APIResponseValidationError, APITimeoutError, RateLimitError
-from headrace_client._streaming import IncompleteStreamError
+from headrace_client._responses.stream import IncompleteStreamError
 from headrace_client.testing import reply, sse
 from tests.client.faces import Face, each, entered, settle
 

@@ -18,7 +18,7 @@ from headrace_client import (
     PageInfo,
     SyncPage,
 )
-from headrace_client._pagination import (
+from headrace_client._responses.pagination import (
     AsyncPageCursor,
     AsyncTokenPage,
     BasePage,

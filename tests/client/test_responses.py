@@ -16,10 +16,10 @@ from headrace_client import (
     AsyncAPIResponse,
     BaseModel,
 )
-from headrace_client._binary import HttpxBinaryResponseContent
-from headrace_client._jsonl import AsyncJSONLDecoder, JSONLDecoder
-from headrace_client._response import BaseAPIResponse, StreamAlreadyConsumed, extract_response_type
-from headrace_client._streaming import AsyncStream, Stream
+from headrace_client._responses.binary import HttpxBinaryResponseContent
+from headrace_client._responses.jsonl import AsyncJSONLDecoder, JSONLDecoder
+from headrace_client._responses.response import BaseAPIResponse, StreamAlreadyConsumed, extract_response_type
+from headrace_client._responses.stream import AsyncStream, Stream
 from headrace_client.testing import reply, sse
 from tests.client.faces import Face, each, entered, settle
 

@@ -17,8 +17,8 @@ from headrace_client import (
     OverloadedError,
     RateLimitError,
 )
-from headrace_client._response import APIResponse
-from headrace_client._streaming import AsyncStream, IncompleteStreamError, Stream
+from headrace_client._responses.response import APIResponse
+from headrace_client._responses.stream import AsyncStream, IncompleteStreamError, Stream
 from headrace_client.testing import Piece, Reply, ScriptedAPI, reply, sse
 from headrace_client.types import PingEvent, RawContentBlockDeltaEvent, RawMessageStreamEvent, UnknownEvent
 from tests.client.faces import Face, each, entered, settle
@@ -329,7 +329,7 @@ async def test_a_stream_beyond_its_total_timeout_raises(face: Face, monkeypatch:
     if face.name == "asyncio":
         pytest.skip("only trio has virtual time")
     now = iter([0.0, 4.0, 9.0, 11.0, 14.0])
-    monkeypatch.setattr("headrace_client._reading.monotonic", lambda: next(now))
+    monkeypatch.setattr("headrace_client._responses.reading.monotonic", lambda: next(now))
     pieces = [body(START), 5.0, body(PING), 5.0, body(PING), 5.0, body(STOP)]
     stream, api = await start(face, reply(body=pieces))
 

@@ -15,7 +15,7 @@ from headrace_client._requests.options import (
     not_given,
 )
 from headrace_client._requests.verbs import Call
-from headrace_client._response_views import RawResponses, StreamingResponses
+from headrace_client._responses.raw_responses import RawResponses, StreamingResponses
 
 EXTRAS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout", "betas"})
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any, Unpack, cast
 
 from headrace_client._exceptions import AnthropicError
-from headrace_client._jsonl import AsyncJSONLDecoder, JSONLDecoder
-from headrace_client._pagination import AsyncPage, AsyncPaginator, SyncPage
 from headrace_client._requests.options import RequestExtras
 from headrace_client._requests.request import path_segment
 from headrace_client._requests.verbs import Call
+from headrace_client._responses.jsonl import AsyncJSONLDecoder, JSONLDecoder
+from headrace_client._responses.pagination import AsyncPage, AsyncPaginator, SyncPage
 from headrace_client.types import (
     BatchRequest,
     DeletedMessageBatch,

@@ -7,15 +7,15 @@ from functools import cached_property
 from typing import Any, Literal, TypeVar, Unpack, overload
 
 from headrace_client._configuration import BaseClient
-from headrace_client._message_stream import (
+from headrace_client._requests.options import NotGiven, Omit, not_given, omit
+from headrace_client._requests.verbs import Call
+from headrace_client._responses.message_stream import (
     AsyncMessageStream,
     AsyncMessageStreamManager,
     MessageStream,
     MessageStreamManager,
 )
-from headrace_client._requests.options import NotGiven, Omit, not_given, omit
-from headrace_client._requests.verbs import Call
-from headrace_client._streaming import AsyncStream, Stream
+from headrace_client._responses.stream import AsyncStream, Stream
 from headrace_client.types import Message, MessageTokensCount, RawMessageStreamEvent
 
 from ._message_params import (

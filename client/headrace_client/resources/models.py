@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from headrace_client._pagination import AsyncPage, AsyncPaginator, SyncPage
 from headrace_client._requests.options import RequestExtras
 from headrace_client._requests.request import path_segment
+from headrace_client._responses.pagination import AsyncPage, AsyncPaginator, SyncPage
 from headrace_client.types import ModelInfo
 
 from ._endpoints import ListParams, call_with_query, list_call

@@ -10,16 +10,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, get_args, get_origin
 
+from headrace_client._exceptions import AnthropicError
 from headrace_client._httpx.errors import connection_error
 from headrace_client._models.construct import unwrapped
 
-from ._binary import HttpxBinaryResponseContent
-from ._cast import cast_response, is_strict
-from ._exceptions import AnthropicError
-from ._jsonl import AsyncJSONLDecoder, JSONLDecoder
-from ._pagination import BasePage
-from ._reading import unwind
-from ._streaming import AsyncStream, Stream, chunk_type, is_stream_class
+from .binary import HttpxBinaryResponseContent
+from .cast import cast_response, is_strict
+from .jsonl import AsyncJSONLDecoder, JSONLDecoder
+from .pagination import BasePage
+from .reading import unwind
+from .stream import AsyncStream, Stream, chunk_type, is_stream_class
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from headrace_client._exceptions import APIResponseValidationError
 from headrace_client._models.construct import construct
 from headrace_client._wire.json import decode
 from headrace_client._wire.sse import LineDecoder
 
-from ._exceptions import APIResponseValidationError
-from ._reading import ENDED, NEEDS_BYTES, AsyncReading, SyncReading
+from .reading import ENDED, NEEDS_BYTES, AsyncReading, SyncReading
 
 if TYPE_CHECKING:
     import httpx

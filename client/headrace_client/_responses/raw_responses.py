@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from headrace_client._requests.options import RAW_RESPONSE_HEADER
 
-from ._response import APIResponse, AsyncAPIResponse
+from .response import APIResponse, AsyncAPIResponse
 
 T = TypeVar("T")
 

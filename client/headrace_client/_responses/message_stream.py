@@ -9,13 +9,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
+from headrace_client._exceptions import APIResponseValidationError
 from headrace_client._wire.accumulator import MessageAccumulator, UnexpectedEventError
-
-from ._cast import cast_value, is_strict
-from ._event_reader import EventReader, IncompleteStreamError
-from ._exceptions import APIResponseValidationError
-from ._reading import AsyncReading, AsyncValues, Reading, SyncReading, SyncValues
-from .types import (
+from headrace_client.types import (
     CitationEvent,
     ContentBlockStopEvent,
     InputJsonEvent,
@@ -30,6 +26,10 @@ from .types import (
     TextEvent,
     ThinkingEvent,
 )
+
+from .cast import cast_value, is_strict
+from .event_reader import EventReader, IncompleteStreamError
+from .reading import AsyncReading, AsyncValues, Reading, SyncReading, SyncValues
 
 if TYPE_CHECKING:
     import httpx

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 
 import anyio
 
+from headrace_client._exceptions import APIError, APITimeoutError
 from headrace_client._httpx.errors import connection_error
-
-from ._exceptions import APIError, APITimeoutError
 
 if TYPE_CHECKING:
     import httpx

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import msgspec
 
+from headrace_client._exceptions import APIResponseValidationError
 from headrace_client._models.base_model import BaseModel, with_request_id
 from headrace_client._models.construct import construct, unwrapped
 from headrace_client._wire.json import decode
-
-from ._exceptions import APIResponseValidationError
 
 if TYPE_CHECKING:
     import httpx

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from headrace_client._exceptions import APIConnectionError, APIResponseValidationError, event_error
 from headrace_client._wire.json import decode
 from headrace_client._wire.sse import ServerSentEvent, SSEDecoder
 
-from ._cast import cast_value
-from ._exceptions import APIConnectionError, APIResponseValidationError, event_error
-from ._reading import ENDED, NEEDS_BYTES
+from .cast import cast_value
+from .reading import ENDED, NEEDS_BYTES
 
 if TYPE_CHECKING:
     import httpx
