@@ -14,6 +14,8 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import types
     from ._base_client import AsyncAPIClient, BaseClient, SyncAPIClient
+    from ._base_client.flow import RetryEvent
+    from ._base_client.retry import RetryPolicy, retry_after_seconds
     from ._client import Anthropic, AsyncAnthropic
     from ._exceptions import (
         AnthropicError,
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
         ServiceUnavailableError,
         UnprocessableEntityError,
     )
-    from ._flow import RetryEvent
     from ._httpx.clients import (
         DEFAULT_CONNECTION_LIMITS,
         DEFAULT_TIMEOUT,
@@ -75,7 +76,6 @@ if TYPE_CHECKING:
     )
     from ._responses.response import APIResponse, AsyncAPIResponse, StreamAlreadyConsumed
     from ._responses.stream import AsyncStream, Stream
-    from ._retry import RetryPolicy, retry_after_seconds
     from ._wire.ratelimit import Limit, RateLimits, rate_limits
 
     Client = Anthropic
@@ -134,8 +134,8 @@ _MODULES = {
     "RateLimits": "_wire.ratelimit",
     "RequestOptions": "_requests.options",
     "RequestTooLargeError": "_exceptions",
-    "RetryEvent": "_flow",
-    "RetryPolicy": "_retry",
+    "RetryEvent": "_base_client.flow",
+    "RetryPolicy": "_base_client.retry",
     "ServiceUnavailableError": "_exceptions",
     "Stream": "_responses.stream",
     "StreamAlreadyConsumed": "_responses.response",
@@ -148,7 +148,7 @@ _MODULES = {
     "not_given": "_requests.options",
     "omit": "_requests.options",
     "rate_limits": "_wire.ratelimit",
-    "retry_after_seconds": "_retry",
+    "retry_after_seconds": "_base_client.retry",
 }
 
 __all__ = [

@@ -6,11 +6,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from headrace_client._base_client.base import BaseClient
+from headrace_client._base_client.flow import RetryEvent
 from headrace_client._requests.options import Headers, NotGiven, Query, TimeoutTypes, not_given
 from headrace_client._requests.request import MergedHeaders, combine_headers
-
-from ._configuration import BaseClient
-from ._flow import RetryEvent
 
 if TYPE_CHECKING:
     import httpx

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from headrace_client._base_client.flow import RetryEvent
+from headrace_client._base_client.logging import setup_logging
 from headrace_client._requests.options import (
     DEFAULT_MAX_RETRIES,
     MAX_RETRY_AFTER,
@@ -18,8 +20,6 @@ from headrace_client._requests.options import (
 
 from ._anthropic import AnthropicConfiguration, effective_base_url
 from ._base_client import AsyncAPIClient, SyncAPIClient
-from ._flow import RetryEvent
-from ._logging import setup_logging
 from ._version import __version__
 
 if TYPE_CHECKING:

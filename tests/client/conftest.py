@@ -28,8 +28,8 @@ def face(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fac
         face.sleeps.append(seconds)
         await real_sleep(seconds if face.name == "trio" else 0)
 
-    monkeypatch.setattr("headrace_client._sync_face.sleep", face.sleeps.append)
-    monkeypatch.setattr("headrace_client._async_face.sleep", sleep)
+    monkeypatch.setattr("headrace_client._base_client.sync_client.sleep", face.sleeps.append)
+    monkeypatch.setattr("headrace_client._base_client.async_client.sleep", sleep)
     return face
 
 

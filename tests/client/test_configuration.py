@@ -11,7 +11,7 @@ import pytest
 
 import headrace_client
 from headrace_client import DEFAULT_TIMEOUT, Anthropic, AsyncAnthropic, omit
-from headrace_client._configuration import BaseClient
+from headrace_client._base_client.base import BaseClient
 from headrace_client.testing import ScriptedAPI, reply
 from tests.client.conftest import CANARY
 from tests.client.faces import Face, settle

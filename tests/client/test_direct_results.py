@@ -280,7 +280,7 @@ async def test_both_ways_come_to_the_same(
     autojump_clock: MockClock,
 ) -> None:
     caplog.set_level(logging.WARNING, logger="headrace_client")  # writing the log would look at everything
-    monkeypatch.setattr("headrace_client._configuration.random.random", lambda: 0.5)
+    monkeypatch.setattr("headrace_client._base_client.base.random.random", lambda: 0.5)
 
     through_httpx = await observe(case, direct=False)
     through_httpx_count = len(sent_by_httpx)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from headrace_client import AnthropicError
-from headrace_client._logging import setup_logging
+from headrace_client._base_client.logging import setup_logging
 from headrace_client.testing import reply
 from tests.client.conftest import CANARY
 from tests.client.faces import Face, settle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace_client._platform import architecture, loop_name, os_name
+from headrace_client._base_client.platform import architecture, loop_name, os_name
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from headrace_client import APIRedirectError, APIStatusError
-from headrace_client._redirect import same_origin
+from headrace_client._base_client.redirect import same_origin
 from headrace_client.testing import ScriptedAPI, reply
 from tests.client.faces import Face, settle
 

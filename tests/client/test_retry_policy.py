@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace_client._exceptions import APIConnectionError, APITimeoutError, status_error
-from headrace_client._retry import (
+from headrace_client._base_client.retry import (
     Retry,
     RetryPolicy,
     Stop,
@@ -19,6 +18,7 @@ from headrace_client._retry import (
     retry_after_seconds,
     should_retry,
 )
+from headrace_client._exceptions import APIConnectionError, APITimeoutError, status_error
 from headrace_client.transport import ConnectionLost
 
 NOW = 1_700_000_000.0

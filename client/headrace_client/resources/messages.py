@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal, TypeVar, Unpack, overload
 
-from headrace_client._configuration import BaseClient
+from headrace_client._base_client.base import BaseClient
 from headrace_client._requests.options import NotGiven, Omit, not_given, omit
 from headrace_client._requests.verbs import Call
 from headrace_client._responses.message_stream import (

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from headrace.dialects import Assembler, Dialect, failure_from_transport, redact
 from headrace.job import Failure, Recipient, Success
-from headrace_client._retry import retry_after_seconds, should_retry
+from headrace_client._base_client.retry import retry_after_seconds, should_retry
 from headrace_client.transport import TransportError
 from headrace_client.transport.lane import Answer, Lane
 

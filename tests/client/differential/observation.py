@@ -66,10 +66,10 @@ def _take_over(side: Side, sleeps: list[float], monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr("anthropic._base_client.random", lambda: DICE)
         monkeypatch.setattr("anthropic._base_client.anyio", SimpleNamespace(sleep=sleep))
     else:
-        monkeypatch.setattr("headrace_client._sync_face.sleep", sleeps.append)
-        monkeypatch.setattr("headrace_client._async_face.sleep", sleep)
-        monkeypatch.setattr("headrace_client._configuration.time", SimpleNamespace(time=lambda: NOW))
-        monkeypatch.setattr("headrace_client._configuration.random", SimpleNamespace(random=lambda: DICE))
+        monkeypatch.setattr("headrace_client._base_client.sync_client.sleep", sleeps.append)
+        monkeypatch.setattr("headrace_client._base_client.async_client.sleep", sleep)
+        monkeypatch.setattr("headrace_client._base_client.base.time", SimpleNamespace(time=lambda: NOW))
+        monkeypatch.setattr("headrace_client._base_client.base.random", SimpleNamespace(random=lambda: DICE))
 
 
 async def _outcome(exchange: Exchange, side: Side, api: ScriptedAPI) -> dict[str, Any]:

@@ -6,8 +6,8 @@ and its answer are is written once, in `_configuration`, `_verbs`, `_flow` and w
 
 from __future__ import annotations
 
-from ._async_face import AsyncAPIClient
-from ._configuration import BaseClient
-from ._sync_face import SyncAPIClient
+from headrace_client._base_client.async_client import AsyncAPIClient
+from headrace_client._base_client.base import BaseClient
+from headrace_client._base_client.sync_client import SyncAPIClient
 
 __all__ = ["AsyncAPIClient", "BaseClient", "SyncAPIClient"]

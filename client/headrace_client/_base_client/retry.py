@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 
 import attrs
 
+from headrace_client._exceptions import APIConnectionError, APIStatusError
 from headrace_client._requests.options import (
     DEFAULT_MAX_RETRIES,
     INITIAL_RETRY_DELAY,
@@ -24,8 +25,6 @@ from headrace_client._requests.options import (
     MAX_RETRY_DELAY,
 )
 from headrace_client.transport.errors import ConnectionLost
-
-from ._exceptions import APIConnectionError, APIStatusError
 
 RETRIED_STATUSES = frozenset({408, 409, 429})
 

@@ -10,10 +10,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from headrace_client._exceptions import APIRedirectError
 from headrace_client._requests.options import FinalRequestOptions
 from headrace_client.transport.origin import Origin
-
-from ._exceptions import APIRedirectError
 
 if TYPE_CHECKING:
     import httpx

@@ -6,7 +6,7 @@ import platform
 import sys
 from functools import cache
 
-from ._version import __version__
+from headrace_client._version import __version__
 
 _SYSTEMS = {
     "darwin": "MacOS",

@@ -15,6 +15,7 @@ import attrs
 import httpx
 import trio
 
+from headrace_client._exceptions import APIConnectionError
 from headrace_client._httpx.clients import OwnAsyncHttpxClient
 from headrace_client._httpx.errors import connection_error
 from headrace_client._httpx.lazy_response import Arrived, LazyResponse
@@ -27,12 +28,11 @@ from headrace_client._httpx.transport import (
     httpx_error,
     origin_of,
 )
+from headrace_client.transport import Origin, TransportError
 from headrace_client.transport.content import ExpansionGuard
 from headrace_client.transport.headers import Headers
 
-from ._exceptions import APIConnectionError
-from ._logging import is_shown, log_response, log_send
-from .transport import Origin, TransportError
+from .logging import is_shown, log_response, log_send
 
 _HTTPX_LOG: Final = logging.getLogger("httpx")
 _CODED: Final = b"\r\ncontent-encoding:"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, get_origin
 from anyio import Path, sleep
 from sniffio import current_async_library
 
+from headrace_client._exceptions import APIConnectionError, APIError
 from headrace_client._httpx.argument import check_http_client, lent_timeout
 from headrace_client._httpx.errors import connection_error
 from headrace_client._requests.multipart import file_pairs, paths_in, with_contents
@@ -19,21 +20,20 @@ from headrace_client._requests.options import FinalRequestOptions, Headers
 from headrace_client._requests.request import build_url, request_target
 from headrace_client._requests.verbs import Call, final_options
 
-from ._configuration import BaseClient, Settings
-from ._exceptions import APIConnectionError, APIError
-from ._flow import Flow, RetryEvent, Send, Success
-from ._logging import log_failure, log_response, log_send
-from ._platform import loop_name
+from .base import BaseClient, Settings
+from .flow import Flow, RetryEvent, Send, Success
+from .logging import log_failure, log_response, log_send
+from .platform import loop_name
 
 if TYPE_CHECKING:
     import httpx
 
     from headrace_client._responses.pagination import AsyncPaginator, BaseAsyncPage
     from headrace_client._responses.response import AsyncAPIResponse
+    from headrace_client.transport import ConnectionPool
     from headrace_client.transport.lane import Lane
 
-    from ._direct import DirectRoute
-    from .transport import ConnectionPool
+    from .fast_path import DirectRoute
 
 T = TypeVar("T")
 PageT = TypeVar("PageT", bound="BaseAsyncPage[Any]")
@@ -194,9 +194,8 @@ class AsyncAPIClient(BaseClient):
         transport. Raises `ValueError` for a URL or headers that cannot be sent.
         """
         from headrace_client._httpx.lane import open_httpx_lane  # they import trio
+        from headrace_client.transport import ConnectionPool, Origin
         from headrace_client.transport.lane import open_pooled_lane
-
-        from .transport import ConnectionPool, Origin
 
         url = build_url(self._url, path, self.default_query, self.qs)
         sent = self._endpoint_headers(url, headers or {}).sent
@@ -267,7 +266,7 @@ def _views() -> type[AsyncAPIResponse[Any]]:
 
 @cache
 def _find_direct_route() -> Callable[[httpx.AsyncClient], DirectRoute | None]:
-    from ._direct import direct_route  # imports httpx and trio
+    from .fast_path import direct_route  # imports httpx and trio
 
     return direct_route
 

@@ -11,12 +11,12 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ._exceptions import SENSITIVE_HEADERS
+from headrace_client._exceptions import SENSITIVE_HEADERS
 
 if TYPE_CHECKING:
     import httpx
 
-    from ._flow import RetryEvent
+    from .flow import RetryEvent
 
 logger = logging.getLogger("headrace_client")
 

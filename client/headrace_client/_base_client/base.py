@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Required, TypedDict
 
+from headrace_client._exceptions import SENSITIVE_HEADERS
 from headrace_client._httpx.request import Outgoing, http_request
 from headrace_client._requests.body import body_arguments, is_one_shot
 from headrace_client._requests.options import (
@@ -28,12 +29,11 @@ from headrace_client._requests.options import (
 from headrace_client._requests.querystring import Querystring
 from headrace_client._requests.request import MergedHeaders, build_url, merge_headers, with_trailing_slash
 
-from ._exceptions import SENSITIVE_HEADERS
-from ._flow import Flow, RetryEvent, Success, request_flow
-from ._logging import log_retry
-from ._platform import platform_headers
-from ._redirect import same_origin
-from ._retry import RetryPolicy, checked_max_retries
+from .flow import Flow, RetryEvent, Success, request_flow
+from .logging import log_retry
+from .platform import platform_headers
+from .redirect import same_origin
+from .retry import RetryPolicy, checked_max_retries
 
 if TYPE_CHECKING:
     import httpx

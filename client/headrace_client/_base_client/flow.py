@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
+from headrace_client._exceptions import APIConnectionError, APIError, status_error
 from headrace_client._requests.options import FinalRequestOptions
 
-from ._exceptions import APIConnectionError, APIError, status_error
-from ._redirect import is_redirect, redirected
-from ._retry import RetryPolicy, Stop
+from .redirect import is_redirect, redirected
+from .retry import RetryPolicy, Stop
 
 if TYPE_CHECKING:
     import httpx

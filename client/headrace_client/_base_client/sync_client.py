@@ -7,16 +7,16 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
+from headrace_client._exceptions import APIConnectionError, APIError
 from headrace_client._httpx.argument import check_http_client, lent_timeout
 from headrace_client._httpx.errors import connection_error
 from headrace_client._requests.multipart import file_pairs, paths_in, with_contents
 from headrace_client._requests.options import FinalRequestOptions
 from headrace_client._requests.verbs import Call, final_options
 
-from ._configuration import BaseClient, Settings
-from ._exceptions import APIConnectionError, APIError
-from ._flow import Flow, RetryEvent, Send, Success
-from ._logging import log_failure, log_response, log_send
+from .base import BaseClient, Settings
+from .flow import Flow, RetryEvent, Send, Success
+from .logging import log_failure, log_response, log_send
 
 if TYPE_CHECKING:
     import httpx
