@@ -16,8 +16,7 @@ from trio.testing import MockClock
 from headrace.dialects import RequestOptions, make_dialect
 from headrace.job import JobRequest
 from headrace.simulator import RequestLog, Simulator, in_memory_connector
-from headrace_client.transport import ConnectionPool, Origin, TransportError
-from headrace_client.transport.lane import open_pooled_lane
+from headrace_client.lowlevel import ConnectionPool, Origin, TransportError, open_pooled_lane
 
 from .policies import SUCCESS, Ask, Policy, Reply
 from .scenario import EPOCH, Scenario

@@ -24,7 +24,7 @@ from headrace.simulator import (
 )
 from headrace.stopping import StopRules
 from headrace_client import AsyncAPIClient
-from headrace_client.transport import ConnectionPool
+from headrace_client.lowlevel import ConnectionPool
 
 from .scenario import EPOCH, Scenario
 from .scheduling import seeded_scheduler

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 import attrs
 
-from headrace_client._base_client.retry import retry_after_seconds
+from headrace_client.lowlevel import retry_after_seconds
 
 SUCCESS: Final = 200
 _TOO_MANY: Final = 429

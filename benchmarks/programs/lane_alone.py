@@ -11,8 +11,7 @@ import sys
 import msgspec
 import trio
 
-from headrace_client.transport import ConnectionPool, Origin, connect_tcp
-from headrace_client.transport.lane import open_pooled_lane
+from headrace_client.lowlevel import ConnectionPool, Origin, connect_tcp, open_pooled_lane
 
 BODY = msgspec.json.encode({"model": "m", "messages": [{"role": "user", "content": "x" * 900}]})
 HEADERS = {"content-type": "application/json", "x-api-key": "k"}

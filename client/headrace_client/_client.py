@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from headrace_client._base_client.flow import RetryEvent
 from headrace_client._base_client.logging import setup_logging
@@ -17,9 +18,9 @@ from headrace_client._requests.options import (
     TimeoutTypes,
     not_given,
 )
+from headrace_client._requests.request import MergedHeaders, combine_headers
 
-from ._anthropic import AnthropicConfiguration, effective_base_url
-from ._base_client import AsyncAPIClient, SyncAPIClient
+from ._base_client import AsyncAPIClient, BaseClient, SyncAPIClient
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -29,7 +30,113 @@ if TYPE_CHECKING:
     from .resources.messages import AsyncMessages, Messages
     from .resources.models import AsyncModels, Models
 
+DEFAULT_BASE_URL = "https://api.anthropic.com"
+API_VERSION = "2023-06-01"
+CREDENTIAL_HEADERS = frozenset({"x-api-key", "authorization"})
+
 setup_logging()
+
+
+class AnthropicConfiguration(BaseClient):
+    """What is the Messages API's own, on both faces: credentials, version header, copies."""
+
+    api_key: str | None
+    auth_token: str | None
+
+    def _read_credentials(self, api_key: str | None, auth_token: str | None) -> None:
+        """Set the credentials; the environment names them only if none is given, so that none leaks."""
+        if api_key is None and auth_token is None:
+            api_key = os.environ.get("ANTHROPIC_API_KEY") or None
+            auth_token = os.environ.get("ANTHROPIC_AUTH_TOKEN") or None
+        self.api_key, self.auth_token = api_key, auth_token
+
+    @property
+    def auth_headers(self) -> dict[str, str]:
+        """The headers that carry the credentials: the API key's, the token's, or both."""
+        headers: dict[str, str] = {}
+        if self.api_key:
+            headers["X-Api-Key"] = self.api_key
+        if self.auth_token:
+            headers["Authorization"] = f"Bearer {self.auth_token}"
+        return headers
+
+    def _builtin_headers(self) -> dict[str, str]:
+        return {**super()._builtin_headers(), "anthropic-version": API_VERSION}
+
+    def _validate_headers(self, headers: MergedHeaders) -> None:
+        if not any(headers.values.get(name) or name in headers.omitted for name in CREDENTIAL_HEADERS):
+            raise TypeError(
+                '"Could not resolve authentication method. Expected either api_key or auth_token to be set. '
+                'Or for one of the `X-Api-Key` or `Authorization` headers to be explicitly omitted"'
+            )
+
+    @property
+    def with_raw_response(self) -> Any:
+        """The resources with methods that return `APIResponse` (`AsyncAPIResponse`), the body read."""
+        from headrace_client._responses.raw_responses import RawResponses  # imports the types of answers
+
+        return RawResponses(self)
+
+    @property
+    def with_streaming_response(self) -> Any:
+        """The resources with methods that return a context manager giving an unread response."""
+        from headrace_client._responses.raw_responses import (
+            StreamingResponses,  # imports the types of answers
+        )
+
+        return StreamingResponses(self, asynchronous=self._asynchronous)
+
+    def copy(
+        self,
+        *,
+        api_key: str | None = None,
+        auth_token: str | None = None,
+        base_url: str | httpx.URL | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given,
+        http_client: Any = None,
+        max_retries: float | NotGiven = not_given,
+        default_headers: Headers | None = None,
+        set_default_headers: Headers | None = None,
+        default_query: Query | None = None,
+        set_default_query: Query | None = None,
+        headers: Headers | None = None,
+        on_retry: Callable[[RetryEvent], object] | NotGiven | None = not_given,
+        max_retry_after: float | NotGiven = not_given,
+        _extra_kwargs: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Return a client with some settings changed that shares this one's HTTP client.
+
+        ``default_headers`` (also as ``headers``) and ``default_query`` are merged over the present ones,
+        ``set_default_...`` replace them. Raises `ValueError` for both at once.
+        """
+        added = {**(default_headers or {}), **(headers or {})}
+        _reject_both("default_headers", added, set_default_headers)
+        _reject_both("default_query", default_query, set_default_query)
+        if set_default_headers is None:
+            set_default_headers = combine_headers(self._custom_headers, added)
+        if set_default_query is None:
+            set_default_query = {**self._custom_query, **(default_query or {})}
+        make = cast("Callable[..., Self]", type(self))
+        copied = make(
+            base_url=self._url if base_url is None else base_url,
+            timeout=_given_or(self._timeout, timeout),
+            http_client=http_client or self._client,
+            max_retries=_given_or(self.max_retries, max_retries),
+            default_headers=set_default_headers,
+            default_query=set_default_query,
+            on_retry=_given_or(self.on_retry, on_retry),
+            max_retry_after=self.max_retry_after
+            if isinstance(max_retry_after, NotGiven)
+            else max_retry_after,
+            _strict_response_validation=self._strict_response_validation,
+            **(_extra_kwargs or {}),
+        )
+        # Set afterwards, lest the constructor ask the environment once more.
+        copied.api_key = self.api_key if api_key is None else api_key
+        copied.auth_token = self.auth_token if auth_token is None else auth_token
+        return copied
+
+    with_options = copy
 
 
 class Anthropic(AnthropicConfiguration, SyncAPIClient):
@@ -144,3 +251,18 @@ class AsyncAnthropic(AnthropicConfiguration, AsyncAPIClient):
         from .resources.beta import AsyncBeta  # see `messages`
 
         return AsyncBeta(self)
+
+
+def effective_base_url(base_url: str | httpx.URL | None) -> str:
+    """Return the base URL given, else the environment's, else the API's; empty counts as none."""
+    given = "" if base_url is None else str(base_url)
+    return given or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
+
+
+def _reject_both(name: str, merged: object, replacement: object) -> None:
+    if merged and replacement is not None:
+        raise ValueError(f"`{name}` and `set_{name}` arguments are mutually exclusive")
+
+
+def _given_or(present: Any, new: Any) -> Any:
+    return present if isinstance(new, NotGiven) else new

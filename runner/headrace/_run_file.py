@@ -36,9 +36,8 @@ from headrace.statistics import Snapshot
 from headrace.stopping import StopReason, StopRules
 from headrace.summary import Summary, summarize
 from headrace.world import World
-from headrace_client import AsyncAPIClient
-from headrace_client._version import __version__
-from headrace_client.transport import ConnectionPool
+from headrace_client import AsyncAPIClient, __version__
+from headrace_client.lowlevel import ConnectionPool
 
 _MOST_FOUND = 16_320
 """What ``--concurrency auto`` goes up to, where the system allows as many connections."""

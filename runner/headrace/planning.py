@@ -33,7 +33,7 @@ from headrace.simulator import Limit, Limits, Profile, RequestLog, Simulator
 from headrace.statistics import Snapshot
 from headrace.stopping import StopRules
 from headrace.summary import bound_by
-from headrace_client.transport.lane import Answer
+from headrace_client.lowlevel import Answer
 
 _EPOCH = 1_767_225_600.0
 _MOST_CONNECTIONS = 8_192

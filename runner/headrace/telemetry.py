@@ -16,7 +16,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider
 
 from headrace.observability import Attempt
-from headrace_client._version import __version__
+from headrace_client import __version__
 
 _NAME: Final = "headrace"
 _NS: Final = 1_000_000_000

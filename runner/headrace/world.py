@@ -16,7 +16,7 @@ import trio
 from headrace.files.inputs import Inputs, open_inputs
 from headrace.files.storage import Storage
 from headrace.options import RunOptions
-from headrace_client.transport import Connector, connect_tcp
+from headrace_client.lowlevel import Connector, connect_tcp
 
 
 @attrs.frozen(kw_only=True)

@@ -81,6 +81,14 @@ class AsyncAPIClient(BaseClient):
     def _loop_name(self) -> str:
         return loop_name()
 
+    @property
+    def uses_given_http_client(self) -> bool:
+        """Whether requests go through an ``http_client`` that the caller gave, and not through our own."""
+        from headrace_client._httpx.clients import OwnAsyncHttpxClient  # imports httpx
+
+        http_client = self._http_client
+        return http_client is not None and not isinstance(http_client, OwnAsyncHttpxClient)
+
     def is_closed(self) -> bool:
         """Tell whether the HTTP client has been closed."""
         return self._closed or (self._http_client is not None and self._http_client.is_closed)

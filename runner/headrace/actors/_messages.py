@@ -15,7 +15,7 @@ from headrace.billing import NOTHING, MaybeBilled
 from headrace.job import Failure, FailureKind, Job, JobRequest, Note, Recipient, Success, Usage
 from headrace.pacing import Binding
 from headrace.stopping import StopReason
-from headrace_client._wire.ratelimit import RateLimits
+from headrace_client.lowlevel import RateLimits
 
 
 class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import attrs
 
-from headrace_client._wire.ratelimit import RateLimits, rate_limits
-from headrace_client.transport.lane import Answer
+from headrace_client.lowlevel import Answer, RateLimits, rate_limits
 
 INTERVAL = 0.05
 """Seconds between two answers of one model that are looked at; a refusal always is."""

@@ -16,9 +16,7 @@ from msgspec import structs
 
 from headrace.dialects import Assembler, Dialect, failure_from_transport, redact
 from headrace.job import Failure, Recipient, Success
-from headrace_client._base_client.retry import retry_after_seconds, should_retry
-from headrace_client.transport import TransportError
-from headrace_client.transport.lane import Answer, Lane
+from headrace_client.lowlevel import Answer, Lane, TransportError, retry_after_seconds, should_retry
 
 from ._messages import Began, Failed, Finished, Inbox, Interrupted, Pending
 from ._notes import note_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from headrace_client._version import __version__
+from headrace_client import __version__
 
 COMMANDS = {
     "run": "Run a file of API calls and write down every answer.",

@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from headrace.job import Failure, Job, Note, Success
-from headrace_client.transport.lane import Answer
+from headrace_client.lowlevel import Answer
 
 from . import _judging
 from ._chat_answer import read_answer

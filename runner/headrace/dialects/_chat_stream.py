@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from headrace.job import Failure, Success
-from headrace_client._wire.sse import ServerSentEvent
+from headrace_client.lowlevel import ServerSentEvent
 
 from ._chat_answer import read_answer
 from ._failures import failure_from_event

@@ -12,7 +12,7 @@ from typing import Protocol
 import attrs
 
 from headrace.job import Failure, Job, JobRequest, Note, Success
-from headrace_client.transport.lane import Answer
+from headrace_client.lowlevel import Answer
 
 
 @attrs.frozen(kw_only=True)

@@ -14,8 +14,7 @@ import attrs
 import msgspec
 
 from headrace.job import Failure, FailureKind
-from headrace_client.transport.errors import AttemptTimedOut, ResponseTooLarge, TransportError
-from headrace_client.transport.lane import Answer
+from headrace_client.lowlevel import Answer, AttemptTimedOut, ResponseTooLarge, TransportError
 
 from ._printable import MAX_EXCERPT, printable
 from ._records import DECODE_ERRORS, encode

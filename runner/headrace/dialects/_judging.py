@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from headrace.job import Failure, Success
-from headrace_client.transport.lane import Answer
+from headrace_client.lowlevel import Answer
 
 from ._failures import bad_answer, failure_from_answer
 from ._records import DECODE_ERRORS, repaired

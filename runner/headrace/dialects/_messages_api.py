@@ -9,7 +9,7 @@ import attrs
 import msgspec
 
 from headrace.job import Failure, FailureKind, Job, JobRequest, Note, Success
-from headrace_client.transport.lane import Answer
+from headrace_client.lowlevel import Answer
 
 from . import _judging
 from ._dialect import Assembler, ReadsLines

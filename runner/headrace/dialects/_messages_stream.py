@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from headrace.job import Failure, Success
-from headrace_client._wire.accumulator import MessageAccumulator, UnexpectedEventError
-from headrace_client._wire.sse import ServerSentEvent
+from headrace_client.lowlevel import MessageAccumulator, ServerSentEvent, UnexpectedEventError
 
 from ._failures import failure_from_event
 from ._messages_answer import read_message

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from headrace.job import Failure, Success
-from headrace_client._wire.sse import ServerSentEvent, SSEDecoder
-from headrace_client.transport.errors import ResponseTooLarge
+from headrace_client.lowlevel import ResponseTooLarge, ServerSentEvent, SSEDecoder
 
 from ._failures import failure_from_transport
 from ._printable import printable

@@ -19,7 +19,7 @@ from headrace.job import Failure, FailureKind, Note, TokenRange
 from headrace.journal import Index, LineCutter
 from headrace.journal._identity import hash_key
 from headrace.tickets import Ticket
-from headrace_client.transport.lane import Answer
+from headrace_client.lowlevel import Answer
 
 _PIECE = 16 * 1024
 

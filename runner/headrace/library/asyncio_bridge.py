@@ -28,7 +28,6 @@ from headrace.library._desk import Desk
 from headrace.library._engine import open_desk
 from headrace.library._exception_groups import ungrouped
 from headrace.library._settings import Settings
-from headrace_client import AsyncAPIClient
 
 T = TypeVar("T")
 Calls = list[tuple[Callable[[Any], object], Any]]
@@ -63,20 +62,13 @@ def _settings_for_thread(settings: Settings) -> Settings:
     client = settings.client
     if client is None:
         return settings
-    if _brings_http_client(client):
+    if client.uses_given_http_client:
         raise RunRefused(
             "this client has an http_client of its own, which belongs to asyncio's loop, while the"
             " runner sends from a trio thread: give open_runner a client without one, or base_url and api_key"
         )
     headers = {**client.default_headers, **settings.endpoint.headers}
     return attrs.evolve(settings, client=None, endpoint=attrs.evolve(settings.endpoint, headers=headers))
-
-
-def _brings_http_client(client: AsyncAPIClient) -> bool:
-    from headrace_client._httpx.clients import OwnAsyncHttpxClient  # imports httpx
-
-    http_client = client._http_client  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  (our own client)
-    return http_client is not None and not isinstance(http_client, OwnAsyncHttpxClient)
 
 
 class Bridge:

@@ -8,7 +8,7 @@ from typing import cast
 import attrs
 
 from headrace.job import FailureKind, JobRequest, Usage
-from headrace_client._wire.ratelimit import RateLimits
+from headrace_client.lowlevel import RateLimits
 
 from ._concurrency import Concurrency
 from ._estimates import Estimates

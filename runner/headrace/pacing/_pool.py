@@ -9,7 +9,7 @@ from typing import TypeVar
 import attrs
 
 from headrace.job import FailureKind, JobRequest, Usage
-from headrace_client._wire.ratelimit import Limit, RateLimits
+from headrace_client.lowlevel import Limit, RateLimits
 
 from ._batch import Batch
 from ._bucket import Bucket

@@ -19,7 +19,7 @@ import math
 
 import attrs
 
-from headrace_client._wire.ratelimit import Limit
+from headrace_client.lowlevel import Limit
 
 from ._bucket import Bucket
 

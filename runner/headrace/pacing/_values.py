@@ -7,7 +7,7 @@ from typing import Literal
 import attrs
 
 from headrace._exceptions import RunRefused
-from headrace_client._wire.ratelimit import Limit, RateLimits
+from headrace_client.lowlevel import Limit, RateLimits
 
 Resource = Literal["requests", "input", "output"]
 RESOURCES: tuple[Resource, ...] = ("requests", "input", "output")

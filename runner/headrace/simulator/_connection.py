@@ -15,8 +15,7 @@ from urllib.parse import unquote
 import h11
 import trio
 
-from headrace_client.transport.memory_stream import memory_stream_pair
-from headrace_client.transport.stream import ByteStream
+from headrace_client.lowlevel import ByteStream, memory_stream_pair
 
 from ._asgi import App, Message, Scope
 

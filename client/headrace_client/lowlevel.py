@@ -1,0 +1,47 @@
+"""For programs with a retry policy of their own: one attempt at a time, and the rules for reading its answer.
+
+The runner imports these names and `headrace_client.AsyncAPIClient`, nothing else of the client.
+"""
+
+from __future__ import annotations
+
+from ._base_client.retry import retry_after_seconds, should_retry
+from ._wire.accumulator import MessageAccumulator, UnexpectedEventError
+from ._wire.ratelimit import Limit, RateLimits, rate_limits
+from ._wire.sse import ServerSentEvent, SSEDecoder
+from .transport import (
+    AttemptTimedOut,
+    ByteStream,
+    ConnectionPool,
+    Connector,
+    Origin,
+    ResponseTooLarge,
+    TransportError,
+    connect_tcp,
+    memory_stream_pair,
+)
+from .transport.lane import Answer, Lane, open_pooled_lane
+
+__all__ = [
+    "Answer",
+    "AttemptTimedOut",
+    "ByteStream",
+    "ConnectionPool",
+    "Connector",
+    "Lane",
+    "Limit",
+    "MessageAccumulator",
+    "Origin",
+    "RateLimits",
+    "ResponseTooLarge",
+    "SSEDecoder",
+    "ServerSentEvent",
+    "TransportError",
+    "UnexpectedEventError",
+    "connect_tcp",
+    "memory_stream_pair",
+    "open_pooled_lane",
+    "rate_limits",
+    "retry_after_seconds",
+    "should_retry",
+]
