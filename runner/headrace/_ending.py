@@ -6,10 +6,10 @@ from pathlib import Path
 
 from headrace._exceptions import StorageFailed
 from headrace.actors._messages import Finished
-from headrace.files.ordering import write_ordered
-from headrace.files.output import OpenedOutput, OutputPaths
-from headrace.files.scanning import InputScan
-from headrace.files.storage import Storage, append_all
+from headrace.input.scan import InputScan
+from headrace.output.ordered import write_ordered
+from headrace.output.output import OpenedOutput, OutputPaths
+from headrace.output.storage import Storage, append_all
 from headrace.preparing import Prepared
 from headrace.stopping import ExitCode, StopReason
 from headrace.world import World

@@ -18,15 +18,15 @@ from headrace.actors.dispatcher import Rules
 from headrace.actors.worker import Exchange, OpensLanes
 from headrace.dialects import Dialect
 from headrace.endpoint import Endpoint
-from headrace.files.ordering import written_by
-from headrace.files.output import OpenedOutput, OutputPaths, output_paths, refuse_overlap
-from headrace.files.resume import open_output
-from headrace.files.scanning import InputScan, scan_inputs
-from headrace.files.spending import recorded_cost
+from headrace.input.identity import recipe_digest
+from headrace.input.scan import InputScan, scan_inputs
 from headrace.intake import Intake
-from headrace.journal import recipe_digest
 from headrace.money import Budget, no_price
 from headrace.options import RunOptions, default_output, max_failures
+from headrace.output.cost import recorded_cost
+from headrace.output.ordered import written_by
+from headrace.output.output import OpenedOutput, OutputPaths, output_paths, refuse_overlap
+from headrace.output.resume import open_output
 from headrace.pacing import Concurrency, Pacing
 from headrace.preparing import Prepared, prepare
 from headrace.prices import own_prices

@@ -10,7 +10,7 @@ import msgspec
 from headrace._exceptions import BadLine
 from headrace.dialects import Dialect
 from headrace.endpoint import Endpoint
-from headrace.files.inputs import Inputs
+from headrace.input.files import Inputs
 from headrace.job import JobRequest
 from headrace.preparing import Prepared
 from headrace.prices import own_prices

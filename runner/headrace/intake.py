@@ -9,9 +9,9 @@ import attrs
 from headrace._exceptions import BadLine
 from headrace.actors._messages import Finished, Pending
 from headrace.dialects import Dialect
-from headrace.files.inputs import InputLine
-from headrace.files.output import Recognised
+from headrace.input.files import InputLine
 from headrace.job import Failure, Job, Note
+from headrace.output.output import Recognised
 
 
 class Recognises(Protocol):

@@ -11,7 +11,7 @@ import attrs
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions
-from headrace.files.inputs import DEFAULT_MAX_LINE
+from headrace.input.files import DEFAULT_MAX_LINE
 from headrace.pacing import StatedLimits
 from headrace.prices import PriceList
 

@@ -22,7 +22,7 @@ from headrace.actors._messages import Pending, Stop
 from headrace.actors.dispatcher import Rules
 from headrace.actors.worker import OnData
 from headrace.dialects import Dialect
-from headrace.files.inputs import InputLine, Inputs
+from headrace.input.files import InputLine, Inputs
 from headrace.job import Job
 from headrace.options import RunOptions
 from headrace.pacing import Concurrency, Pacing

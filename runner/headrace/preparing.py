@@ -11,8 +11,8 @@ import attrs
 from headrace._exceptions import BadLine, RunRefused
 from headrace.dialects import Dialect, detect, make_dialect
 from headrace.endpoint import Endpoint, clean_key, resolve_endpoint
-from headrace.files.inputs import InputLine, Inputs
-from headrace.files.scanning import too_long
+from headrace.input.files import InputLine, Inputs
+from headrace.input.scan import too_long
 from headrace.options import RunOptions
 
 SIMULATOR = Endpoint(base_url="http://simulator.localhost", headers={}, secrets=())

@@ -13,9 +13,9 @@ from pathlib import Path
 import attrs
 import trio
 
-from headrace.files.inputs import Inputs, open_inputs
-from headrace.files.storage import Storage
+from headrace.input.files import Inputs, open_inputs
 from headrace.options import RunOptions
+from headrace.output.storage import Storage
 from headrace_client.lowlevel import Connector, connect_tcp
 
 

@@ -131,7 +131,7 @@ def test_an_output_that_takes_nothing_more_is_an_exception(
     async def main() -> None:
         await fan_out([params(0)], output=tmp_path / "out.jsonl", simulate=simulator())
 
-    monkeypatch.setattr("headrace.files.output.OpenedOutput.append_results", full)
+    monkeypatch.setattr("headrace.output.output.OpenedOutput.append_results", full)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with pytest.raises(StorageFailed, match="No space left"):
         loop(main)
@@ -192,7 +192,7 @@ def test_a_sync_that_fails_hands_out_nothing_and_is_an_exception(
             await runner.call(params(0))
             pytest.fail("a result was handed out")
 
-    monkeypatch.setattr("headrace.files.output.OpenedOutput.sync", failing)
+    monkeypatch.setattr("headrace.output.output.OpenedOutput.sync", failing)
     with pytest.raises(StorageFailed, match="Input/output error"):
         loop(main)
 

@@ -49,7 +49,7 @@ Fault = OSError | Killed | int
 
 @attrs.define
 class SimulatedDisk:
-    """One process' view of the platters: a `headrace.files.storage.Storage`, and an input disk."""
+    """One process' view of the platters: a `headrace.output.storage.Storage`, and an input disk."""
 
     platters: Platters = attrs.field(factory=Platters)
     faults: dict[int, Fault] = attrs.field(factory=dict[int, Fault])

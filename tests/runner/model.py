@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from headrace.job import FailureKind
-from headrace.journal import OnChange, RetryFailed
+from headrace.output.known_jobs import OnChange, RetryFailed
 
 _LASTING = ("rejected", "too_large")
 

@@ -18,7 +18,7 @@ import trio
 from headrace._run_file import run_file
 from headrace.actors._messages import Stop
 from headrace.dialects import RequestOptions
-from headrace.files.inputs import InputFile, Inputs
+from headrace.input.files import InputFile, Inputs
 from headrace.options import RunOptions
 from headrace.simulator import Profile, Simulator, in_memory_connector
 from headrace.simulator._asgi import App

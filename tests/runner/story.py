@@ -9,12 +9,13 @@ import attrs
 import msgspec
 
 from headrace.dialects import Dialect, RequestOptions, make_dialect
-from headrace.files.inputs import InputFile, InputLine, Inputs
-from headrace.files.output import OpenedOutput, Recognised, output_paths
-from headrace.files.resume import open_output
-from headrace.files.scanning import scan_inputs
+from headrace.input.files import InputFile, InputLine, Inputs
+from headrace.input.identity import recipe_digest
+from headrace.input.scan import scan_inputs
 from headrace.job import Failure, FailureKind, Job, Note, Success, Usage
-from headrace.journal import OnChange, RetryFailed, recipe_digest
+from headrace.output.known_jobs import OnChange, RetryFailed
+from headrace.output.output import OpenedOutput, Recognised, output_paths
+from headrace.output.resume import open_output
 from tests.runner.disk import SimulatedDisk
 
 IN = Path("in.jsonl")

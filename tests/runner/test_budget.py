@@ -9,10 +9,10 @@ import pytest
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions, read_bill
-from headrace.files.output import output_paths
-from headrace.files.spending import recorded_cost
-from headrace.journal import read_sidecar, write_sidecar
 from headrace.money import cost_of
+from headrace.output.cost import recorded_cost
+from headrace.output.output import output_paths
+from headrace.output.sidecar import read_sidecar, write_sidecar
 from headrace.prices import Price, PriceList
 from headrace.simulator import Simulator
 from headrace.stopping import ExitCode

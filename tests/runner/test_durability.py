@@ -9,8 +9,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from headrace.files.ordering import ordered_path
 from headrace.options import Durability
+from headrace.output.ordered import ordered_path
 from headrace.stopping import ExitCode
 from tests.runner.disk import SimulatedDisk, io_error
 from tests.runner.program import INPUT, OUTPUT, Told, ids, jobs, new_disk, run, simulator

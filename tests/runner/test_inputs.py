@@ -12,9 +12,9 @@ import pytest
 import trio
 
 from headrace._exceptions import BadLine, RunRefused, StorageFailed
-from headrace.files.inputs import InputFile, InputLine, Inputs, open_inputs
-from headrace.files.scanning import InputScan, OnBadLine, OnDuplicate, scan_inputs
-from headrace.journal import derived_id, digest
+from headrace.input.files import InputFile, InputLine, Inputs, open_inputs
+from headrace.input.identity import derived_id, digest
+from headrace.input.scan import InputScan, OnBadLine, OnDuplicate, scan_inputs
 from tests.runner.disk import SimulatedDisk, io_error
 
 
@@ -123,7 +123,7 @@ async def test_a_fifo_and_a_file_follow_each_other(tmp_path: Path) -> None:
 @pytest.mark.trio
 async def test_standard_input_is_a_stream(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fd = os.open(write(tmp_path / "a", b"a\nb\n"), os.O_RDONLY)
-    monkeypatch.setattr("headrace.files.inputs._STDIN", fd)
+    monkeypatch.setattr("headrace.input.files._STDIN", fd)
     inputs = open_inputs(["-"])
 
     assert [text for _, _, text in await gather(inputs.pieces())] == [b"a", b"b"]

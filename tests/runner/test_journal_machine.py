@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from headrace._exceptions import RunRefused, StorageFailed
-from headrace.files.inputs import InputLine
-from headrace.files.output import OpenedOutput, Recognised
+from headrace.input.files import InputLine
 from headrace.job import Failure, FailureKind
-from headrace.journal import OnChange, RetryFailed
+from headrace.output.known_jobs import OnChange, RetryFailed
+from headrace.output.output import OpenedOutput, Recognised
 from tests.runner.disk import Killed, disk_full
 from tests.runner.model import Model
 from tests.runner.story import ERRORS, OUT, RECIPE, Story, job_line

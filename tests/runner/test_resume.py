@@ -10,7 +10,7 @@ import pytest
 
 from headrace._exceptions import RunRefused, StorageFailed
 from headrace.dialects import RequestOptions, make_dialect
-from headrace.files.output import Counts, output_paths
+from headrace.output.output import Counts, output_paths
 from tests.runner.disk import SimulatedDisk, disk_full
 from tests.runner.story import ERRORS, OUT, RECIPE, SIDECAR, Story, job_line, story
 

@@ -16,8 +16,9 @@ from types import MappingProxyType
 import attrs
 import pytest
 
+from headrace.input.identity import digest, recipe_digest
 from headrace.job import FailureKind
-from headrace.journal import OnChange, digest, recipe_digest
+from headrace.output.known_jobs import OnChange
 from tests.runner.disk import Killed
 from tests.runner.story import ERRORS, IN, JSON, OUT, RECIPE, SIDECAR, Story, job_line
 

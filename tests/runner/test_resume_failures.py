@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from headrace.files.output import Counts
 from headrace.job import FailureKind
-from headrace.journal import RetryFailed
+from headrace.output.known_jobs import RetryFailed
+from headrace.output.output import Counts
 from tests.runner.disk import Killed
 from tests.runner.story import ERRORS, JSON, OUT, job_line, story
 

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from headrace._exceptions import StorageFailed
-from headrace.files.storage import DiskStorage, LineFile, Storage, append_all
+from headrace.output.storage import DiskStorage, LineFile, Storage, append_all
 from tests.runner.disk import Fault, SimulatedDisk, disk_full, io_error
 
 MakeStorage = Callable[[], Storage]

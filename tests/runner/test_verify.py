@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from headrace._exceptions import RunRefused
 from headrace.cli.verify import verify
-from headrace.files.inputs import InputFile, Inputs
-from headrace.files.verifying import Verdict, identifying_dialect, verify_output
+from headrace.input.files import InputFile, Inputs
+from headrace.output.verify import Verdict, identifying_dialect, verify_output
 from tests.runner.story import ERRORS, OUT, PATHS, RECIPE, Story, job_line, story
 
 

@@ -17,7 +17,7 @@ from trio.testing import MockClock
 from headrace._exceptions import RunRefused, StorageFailed
 from headrace.actors._messages import Stop
 from headrace.dialects import RequestOptions
-from headrace.journal import digest
+from headrace.input.identity import digest
 from headrace.simulator import Limit, Limits
 from headrace.simulator._asgi import Receive, Scope, Send
 from headrace.stopping import ExitCode

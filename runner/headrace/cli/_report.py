@@ -30,7 +30,7 @@ def run_and_report(
     import trio
 
     from headrace._run_file import run_file
-    from headrace.files.storage import DiskStorage
+    from headrace.output.storage import DiskStorage
     from headrace.world import real_world
 
     if summary_json is not None:
@@ -56,8 +56,8 @@ def run_and_report(
 
 def _refuse_summary(file: Path, options: RunOptions) -> None:
     """Refuse what would overwrite a file of the run, and what is known to fail at its end."""
-    from headrace.files.ordering import written_by
-    from headrace.files.output import output_paths, refuse_overlap
+    from headrace.output.ordered import written_by
+    from headrace.output.output import output_paths, refuse_overlap
 
     paths = output_paths(options.output or default_output(options.inputs))
     refuse_overlap([*map(Path, options.inputs), *written_by(paths, ordered=options.ordered)], [file])
@@ -90,7 +90,7 @@ def report_dry_run(options: RunOptions) -> None:
     import trio
 
     from headrace.dry_run import forecast, preview
-    from headrace.files.inputs import open_inputs
+    from headrace.input.files import open_inputs
     from headrace.preparing import prepare
 
     inputs = open_inputs(options.inputs, first=options.first, max_line=options.max_line)

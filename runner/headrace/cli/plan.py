@@ -58,7 +58,7 @@ def plan(
 
     --rpm, --itpm and --otpm are the limits that the server is taken to have.
     """
-    from headrace.files.inputs import open_inputs
+    from headrace.input.files import open_inputs
     from headrace.planning import Assumptions, as_text, make_plan
 
     with clear_errors():

@@ -14,7 +14,7 @@ import msgspec
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions
-from headrace.files.inputs import DEFAULT_MAX_LINE
+from headrace.input.files import DEFAULT_MAX_LINE
 from headrace.options import Concurrency, RunOptions, max_failures
 from headrace.pacing import StatedLimits
 from headrace.prices import PriceList, read_prices

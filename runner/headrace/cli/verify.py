@@ -15,7 +15,7 @@ from ._report import clear_errors, tell
 from .run import max_line_option
 
 if TYPE_CHECKING:
-    from headrace.files.verifying import Verdict
+    from headrace.output.verify import Verdict
 
 
 @click.command()
@@ -45,10 +45,10 @@ def verify(
 
     Nothing is sent or changed. Ends with 0 if so, with 1 and the places of what is wrong if not.
     """
-    from headrace.files.inputs import open_inputs
-    from headrace.files.output import output_paths
-    from headrace.files.storage import DiskStorage
-    from headrace.files.verifying import identifying_dialect, verify_output
+    from headrace.input.files import open_inputs
+    from headrace.output.output import output_paths
+    from headrace.output.storage import DiskStorage
+    from headrace.output.verify import identifying_dialect, verify_output
 
     with clear_errors():
         opened = open_inputs(inputs, first=first, max_line=max_line)

@@ -19,11 +19,11 @@ from headrace.actors._channels import queued
 from headrace.actors._messages import Event, Finished, Pending, Stop
 from headrace.actors.monitor import Tally
 from headrace.dialects import Dialect
-from headrace.files.inputs import InputLine
-from headrace.files.output import Recognised
+from headrace.input.files import InputLine
 from headrace.intake import Recognises
 from headrace.job import Failure, Job, Note
 from headrace.library._recorded import RecordedResults
+from headrace.output.output import Recognised
 from headrace.statistics import Snapshot
 from headrace.stopping import ExitCode, StopReason
 from headrace.tickets import Group, Ticket

@@ -17,10 +17,7 @@ from headrace._runner import Outcome, Setup, supervise
 from headrace.actors.monitor import Tally
 from headrace.actors.worker import OpensLanes
 from headrace.actors.writer import TakesRecords
-from headrace.files.output import OpenedOutput, OutputPaths, output_paths
-from headrace.files.resume import open_output
-from headrace.files.storage import DiskStorage
-from headrace.journal import recipe_digest
+from headrace.input.identity import recipe_digest
 from headrace.library._crossing import Crossing
 from headrace.library._desk import CLOSED, Desk, TicketIntake
 from headrace.library._exception_groups import ungrouped
@@ -28,6 +25,9 @@ from headrace.library._recorded import RecordedResults
 from headrace.library._settings import Settings
 from headrace.observability import watcher
 from headrace.options import Durability
+from headrace.output.output import OpenedOutput, OutputPaths, output_paths
+from headrace.output.resume import open_output
+from headrace.output.storage import DiskStorage
 from headrace.stopping import ExitCode, StopReason, weightiest
 from headrace.tickets import Ticket
 from headrace.world import World, real_world

@@ -12,12 +12,13 @@ import msgspec
 from headrace._exceptions import StorageFailed
 from headrace.actors._messages import Finished
 from headrace.dialects import Dialect
-from headrace.files._survey import SurveyedFile
-from headrace.files.output import OutputPaths
-from headrace.files.storage import Storage
+from headrace.input.identity import hash_key
+from headrace.input.index import Index
+from headrace.input.lines import LineCutter
 from headrace.job import Failure, FailureKind, Note, TokenRange
-from headrace.journal import Index, LineCutter
-from headrace.journal._identity import hash_key
+from headrace.output.output import OutputPaths
+from headrace.output.storage import Storage
+from headrace.output.survey import SurveyedFile
 from headrace.tickets import Ticket
 from headrace_client.lowlevel import Answer
 

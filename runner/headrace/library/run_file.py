@@ -17,7 +17,6 @@ from sniffio import current_async_library
 from headrace import _run_file
 from headrace.actors._messages import Stop
 from headrace.dialects import RequestOptions
-from headrace.files.storage import DiskStorage
 from headrace.library._exception_groups import ungrouped
 from headrace.library._trio_thread import await_on_trio_thread
 from headrace.options import (
@@ -30,6 +29,7 @@ from headrace.options import (
     RetryFailed,
     RunOptions,
 )
+from headrace.output.storage import DiskStorage
 from headrace.pacing import StatedLimits
 from headrace.prices import PriceList
 from headrace.statistics import Snapshot

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.files.inputs import InputLine
-from headrace.files.scanning import require_job
+from headrace.input.files import InputLine
+from headrace.input.scan import require_job
 from headrace.job import JobRequest
 
 from .samples import dialect, line

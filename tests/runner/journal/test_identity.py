@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.journal import Identities, Ordinals, derived_id, digest, index_key, recipe_digest
-from headrace.journal._seen import SeenKeys
+from headrace.input.identity import Identities, Ordinals, derived_id, digest, index_key, recipe_digest
+from headrace.input.seen import SeenKeys
 
 
 def test_a_digest_is_blake2b_of_8_bytes() -> None:

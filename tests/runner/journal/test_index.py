@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.journal import Index, State
+from headrace.input.index import Index, State
 
 KEYS = st.integers(0, 2**64 - 1) | st.sampled_from([0, 1, 2**56, 2**64 - 1, 7 << 56, (7 << 56) + 1])
 ENTRIES = st.lists(KEYS.map(lambda key: (key, key)) | st.tuples(KEYS, KEYS), max_size=40)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.journal import InputLine, LineCutter, LineSplitter, digest
+from headrace.input.identity import digest
+from headrace.input.lines import InputLine, LineCutter, LineSplitter
 
 
 def split(chunks: list[bytes], max_line: int = 100) -> list[InputLine]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.journal import Damaged, Recovery, Span, records
+from headrace.output.recovery import Damaged, Recovery, Span, records
 
 
 def read(line: bytes) -> object | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.journal import Sidecar, read_sidecar, recipe_changes, write_sidecar
+from headrace.output.sidecar import Sidecar, read_sidecar, recipe_changes, write_sidecar
 
 
 def test_it_is_read_back() -> None:

@@ -7,7 +7,7 @@ from random import Random
 
 import attrs
 
-from headrace.journal import derived_id, digest
+from headrace.input.identity import derived_id, digest
 from headrace.simulator import messages_digest
 
 GONE = "gone-model"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from headrace._exceptions import RunRefused
-from headrace.files.ordering import ordered_path
+from headrace.output.ordered import ordered_path
 from headrace.stopping import ExitCode
 from tests.runner.program import ERRORS, OUTPUT
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from headrace.dialects import read_bill
-from headrace.files._mending import read_all
-from headrace.files.output import OutputPaths
-from headrace.files.storage import Storage
-from headrace.journal import LineCutter
+from headrace.input.lines import LineCutter
 from headrace.money import cost_of
+from headrace.output.output import OutputPaths
+from headrace.output.repair import read_all
+from headrace.output.storage import Storage
 from headrace.prices import PriceList
 
 

@@ -7,9 +7,10 @@ from typing import Literal, Protocol
 
 import attrs
 
-from ._identity import hash_key, index_key
-from ._index import Index, State
-from ._recovery import Span, Spans
+from headrace.input.identity import hash_key, index_key
+from headrace.input.index import Index, State
+
+from .recovery import Span, Spans
 
 OnChange = Literal["refuse", "rerun", "skip"]
 RetryFailed = Literal["all", "transient", "none"]

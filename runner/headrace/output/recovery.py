@@ -18,7 +18,7 @@ from typing import TypeVar
 import attrs
 import msgspec
 
-from ._lines import LineCutter
+from headrace.input.lines import LineCutter
 
 T = TypeVar("T")
 

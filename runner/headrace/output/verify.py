@@ -8,13 +8,15 @@ import attrs
 
 from headrace._exceptions import BadLine, RunRefused
 from headrace.dialects import Dialect, RequestOptions, detect, make_dialect
-from headrace.files._mending import read_all
-from headrace.files._survey import read_record
-from headrace.files.inputs import InputLine, Inputs
-from headrace.files.output import OutputPaths
-from headrace.files.scanning import InputScan, require_job, scan_inputs
-from headrace.files.storage import Storage
-from headrace.journal import Damaged, Recovery, Verification, digest, records
+from headrace.input.files import InputLine, Inputs
+from headrace.input.identity import digest
+from headrace.input.scan import InputScan, require_job, scan_inputs
+from headrace.output.output import OutputPaths
+from headrace.output.recovery import Damaged, Recovery, records
+from headrace.output.repair import read_all
+from headrace.output.storage import Storage
+from headrace.output.survey import read_record
+from headrace.output.verification import Verification
 
 _SHOWN = 20
 _ANY = RequestOptions(prompt="-", model="-")

@@ -8,8 +8,9 @@ from typing import Literal, Protocol
 import attrs
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.files.inputs import InputLine, Inputs, Oversized
-from headrace.journal import Identities, Index, Ordinals, derived_id, digest, digest_number, index_key
+from headrace.input.files import InputLine, Inputs, Oversized
+from headrace.input.identity import Identities, Ordinals, derived_id, digest, digest_number, index_key
+from headrace.input.index import Index
 
 OnDuplicate = Literal["refuse", "first"]
 OnBadLine = Literal["record", "refuse"]

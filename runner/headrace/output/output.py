@@ -10,10 +10,11 @@ import msgspec
 
 from headrace._exceptions import BadLine, RunRefused
 from headrace.billing import NOTHING, MaybeBilled
-from headrace.files.inputs import InputLine
-from headrace.files.scanning import ReadsJobs, require_job
-from headrace.files.storage import LineFile
-from headrace.journal import Identities, KnownJobs, digest
+from headrace.input.files import InputLine
+from headrace.input.identity import Identities, digest
+from headrace.input.scan import ReadsJobs, require_job
+from headrace.output.known_jobs import KnownJobs
+from headrace.output.storage import LineFile
 
 
 @attrs.frozen(kw_only=True)

@@ -6,9 +6,10 @@ from collections import Counter
 
 import attrs
 
-from ._compare import Recorded, relate
-from ._identity import index_key
-from ._index import Index, State
+from headrace.input.identity import index_key
+from headrace.input.index import Index, State
+
+from .known_jobs import Recorded, relate
 
 
 @attrs.define

@@ -17,8 +17,16 @@ from pathlib import Path
 import msgspec
 
 from headrace._exceptions import RunRefused, StorageFailed
-from headrace.files._mending import keep, mend_end, read_all, take_out
-from headrace.files._survey import (
+from headrace.input.identity import Identities, Ordinals, recipe_digest
+from headrace.input.index import State
+from headrace.input.scan import InputScan, ReadsJobs
+from headrace.output.known_jobs import KnownJobs, OnChange, RetryFailed, ScannedJobs, StreamedJobs, Tally
+from headrace.output.output import Counts, OpenedOutput, OutputPaths
+from headrace.output.recovery import Span
+from headrace.output.repair import keep, mend_end, read_all, take_out
+from headrace.output.sidecar import Sidecar, read_sidecar, write_sidecar
+from headrace.output.storage import LineFile, Storage, append_all, storage_errors
+from headrace.output.survey import (
     Earlier,
     Failures,
     SurveyedFile,
@@ -26,25 +34,6 @@ from headrace.files._survey import (
     refuse_strangers,
     survey_failures,
     survey_results,
-)
-from headrace.files.output import Counts, OpenedOutput, OutputPaths
-from headrace.files.scanning import InputScan, ReadsJobs
-from headrace.files.storage import LineFile, Storage, append_all, storage_errors
-from headrace.journal import (
-    Identities,
-    KnownJobs,
-    OnChange,
-    Ordinals,
-    RetryFailed,
-    ScannedJobs,
-    Sidecar,
-    Span,
-    State,
-    StreamedJobs,
-    Tally,
-    read_sidecar,
-    recipe_digest,
-    write_sidecar,
 )
 
 _LONG_SIDECAR = 1024 * 1024

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from headrace._exceptions import BadLine
-from headrace.files._mending import read_all
-from headrace.files._survey import read_record
-from headrace.files.inputs import Inputs
-from headrace.files.output import OutputPaths
-from headrace.files.scanning import ReadsJobs, require_job
-from headrace.files.storage import Storage, append_all, storage_errors
-from headrace.journal import Identities, Index, Recovery, digest, hash_key, records
+from headrace.input.files import Inputs
+from headrace.input.identity import Identities, digest, hash_key
+from headrace.input.index import Index
+from headrace.input.scan import ReadsJobs, require_job
+from headrace.output.output import OutputPaths
+from headrace.output.recovery import Recovery, records
+from headrace.output.repair import read_all
+from headrace.output.storage import Storage, append_all, storage_errors
+from headrace.output.survey import read_record
 
 _PIECE = 16 * 1024
 _GROUP = 1024 * 1024

@@ -9,7 +9,7 @@ from hashlib import blake2b
 import attrs
 import msgspec
 
-from ._seen import SeenKeys
+from .seen import SeenKeys
 
 _DERIVED_ID = re.compile(r"r-([0-9a-f]{16})-(0|[1-9][0-9]*)")
 _KEY_MASK = 2**64 - 1

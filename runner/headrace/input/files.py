@@ -17,7 +17,7 @@ import attrs
 import trio
 
 from headrace._exceptions import RunRefused, StorageFailed
-from headrace.journal._lines import InputLine, LineSplitter, Oversized
+from headrace.input.lines import InputLine, LineSplitter, Oversized
 
 __all__ = ["InputDisk", "InputFile", "InputLine", "Inputs", "Oversized", "open_inputs"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from headrace.files.storage import Storage, append_all, storage_errors
-from headrace.journal import Recovery, Span
+from headrace.output.recovery import Recovery, Span
+from headrace.output.storage import Storage, append_all, storage_errors
 
 _PIECE = 1024 * 1024
 _TO_THE_END = 2**63
