@@ -16,13 +16,13 @@ from headrace.actors.worker import Exchange
 from headrace.dialects import RequestOptions, make_dialect
 from headrace.job import Job
 from headrace.pacing import Pacing
-from headrace.retrying import RunRetryPolicy
+from headrace.policy.retry import RunRetryPolicy
+from headrace.policy.stop import StopRules
 from headrace.simulator import (
     RequestLog,
     Simulator,
     in_memory_connector,
 )
-from headrace.stopping import StopRules
 from headrace_client import AsyncAPIClient
 from headrace_client.lowlevel import ConnectionPool
 

@@ -8,8 +8,8 @@ import attrs
 import msgspec
 
 from headrace.job import JobRequest
-from headrace.money import Budget
 from headrace.pacing import Concurrency, Pacing
+from headrace.policy.budget import Budget
 from headrace.simulator import Limit, Limits, Profile, Schedule
 from headrace.simulator._asgi import App
 

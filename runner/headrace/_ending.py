@@ -10,8 +10,8 @@ from headrace.input.scan import InputScan
 from headrace.output.ordered import write_ordered
 from headrace.output.output import OpenedOutput, OutputPaths
 from headrace.output.storage import Storage, append_all
+from headrace.policy.stop import ExitCode, StopReason
 from headrace.preparing import Prepared
-from headrace.stopping import ExitCode, StopReason
 from headrace.world import World
 
 

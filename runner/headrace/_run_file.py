@@ -21,19 +21,19 @@ from headrace.endpoint import Endpoint
 from headrace.input.identity import recipe_digest
 from headrace.input.scan import InputScan, scan_inputs
 from headrace.intake import Intake
-from headrace.money import Budget, no_price
 from headrace.options import RunOptions, default_output, max_failures
 from headrace.output.cost import recorded_cost
 from headrace.output.ordered import written_by
 from headrace.output.output import OpenedOutput, OutputPaths, output_paths, refuse_overlap
 from headrace.output.resume import open_output
 from headrace.pacing import Concurrency, Pacing
+from headrace.policy.budget import Budget, no_price
+from headrace.policy.prices import own_prices
+from headrace.policy.retry import RunRetryPolicy
+from headrace.policy.stop import StopReason, StopRules
 from headrace.preparing import Prepared, prepare
-from headrace.prices import own_prices
-from headrace.retrying import RunRetryPolicy
 from headrace.simulator import Simulator, in_memory_connector
 from headrace.statistics import Snapshot
-from headrace.stopping import StopReason, StopRules
 from headrace.summary import Summary, summarize
 from headrace.world import World
 from headrace_client import AsyncAPIClient, __version__

@@ -27,8 +27,8 @@ from headrace.actors.monitor import Tally, monitor
 from headrace.actors.reader import ReadsLines, reader
 from headrace.actors.syncer import syncer
 from headrace.actors.writer import TakesRecords, writer
+from headrace.policy.stop import StopReason
 from headrace.statistics import Snapshot
-from headrace.stopping import StopReason
 
 T = TypeVar("T")
 

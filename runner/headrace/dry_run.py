@@ -12,8 +12,8 @@ from headrace.dialects import Dialect
 from headrace.endpoint import Endpoint
 from headrace.input.files import Inputs
 from headrace.job import JobRequest
+from headrace.policy.prices import own_prices
 from headrace.preparing import Prepared
-from headrace.prices import own_prices
 
 CHARACTERS_PER_TOKEN = 4
 """A rule of thumb for English text; JSON punctuation and roles are counted with it."""

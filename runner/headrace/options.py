@@ -13,7 +13,7 @@ from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions
 from headrace.input.files import DEFAULT_MAX_LINE
 from headrace.pacing import StatedLimits
-from headrace.prices import PriceList
+from headrace.policy.prices import PriceList
 
 InputFormat = Literal["auto", "anthropic", "openai", "raw", "rows"]
 OnBadLine = Literal["record", "refuse"]

@@ -26,12 +26,12 @@ from headrace.input.files import InputLine, Inputs
 from headrace.job import Job
 from headrace.options import RunOptions
 from headrace.pacing import Concurrency, Pacing
+from headrace.policy.prices import own_prices
+from headrace.policy.retry import RunRetryPolicy
+from headrace.policy.stop import StopRules
 from headrace.preparing import SIMULATOR, prepare
-from headrace.prices import own_prices
-from headrace.retrying import RunRetryPolicy
 from headrace.simulator import Limit, Limits, Profile, RequestLog, Simulator
 from headrace.statistics import Snapshot
-from headrace.stopping import StopRules
 from headrace.summary import bound_by
 from headrace_client.lowlevel import Answer
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import attrs
 
+from headrace.policy.stop import ExitCode, StopReason, weightiest
 from headrace.statistics import Latency, Snapshot
-from headrace.stopping import ExitCode, StopReason, weightiest
 
 _TOLD = 0.05
 """The share of the time from which on a limit is worth telling."""

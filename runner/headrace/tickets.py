@@ -14,7 +14,7 @@ import attrs
 from headrace.actors._messages import Finished
 from headrace.job import Cancellable, Recipient
 from headrace.library._values import Job
-from headrace.stopping import StopReason
+from headrace.policy.stop import StopReason
 
 
 @attrs.define(eq=False, kw_only=True)

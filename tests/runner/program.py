@@ -20,10 +20,10 @@ from headrace.actors._messages import Stop
 from headrace.dialects import RequestOptions
 from headrace.input.files import InputFile, Inputs
 from headrace.options import RunOptions
+from headrace.policy.stop import ExitCode, StopReason
 from headrace.simulator import Profile, Simulator, in_memory_connector
 from headrace.simulator._asgi import App
 from headrace.statistics import Snapshot
-from headrace.stopping import ExitCode, StopReason
 from headrace.summary import Summary
 from headrace.world import World
 from headrace_client.transport import Connector

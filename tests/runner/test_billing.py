@@ -5,8 +5,8 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from headrace.billing import NOTHING, MaybeBilled, one_attempt, recorded
 from headrace.job import JobRequest, TokenRange, Usage
+from headrace.policy.unconfirmed import NOTHING, MaybeBilled, one_attempt, recorded
 from headrace.statistics import Histogram, Latency, Snapshot
 from headrace.summary import as_builtins, as_text, summarize
 from tests.runner.program import ERRORS, OUTPUT

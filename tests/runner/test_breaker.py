@@ -2,7 +2,7 @@
 
 import math
 
-from headrace.breaker import FIRST_PROBE, PROBE_SHARE, THRESHOLD, Breaker
+from headrace.policy.circuit_breaker import FIRST_PROBE, PROBE_SHARE, THRESHOLD, Breaker
 
 
 def opened(at: float = 10.0) -> Breaker:

@@ -9,13 +9,13 @@ import pytest
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions, read_bill
-from headrace.money import cost_of
 from headrace.output.cost import recorded_cost
 from headrace.output.output import output_paths
 from headrace.output.sidecar import read_sidecar, write_sidecar
-from headrace.prices import Price, PriceList
+from headrace.policy.budget import cost_of
+from headrace.policy.prices import Price, PriceList
+from headrace.policy.stop import ExitCode
 from headrace.simulator import Simulator
-from headrace.stopping import ExitCode
 from tests.runner import program
 from tests.runner.disk import SimulatedDisk
 

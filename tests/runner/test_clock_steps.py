@@ -7,8 +7,8 @@ import trio
 from trio.testing import MockClock
 
 from headrace.actors._messages import Stop
+from headrace.policy.stop import ExitCode
 from headrace.simulator import Limit, Limits, Simulator
-from headrace.stopping import ExitCode
 from tests.runner.program import (
     ERRORS,
     INTERRUPT,

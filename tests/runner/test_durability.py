@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from headrace.options import Durability
 from headrace.output.ordered import ordered_path
-from headrace.stopping import ExitCode
+from headrace.policy.stop import ExitCode
 from tests.runner.disk import SimulatedDisk, io_error
 from tests.runner.program import INPUT, OUTPUT, Told, ids, jobs, new_disk, run, simulator
 

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from headrace.cli import main
 from headrace.cli._report import clear_errors
-from headrace.stopping import ExitCode
+from headrace.policy.stop import ExitCode
 from headrace.summary import as_text
 from tests.runner.disk import SimulatedDisk, io_error
 from tests.runner.program import INPUT, Glimpses, Told, ids, jobs, new_disk, requests, run, simulator

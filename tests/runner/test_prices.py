@@ -4,7 +4,7 @@ import pytest
 
 from headrace._exceptions import RunRefused
 from headrace.job import Usage
-from headrace.prices import own_prices, read_prices
+from headrace.policy.prices import own_prices, read_prices
 
 LIST = """
 as_of = "2025-01-01"

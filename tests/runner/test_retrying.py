@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 
 from headrace.job import Failure, FailureKind
-from headrace.retrying import GiveUp, Retry, RetryQuota, RunRetryPolicy, StopRun
+from headrace.policy.retry import GiveUp, Retry, RetryQuota, RunRetryPolicy, StopRun
 
 POLICY = RunRetryPolicy(max_attempts=3, initial_delay=1.0, max_delay=60.0)
 

@@ -1,7 +1,7 @@
 """When a run ends early, and with which exit code."""
 
 from headrace.job import Failure
-from headrace.stopping import FIRST_ANSWERS, ExitCode, StopReason, StopRules, stop_for, weightiest
+from headrace.policy.stop import FIRST_ANSWERS, ExitCode, StopReason, StopRules, stop_for, weightiest
 
 UNKNOWN_MODEL = Failure(kind="rejected", message="model: nope", status=404, code="not_found_error")
 TOO_LONG = Failure(kind="rejected", message="prompt is too long", status=400)

@@ -18,9 +18,9 @@ from headrace._exceptions import RunRefused, StorageFailed
 from headrace.actors._messages import Stop
 from headrace.dialects import RequestOptions
 from headrace.input.identity import digest
+from headrace.policy.stop import ExitCode
 from headrace.simulator import Limit, Limits
 from headrace.simulator._asgi import Receive, Scope, Send
-from headrace.stopping import ExitCode
 from headrace.summary import as_text
 from tests.runner.disk import SimulatedDisk
 from tests.runner.program import (

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import attrs
 from msgspec import structs
 
-from headrace.breaker import Breaker
 from headrace.job import Usage
-from headrace.money import Budget
 from headrace.pacing import Pacing
-from headrace.retrying import MAY_PASS
+from headrace.policy.budget import Budget
+from headrace.policy.circuit_breaker import Breaker
+from headrace.policy.retry import MAY_PASS
 
 from ._binding import BindingWatch
 from ._messages import Failed, Finished, Load, Pending

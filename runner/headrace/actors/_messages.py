@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import msgspec
 
-from headrace.billing import NOTHING, MaybeBilled
 from headrace.job import Failure, FailureKind, Job, JobRequest, Note, Recipient, Success, Usage
 from headrace.pacing import Binding
-from headrace.stopping import StopReason
+from headrace.policy.stop import StopReason
+from headrace.policy.unconfirmed import NOTHING, MaybeBilled
 from headrace_client.lowlevel import RateLimits
 
 

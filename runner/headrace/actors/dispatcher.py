@@ -17,14 +17,14 @@ import attrs
 import trio
 from msgspec import structs
 
-from headrace.billing import NOTHING, MaybeBilled, one_attempt
-from headrace.breaker import Breaker
 from headrace.dialects import Dialect
 from headrace.job import Failure
-from headrace.money import Budget
 from headrace.pacing import Pacing
-from headrace.retrying import MAY_PASS, NOT_NOW, GiveUp, Retry, RetryQuota, RunRetryPolicy, StopRun
-from headrace.stopping import ExitCode, StopReason, StopRules, stop_for
+from headrace.policy.budget import Budget
+from headrace.policy.circuit_breaker import Breaker
+from headrace.policy.retry import MAY_PASS, NOT_NOW, GiveUp, Retry, RetryQuota, RunRetryPolicy, StopRun
+from headrace.policy.stop import ExitCode, StopReason, StopRules, stop_for
+from headrace.policy.unconfirmed import NOTHING, MaybeBilled, one_attempt
 
 from ._admission import Admission
 from ._channels import queued, until

@@ -13,10 +13,10 @@ from contextlib import suppress
 import attrs
 import trio
 
-from headrace.billing import NOTHING, MaybeBilled
 from headrace.job import Usage
+from headrace.policy.stop import ExitCode, StopReason
+from headrace.policy.unconfirmed import NOTHING, MaybeBilled
 from headrace.statistics import Histogram, Latency, Snapshot
-from headrace.stopping import ExitCode, StopReason
 
 from ._channels import queued, until
 from ._messages import AttemptFailed, Event, Finished, Inbox, Load, Stop

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import trio
 
 from headrace._exceptions import StorageFailed
-from headrace.stopping import ExitCode, StopReason
+from headrace.policy.stop import ExitCode, StopReason
 
 from ._messages import EndOfInput, Finished, Inbox, Items, Pending, Stop
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import trio
 
 from headrace._exceptions import StorageFailed
-from headrace.stopping import ExitCode, StopReason
+from headrace.policy.stop import ExitCode, StopReason
 
 from ._channels import queued
 from ._messages import Event, Finished, Inbox, Stop, Unsaved, Written

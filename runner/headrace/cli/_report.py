@@ -16,7 +16,7 @@ import msgspec
 
 from headrace._exceptions import HeadraceError, RunRefused, StorageFailed
 from headrace.options import RunOptions, default_output
-from headrace.stopping import ExitCode, StopReason, weightiest
+from headrace.policy.stop import ExitCode, StopReason, weightiest
 from headrace.summary import Summary, as_builtins, as_text, parting_words
 
 from ._display import Style, display

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import trio
 
 from headrace.actors._messages import Stop
-from headrace.stopping import ExitCode, StopReason
+from headrace.policy.stop import ExitCode, StopReason
 
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 

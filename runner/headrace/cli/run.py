@@ -17,7 +17,7 @@ from headrace.dialects import RequestOptions
 from headrace.input.files import DEFAULT_MAX_LINE
 from headrace.options import Concurrency, RunOptions, max_failures
 from headrace.pacing import StatedLimits
-from headrace.prices import PriceList, read_prices
+from headrace.policy.prices import PriceList, read_prices
 
 from ._display import Style
 from ._numbers import NOT_NEGATIVE, POSITIVE, SHARE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.options import default_output
-from headrace.stopping import ExitCode
+from headrace.policy.stop import ExitCode
 
 from ._report import clear_errors, tell
 from .run import max_line_option

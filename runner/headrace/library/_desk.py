@@ -24,8 +24,8 @@ from headrace.intake import Recognises
 from headrace.job import Failure, Job, Note
 from headrace.library._recorded import RecordedResults
 from headrace.output.output import Recognised
+from headrace.policy.stop import ExitCode, StopReason
 from headrace.statistics import Snapshot
-from headrace.stopping import ExitCode, StopReason
 from headrace.tickets import Group, Ticket
 
 T = TypeVar("T")

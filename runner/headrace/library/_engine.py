@@ -28,7 +28,7 @@ from headrace.options import Durability
 from headrace.output.output import OpenedOutput, OutputPaths, output_paths
 from headrace.output.resume import open_output
 from headrace.output.storage import DiskStorage
-from headrace.stopping import ExitCode, StopReason, weightiest
+from headrace.policy.stop import ExitCode, StopReason, weightiest
 from headrace.tickets import Ticket
 from headrace.world import World, real_world
 

@@ -23,7 +23,7 @@ from headrace._exceptions import JobFailed
 from headrace.actors._messages import Finished
 from headrace.job import Failure, Usage
 from headrace.library._values import Job, Result
-from headrace.stopping import StopReason
+from headrace.policy.stop import StopReason
 from headrace.tickets import Ticket
 
 ContextT = TypeVar("ContextT")

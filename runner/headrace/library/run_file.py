@@ -31,7 +31,7 @@ from headrace.options import (
 )
 from headrace.output.storage import DiskStorage
 from headrace.pacing import StatedLimits
-from headrace.prices import PriceList
+from headrace.policy.prices import PriceList
 from headrace.statistics import Snapshot
 from headrace.summary import Summary
 from headrace.world import real_world

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from headrace.dialects import read_bill
 from headrace.input.lines import LineCutter
-from headrace.money import cost_of
 from headrace.output.output import OutputPaths
 from headrace.output.repair import read_all
 from headrace.output.storage import Storage
-from headrace.prices import PriceList
+from headrace.policy.budget import cost_of
+from headrace.policy.prices import PriceList
 
 
 def recorded_cost(storage: Storage, paths: OutputPaths, prices: PriceList) -> float:

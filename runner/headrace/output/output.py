@@ -9,12 +9,12 @@ import attrs
 import msgspec
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.billing import NOTHING, MaybeBilled
 from headrace.input.files import InputLine
 from headrace.input.identity import Identities, digest
 from headrace.input.scan import ReadsJobs, require_job
 from headrace.output.known_jobs import KnownJobs
 from headrace.output.storage import LineFile
+from headrace.policy.unconfirmed import NOTHING, MaybeBilled
 
 
 @attrs.frozen(kw_only=True)

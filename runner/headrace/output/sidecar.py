@@ -11,7 +11,7 @@ from typing import cast
 
 import msgspec
 
-from headrace.billing import MaybeBilled
+from headrace.policy.unconfirmed import MaybeBilled
 
 _CUT = 60
 

@@ -9,13 +9,13 @@ import attrs
 import msgspec
 
 from headrace._exceptions import RunRefused, StorageFailed
-from headrace.billing import MaybeBilled, recorded
 from headrace.dialects import BadRecord, RecordIdentity, read_identity
 from headrace.output.known_jobs import KnownJobs, RetryFailed, Tally, is_tried_again
 from headrace.output.recovery import Damaged, Recovery, Span, Spans, records
 from headrace.output.repair import read_all
 from headrace.output.sidecar import Sidecar, recipe_changes
 from headrace.output.storage import Storage
+from headrace.policy.unconfirmed import MaybeBilled, recorded
 
 
 @attrs.frozen

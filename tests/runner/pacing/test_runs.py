@@ -13,13 +13,13 @@ from benchmarks.pacing.ideal import flow_time
 from benchmarks.pacing.scenario import EPOCH, Scenario, limits, per_second
 from benchmarks.pacing.worlds import outage, profile
 
-from headrace.breaker import FIRST_PROBE, PROBE_SHARE
 from headrace.dialects import RequestOptions
-from headrace.money import Budget
 from headrace.pacing import Pacing
-from headrace.prices import Price, PriceList
+from headrace.policy.budget import Budget
+from headrace.policy.circuit_breaker import FIRST_PROBE, PROBE_SHARE
+from headrace.policy.prices import Price, PriceList
+from headrace.policy.stop import ExitCode
 from headrace.simulator import FaultKind, Profile, Simulator
-from headrace.stopping import ExitCode
 from tests.runner import program
 from tests.runner.pacing.between import UsedUp
 

@@ -19,8 +19,8 @@ import trio
 from headrace._exceptions import HeadraceError
 from headrace.actors._messages import Stop
 from headrace.dialects import RequestOptions
+from headrace.policy.stop import ExitCode, StopReason
 from headrace.simulator import FaultKind, Profile, Simulator
-from headrace.stopping import ExitCode, StopReason
 from headrace.summary import Summary
 from tests.runner.disk import Fault, Killed, SimulatedDisk, disk_full, io_error
 from tests.runner.program import EPOCH, ERRORS, INPUT, INTERRUPT, OUTPUT, SPOOL, Glimpses, Told, run

@@ -6,7 +6,7 @@ from collections import Counter
 
 from headrace._exceptions import RunRefused
 from headrace.output.ordered import ordered_path
-from headrace.stopping import ExitCode
+from headrace.policy.stop import ExitCode
 from tests.runner.program import ERRORS, OUTPUT
 
 from .files import Record, strict_records, whole_records

@@ -8,7 +8,7 @@ import attrs
 
 from headrace.dialects import Bill
 from headrace.job import JobRequest, Usage
-from headrace.prices import PriceList
+from headrace.policy.prices import PriceList
 
 
 def cost_of(bill: Bill, prices: PriceList) -> float:
