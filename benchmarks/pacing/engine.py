@@ -9,9 +9,9 @@ import attrs
 import trio
 from trio.testing import MockClock
 
-from headrace._runner import Outcome, Setup, supervise
-from headrace.actors._messages import Pending, Stop
 from headrace.actors.dispatcher import Rules
+from headrace.actors.messages import Pending, Stop
+from headrace.actors.supervisor import Outcome, Setup, supervise
 from headrace.actors.worker import Exchange
 from headrace.dialects import RequestOptions, make_dialect
 from headrace.job import Job

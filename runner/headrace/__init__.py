@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._exceptions import HeadraceError, JobFailed, RunRefused, StorageFailed
+    from .actors.attempts import Attempt
+    from .actors.statistics import Latency, Snapshot
     from .job import Usage
     from .library._fan_out import fan_out, fan_out_sync
     from .library._open_runner import Runner, open_runner
     from .library._results import Results
     from .library._values import Job, Result
     from .library.run_file import run_file
-    from .observability import Attempt
     from .pacing import StatedLimits as Limits
-    from .statistics import Latency, Snapshot
     from .summary import Summary
 
 _MODULES = {
@@ -29,8 +29,8 @@ _MODULES = {
     "library._values": "Job Result",
     "job": "Usage",
     "library.run_file": "run_file",
-    "observability": "Attempt",
-    "statistics": "Latency Snapshot",
+    "actors.attempts": "Attempt",
+    "actors.statistics": "Latency Snapshot",
     "summary": "Summary",
 }
 _PLACES = {name: (module, name) for module, names in _MODULES.items() for name in names.split()} | {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from headrace._exceptions import StorageFailed
-from headrace.actors._messages import Finished
+from headrace.actors.messages import Finished
 from headrace.input.scan import InputScan
 from headrace.output.ordered import write_ordered
 from headrace.output.output import OpenedOutput, OutputPaths

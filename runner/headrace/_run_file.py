@@ -12,9 +12,10 @@ import trio
 
 from headrace._ending import last_sync, order, rescue
 from headrace._exceptions import RunRefused, StorageFailed
-from headrace._runner import Setup, sparing_collector, supervise
-from headrace.actors._messages import Stop
 from headrace.actors.dispatcher import Rules
+from headrace.actors.messages import Stop
+from headrace.actors.statistics import Snapshot
+from headrace.actors.supervisor import Setup, sparing_collector, supervise
 from headrace.actors.worker import Exchange, OpensLanes
 from headrace.dialects import Dialect
 from headrace.endpoint import Endpoint
@@ -33,7 +34,6 @@ from headrace.policy.retry import RunRetryPolicy
 from headrace.policy.stop import StopReason, StopRules
 from headrace.preparing import Prepared, prepare
 from headrace.simulator import Simulator, in_memory_connector
-from headrace.statistics import Snapshot
 from headrace.summary import Summary, summarize
 from headrace.world import World
 from headrace_client import AsyncAPIClient, __version__

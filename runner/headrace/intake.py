@@ -7,7 +7,7 @@ from typing import Protocol
 import attrs
 
 from headrace._exceptions import BadLine
-from headrace.actors._messages import Finished, Pending
+from headrace.actors.messages import Finished, Pending
 from headrace.dialects import Dialect
 from headrace.input.files import InputLine
 from headrace.job import Failure, Job, Note

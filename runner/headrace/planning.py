@@ -17,9 +17,10 @@ import trio
 
 from headrace._exceptions import BadLine, RunRefused
 from headrace._run_file import exchange_of
-from headrace._runner import Setup, sparing_collector, supervise
-from headrace.actors._messages import Pending, Stop
 from headrace.actors.dispatcher import Rules
+from headrace.actors.messages import Pending, Stop
+from headrace.actors.statistics import Snapshot
+from headrace.actors.supervisor import Setup, sparing_collector, supervise
 from headrace.actors.worker import OnData
 from headrace.dialects import Dialect
 from headrace.input.files import InputLine, Inputs
@@ -31,7 +32,6 @@ from headrace.policy.retry import RunRetryPolicy
 from headrace.policy.stop import StopRules
 from headrace.preparing import SIMULATOR, prepare
 from headrace.simulator import Limit, Limits, Profile, RequestLog, Simulator
-from headrace.statistics import Snapshot
 from headrace.summary import bound_by
 from headrace_client.lowlevel import Answer
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import attrs
 
+from headrace.actors.statistics import Latency, Snapshot
 from headrace.policy.stop import ExitCode, StopReason, weightiest
-from headrace.statistics import Latency, Snapshot
 
 _TOLD = 0.05
 """The share of the time from which on a limit is worth telling."""

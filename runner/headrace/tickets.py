@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from headrace.actors._messages import Finished
+from headrace.actors.messages import Finished
 from headrace.job import Cancellable, Recipient
 from headrace.library._values import Job
 from headrace.policy.stop import StopReason

@@ -16,9 +16,9 @@ import anyio.lowlevel
 import pytest
 
 from headrace import Attempt, Job, JobFailed, Result, open_runner
+from headrace.actors.statistics import Snapshot
 from headrace.library._settings import RunnerSettings
 from headrace.simulator import Profile, RequestLog, Simulator
-from headrace.statistics import Snapshot
 
 from .conftest import Loop
 from .jobs import params, received, settled, simulator

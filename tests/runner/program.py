@@ -16,14 +16,14 @@ import outcome
 import trio
 
 from headrace._run_file import run_file
-from headrace.actors._messages import Stop
+from headrace.actors.messages import Stop
+from headrace.actors.statistics import Snapshot
 from headrace.dialects import RequestOptions
 from headrace.input.files import InputFile, Inputs
 from headrace.options import RunOptions
 from headrace.policy.stop import ExitCode, StopReason
 from headrace.simulator import Profile, Simulator, in_memory_connector
 from headrace.simulator._asgi import App
-from headrace.statistics import Snapshot
 from headrace.summary import Summary
 from headrace.world import World
 from headrace_client.transport import Connector

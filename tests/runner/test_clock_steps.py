@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from headrace.actors._messages import Stop
+from headrace.actors.messages import Stop
 from headrace.policy.stop import ExitCode
 from headrace.simulator import Limit, Limits, Simulator
 from tests.runner.program import (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.statistics import Histogram, Latency
+from headrace.actors.statistics import Histogram, Latency
 
 SECONDS = st.floats(min_value=1e-5, max_value=1e5)
 

@@ -15,7 +15,7 @@ import trio
 from trio.testing import MockClock
 
 from headrace._exceptions import RunRefused, StorageFailed
-from headrace.actors._messages import Stop
+from headrace.actors.messages import Stop
 from headrace.dialects import RequestOptions
 from headrace.input.identity import digest
 from headrace.policy.stop import ExitCode

@@ -18,8 +18,8 @@ from headrace.policy.circuit_breaker import Breaker
 from headrace.policy.retry import MAY_PASS
 
 from ._binding import BindingWatch
-from ._messages import Failed, Finished, Load, Pending
-from ._waiting import Waiting
+from ._queue import Waiting
+from .messages import Failed, Finished, Load, Pending
 
 _NO_USAGE = Usage()
 

@@ -6,7 +6,7 @@ import msgspec
 
 from headrace.job import Note
 
-from ._messages import Pending
+from .messages import Pending
 
 
 def note_of(

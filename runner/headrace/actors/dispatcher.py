@@ -27,8 +27,9 @@ from headrace.policy.stop import ExitCode, StopReason, StopRules, stop_for
 from headrace.policy.unconfirmed import NOTHING, MaybeBilled, one_attempt
 
 from ._admission import Admission
-from ._channels import queued, until
-from ._messages import (
+from ._notes import note_of
+from .channels import queued, until
+from .messages import (
     AttemptFailed,
     Began,
     EndOfInput,
@@ -43,7 +44,6 @@ from ._messages import (
     Unsaved,
     Written,
 )
-from ._notes import note_of
 
 LOAD_INTERVAL = 0.25
 """Seconds between two reports of the load to the monitor."""

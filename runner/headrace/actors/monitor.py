@@ -13,13 +13,13 @@ from contextlib import suppress
 import attrs
 import trio
 
+from headrace.actors.statistics import Histogram, Latency, Snapshot
 from headrace.job import Usage
 from headrace.policy.stop import ExitCode, StopReason
 from headrace.policy.unconfirmed import NOTHING, MaybeBilled
-from headrace.statistics import Histogram, Latency, Snapshot
 
-from ._channels import queued, until
-from ._messages import AttemptFailed, Event, Finished, Inbox, Load, Stop
+from .channels import queued, until
+from .messages import AttemptFailed, Event, Finished, Inbox, Load, Stop
 
 TRUNCATED = frozenset({"max_tokens", "length"})
 REFUSED = frozenset({"refusal", "content_filter"})

@@ -10,7 +10,7 @@ import trio
 from headrace._exceptions import StorageFailed
 from headrace.policy.stop import ExitCode, StopReason
 
-from ._messages import EndOfInput, Finished, Inbox, Items, Pending, Stop
+from .messages import EndOfInput, Finished, Inbox, Items, Pending, Stop
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

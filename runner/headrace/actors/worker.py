@@ -18,9 +18,9 @@ from headrace.dialects import Assembler, Dialect, failure_from_transport, redact
 from headrace.job import Failure, Recipient, Success
 from headrace_client.lowlevel import Answer, Lane, TransportError, retry_after_seconds, should_retry
 
-from ._messages import Began, Failed, Finished, Inbox, Interrupted, Pending
 from ._notes import note_of
 from ._sampling import HeaderSampler
+from .messages import Began, Failed, Finished, Inbox, Interrupted, Pending
 
 OnData = Callable[[bytes], None]
 """Takes the pieces of an answer's body as they arrive."""

@@ -14,8 +14,8 @@ import trio
 from headrace._exceptions import StorageFailed
 from headrace.policy.stop import ExitCode, StopReason
 
-from ._channels import queued
-from ._messages import Event, Finished, Inbox, Stop, Unsaved, Written
+from .channels import queued
+from .messages import Event, Finished, Inbox, Stop, Unsaved, Written
 
 
 class TakesRecords(Protocol):

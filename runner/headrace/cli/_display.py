@@ -9,7 +9,7 @@ from typing import Literal, TextIO
 
 import msgspec
 
-from headrace.statistics import Snapshot
+from headrace.actors.statistics import Snapshot
 
 Style = Literal["auto", "rich", "plain", "json", "none"]
 Show = Callable[[Snapshot], None]

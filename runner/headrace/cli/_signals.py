@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import trio
 
-from headrace.actors._messages import Stop
+from headrace.actors.messages import Stop
 from headrace.policy.stop import ExitCode, StopReason
 
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}

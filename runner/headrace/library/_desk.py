@@ -15,9 +15,10 @@ import attrs
 import trio
 
 from headrace._exceptions import BadLine
-from headrace.actors._channels import queued
-from headrace.actors._messages import Event, Finished, Pending, Stop
+from headrace.actors.channels import queued
+from headrace.actors.messages import Event, Finished, Pending, Stop
 from headrace.actors.monitor import Tally
+from headrace.actors.statistics import Snapshot
 from headrace.dialects import Dialect
 from headrace.input.files import InputLine
 from headrace.intake import Recognises
@@ -25,7 +26,6 @@ from headrace.job import Failure, Job, Note
 from headrace.library._recorded import RecordedResults
 from headrace.output.output import Recognised
 from headrace.policy.stop import ExitCode, StopReason
-from headrace.statistics import Snapshot
 from headrace.tickets import Group, Ticket
 
 T = TypeVar("T")

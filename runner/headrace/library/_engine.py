@@ -13,8 +13,9 @@ import trio
 from headrace._ending import last_sync, rescue
 from headrace._exceptions import StorageFailed
 from headrace._run_file import exchange_of, open_client, rules_of
-from headrace._runner import Outcome, Setup, supervise
+from headrace.actors.attempts import watcher
 from headrace.actors.monitor import Tally
+from headrace.actors.supervisor import Outcome, Setup, supervise
 from headrace.actors.worker import OpensLanes
 from headrace.actors.writer import TakesRecords
 from headrace.input.identity import recipe_digest
@@ -23,7 +24,6 @@ from headrace.library._desk import CLOSED, Desk, TicketIntake
 from headrace.library._exception_groups import ungrouped
 from headrace.library._recorded import RecordedResults
 from headrace.library._settings import Settings
-from headrace.observability import watcher
 from headrace.options import Durability
 from headrace.output.output import OpenedOutput, OutputPaths, output_paths
 from headrace.output.resume import open_output

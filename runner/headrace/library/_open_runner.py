@@ -11,17 +11,17 @@ import anyio
 import attrs
 from sniffio import current_async_library
 
+from headrace.actors.attempts import Attempt
+from headrace.actors.statistics import Snapshot
 from headrace.library._crossing import Crossing, NoCrossing
 from headrace.library._desk import CLOSED, Desk
 from headrace.library._exception_groups import ungrouped
 from headrace.library._results import Jobs, Params, Results
 from headrace.library._settings import DialectName, Settings, line_of, settings_from
 from headrace.library._values import Job, Result
-from headrace.observability import Attempt
 from headrace.options import Concurrency, Durability, OnChange, RetryFailed
 from headrace.pacing import StatedLimits
 from headrace.simulator import Simulator
-from headrace.statistics import Snapshot
 from headrace.tickets import Group, Ticket
 from headrace_client import AsyncAPIClient
 

@@ -10,7 +10,7 @@ import attrs
 import msgspec
 
 from headrace._exceptions import StorageFailed
-from headrace.actors._messages import Finished
+from headrace.actors.messages import Finished
 from headrace.dialects import Dialect
 from headrace.input.identity import hash_key
 from headrace.input.index import Index

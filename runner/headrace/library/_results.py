@@ -20,7 +20,7 @@ import anyio
 import attrs
 
 from headrace._exceptions import JobFailed
-from headrace.actors._messages import Finished
+from headrace.actors.messages import Finished
 from headrace.job import Failure, Usage
 from headrace.library._values import Job, Result
 from headrace.policy.stop import StopReason

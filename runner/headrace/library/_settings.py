@@ -11,10 +11,10 @@ import attrs
 import msgspec
 
 from headrace._exceptions import RunRefused
+from headrace.actors.attempts import Attempt
 from headrace.dialects import Dialect, RequestOptions, make_dialect
 from headrace.endpoint import Endpoint
 from headrace.library._values import Job
-from headrace.observability import Attempt
 from headrace.options import Concurrency, Durability, OnChange, RetryFailed, RunOptions
 from headrace.pacing import StatedLimits
 from headrace.preparing import SIMULATOR, endpoint_of

@@ -15,7 +15,8 @@ import trio
 from sniffio import current_async_library
 
 from headrace import _run_file
-from headrace.actors._messages import Stop
+from headrace.actors.messages import Stop
+from headrace.actors.statistics import Snapshot
 from headrace.dialects import RequestOptions
 from headrace.library._exception_groups import ungrouped
 from headrace.library._trio_thread import await_on_trio_thread
@@ -32,7 +33,6 @@ from headrace.options import (
 from headrace.output.storage import DiskStorage
 from headrace.pacing import StatedLimits
 from headrace.policy.prices import PriceList
-from headrace.statistics import Snapshot
 from headrace.summary import Summary
 from headrace.world import real_world
 

@@ -17,7 +17,7 @@ import attrs
 import trio
 
 from headrace._exceptions import HeadraceError
-from headrace.actors._messages import Stop
+from headrace.actors.messages import Stop
 from headrace.dialects import RequestOptions
 from headrace.policy.stop import ExitCode, StopReason
 from headrace.simulator import FaultKind, Profile, Simulator

@@ -21,14 +21,14 @@ import trio
 
 from headrace.actors import dispatcher as dispatching
 from headrace.actors import worker as working
-from headrace.actors._channels import queued
-from headrace.actors._messages import Event, Finished, Inbox, Interrupted, Pending, Stop
+from headrace.actors.channels import queued
+from headrace.actors.flusher import syncer
+from headrace.actors.messages import Event, Finished, Inbox, Interrupted, Pending, Stop
 from headrace.actors.monitor import Tally, monitor
 from headrace.actors.reader import ReadsLines, reader
-from headrace.actors.syncer import syncer
+from headrace.actors.statistics import Snapshot
 from headrace.actors.writer import TakesRecords, writer
 from headrace.policy.stop import StopReason
-from headrace.statistics import Snapshot
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from headrace.actors._messages import AttemptFailed, Event, Finished
+from headrace.actors.messages import AttemptFailed, Event, Finished
 from headrace.job import FailureKind, Usage
 
 

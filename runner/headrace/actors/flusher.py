@@ -14,8 +14,8 @@ import trio
 from headrace._exceptions import StorageFailed
 from headrace.policy.stop import ExitCode, StopReason
 
-from ._channels import queued
-from ._messages import Event, Inbox, Stop
+from .channels import queued
+from .messages import Event, Inbox, Stop
 
 
 async def syncer(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from ._messages import Pending
+from .messages import Pending
 
 
 @attrs.define
