@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .library._values import Job, Result
     from .library.run_file import run_file
     from .pacing import StatedLimits as Limits
-    from .summary import Summary
+    from .run.summary import Summary
 
 _MODULES = {
     "_exceptions": "HeadraceError JobFailed RunRefused StorageFailed",
@@ -31,7 +31,7 @@ _MODULES = {
     "library.run_file": "run_file",
     "actors.attempts": "Attempt",
     "actors.statistics": "Latency Snapshot",
-    "summary": "Summary",
+    "run.summary": "Summary",
 }
 _PLACES = {name: (module, name) for module, names in _MODULES.items() for name in names.split()} | {
     "Limits": ("pacing", "StatedLimits")

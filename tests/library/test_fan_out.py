@@ -22,7 +22,7 @@ from headrace import Job, RunRefused, fan_out, fan_out_sync, open_runner, run_fi
 from headrace.dialects import RequestOptions
 from headrace.library._settings import RunnerSettings
 from headrace.library.run_file import RunFileOptions
-from headrace.options import RunOptions
+from headrace.run.options import RunOptions
 from headrace_client import AsyncAnthropic
 
 from .conftest import Loop

@@ -15,17 +15,17 @@ import attrs
 import outcome
 import trio
 
-from headrace._run_file import run_file
 from headrace.actors.messages import Stop
 from headrace.actors.statistics import Snapshot
 from headrace.dialects import RequestOptions
 from headrace.input.files import InputFile, Inputs
-from headrace.options import RunOptions
 from headrace.policy.stop import ExitCode, StopReason
+from headrace.run.options import RunOptions
+from headrace.run.run_file import run_file
+from headrace.run.summary import Summary
+from headrace.run.system import World
 from headrace.simulator import Profile, Simulator, in_memory_connector
 from headrace.simulator._asgi import App
-from headrace.summary import Summary
-from headrace.world import World
 from headrace_client.transport import Connector
 from tests.runner.disk import SimulatedDisk
 

@@ -8,7 +8,7 @@ import pytest
 from headrace.actors.statistics import Histogram, Latency, Snapshot
 from headrace.job import JobRequest, TokenRange, Usage
 from headrace.policy.unconfirmed import NOTHING, MaybeBilled, one_attempt, recorded
-from headrace.summary import as_builtins, as_text, summarize
+from headrace.run.summary import as_builtins, as_text, summarize
 from tests.runner.program import ERRORS, OUTPUT
 
 

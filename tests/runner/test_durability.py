@@ -9,9 +9,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from headrace.options import Durability
 from headrace.output.ordered import ordered_path
 from headrace.policy.stop import ExitCode
+from headrace.run.options import Durability
 from tests.runner.disk import SimulatedDisk, io_error
 from tests.runner.program import INPUT, OUTPUT, Told, ids, jobs, new_disk, run, simulator
 

@@ -6,7 +6,7 @@ import pytest
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions, make_dialect
-from headrace.endpoint import Endpoint, clean_key, parse_header, resolve_endpoint
+from headrace.run.endpoint import Endpoint, clean_key, parse_header, resolve_endpoint
 
 DIALECT = make_dialect("anthropic", RequestOptions())
 

@@ -16,7 +16,7 @@ from trio.testing import MockClock
 from headrace.cli import main
 from headrace.cli._report import clear_errors
 from headrace.policy.stop import ExitCode
-from headrace.summary import as_text
+from headrace.run.summary import as_text
 from tests.runner.disk import SimulatedDisk, io_error
 from tests.runner.program import INPUT, Glimpses, Told, ids, jobs, new_disk, requests, run, simulator
 
@@ -276,14 +276,14 @@ def test_wrong_options_are_still_told_by_click() -> None:
 
 INTERRUPTED_SCAN = """
 import signal
-import headrace._run_file
+import headrace.run.run_file
 from headrace.cli import main
 
 def interrupted(*arguments, **options):
     signal.raise_signal(signal.SIGINT)
     raise AssertionError("Python has not noticed the signal")
 
-headrace._run_file.scan_inputs = interrupted
+headrace.run.run_file.scan_inputs = interrupted
 main(["run", "--simulate", "jobs.jsonl", "-o", "out.jsonl"])
 """
 

@@ -9,13 +9,11 @@ from trio.testing import MockClock
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions
-from headrace.options import Concurrency, RunOptions
 from headrace.pacing import StatedLimits
-from headrace.planning import Assumptions, as_text, make_plan
-from headrace.planning import _profile as profile_of  # pyright: ignore[reportPrivateUsage]  the same server for both
-from headrace.planning import (
-    _SkippingClock as SkippingClock,  # pyright: ignore[reportPrivateUsage]  the clock alone
-)
+from headrace.run.options import Concurrency, RunOptions
+from headrace.run.plan import Assumptions, as_text, make_plan
+from headrace.run.plan import _profile as profile_of  # pyright: ignore[reportPrivateUsage]  the same server for both
+from headrace.run.plan import _SkippingClock as SkippingClock
 from headrace.simulator import Simulator
 from tests.runner import program
 from tests.runner.disk import SimulatedDisk

@@ -19,9 +19,9 @@ from headrace.actors.messages import Stop
 from headrace.dialects import RequestOptions
 from headrace.input.identity import digest
 from headrace.policy.stop import ExitCode
+from headrace.run.summary import as_text
 from headrace.simulator import Limit, Limits
 from headrace.simulator._asgi import Receive, Scope, Send
-from headrace.summary import as_text
 from tests.runner.disk import SimulatedDisk
 from tests.runner.program import (
     ERRORS,

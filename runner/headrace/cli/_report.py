@@ -15,9 +15,9 @@ import click
 import msgspec
 
 from headrace._exceptions import HeadraceError, RunRefused, StorageFailed
-from headrace.options import RunOptions, default_output
 from headrace.policy.stop import ExitCode, StopReason, weightiest
-from headrace.summary import Summary, as_builtins, as_text, parting_words
+from headrace.run.options import RunOptions, default_output
+from headrace.run.summary import Summary, as_builtins, as_text, parting_words
 
 from ._display import Style, display
 from ._signals import stops_by_signal
@@ -29,9 +29,9 @@ def run_and_report(
     """Run the jobs, print the summary, and return the exit code."""
     import trio
 
-    from headrace._run_file import run_file
     from headrace.output.storage import DiskStorage
-    from headrace.world import real_world
+    from headrace.run.run_file import run_file
+    from headrace.run.system import real_world
 
     if summary_json is not None:
         _refuse_summary(summary_json, options)
@@ -89,9 +89,9 @@ def report_dry_run(options: RunOptions) -> None:
     """Print what would be sent. Raises `RunRefused` for an input that cannot be read twice."""
     import trio
 
-    from headrace.dry_run import forecast, preview
     from headrace.input.files import open_inputs
-    from headrace.preparing import prepare
+    from headrace.run.dry_run import forecast, preview
+    from headrace.run.preparation import prepare
 
     inputs = open_inputs(options.inputs, first=options.first, max_line=options.max_line)
     if not inputs.rereadable:

@@ -59,7 +59,7 @@ def plan(
     --rpm, --itpm and --otpm are the limits that the server is taken to have.
     """
     from headrace.input.files import open_inputs
-    from headrace.planning import Assumptions, as_text, make_plan
+    from headrace.run.plan import Assumptions, as_text, make_plan
 
     with clear_errors():
         options = options_from({**given, "keep": None, "max_failures": None, "simulate": True}, os.environ)

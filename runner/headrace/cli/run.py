@@ -15,9 +15,9 @@ import msgspec
 from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions
 from headrace.input.files import DEFAULT_MAX_LINE
-from headrace.options import Concurrency, RunOptions, max_failures
 from headrace.pacing import StatedLimits
 from headrace.policy.prices import PriceList, read_prices
+from headrace.run.options import Concurrency, RunOptions, max_failures
 
 from ._display import Style
 from ._numbers import NOT_NEGATIVE, POSITIVE, SHARE

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headrace.options import default_output
 from headrace.policy.stop import ExitCode
+from headrace.run.options import default_output
 
 from ._report import clear_errors, tell
 from .run import max_line_option

@@ -21,11 +21,11 @@ from headrace.actors.monitor import Tally
 from headrace.actors.statistics import Snapshot
 from headrace.dialects import Dialect
 from headrace.input.files import InputLine
-from headrace.intake import Recognises
 from headrace.job import Failure, Job, Note
 from headrace.library._recorded import RecordedResults
 from headrace.output.output import Recognised
 from headrace.policy.stop import ExitCode, StopReason
+from headrace.run.intake import Recognises
 from headrace.tickets import Group, Ticket
 
 T = TypeVar("T")

@@ -10,9 +10,7 @@ from functools import partial
 import attrs
 import trio
 
-from headrace._ending import last_sync, rescue
 from headrace._exceptions import StorageFailed
-from headrace._run_file import exchange_of, open_client, rules_of
 from headrace.actors.attempts import watcher
 from headrace.actors.monitor import Tally
 from headrace.actors.supervisor import Outcome, Setup, supervise
@@ -24,13 +22,15 @@ from headrace.library._desk import CLOSED, Desk, TicketIntake
 from headrace.library._exception_groups import ungrouped
 from headrace.library._recorded import RecordedResults
 from headrace.library._settings import Settings
-from headrace.options import Durability
 from headrace.output.output import OpenedOutput, OutputPaths, output_paths
 from headrace.output.resume import open_output
 from headrace.output.storage import DiskStorage
 from headrace.policy.stop import ExitCode, StopReason, weightiest
+from headrace.run.finish import last_sync, rescue
+from headrace.run.options import Durability
+from headrace.run.run_file import exchange_of, open_client, rules_of
+from headrace.run.system import World, real_world
 from headrace.tickets import Ticket
-from headrace.world import World, real_world
 
 _log = logging.getLogger("headrace")
 

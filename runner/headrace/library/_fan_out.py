@@ -17,7 +17,7 @@ from headrace.library._results import Jobs, Params
 from headrace.library._settings import RunnerSettings
 from headrace.library._trio_thread import run_on_trio_thread
 from headrace.library._values import Job, Result
-from headrace.options import Concurrency
+from headrace.run.options import Concurrency
 
 ContextT = TypeVar("ContextT")
 

@@ -19,8 +19,8 @@ from headrace.library._exception_groups import ungrouped
 from headrace.library._results import Jobs, Params, Results
 from headrace.library._settings import DialectName, Settings, line_of, settings_from
 from headrace.library._values import Job, Result
-from headrace.options import Concurrency, Durability, OnChange, RetryFailed
 from headrace.pacing import StatedLimits
+from headrace.run.options import Concurrency, Durability, OnChange, RetryFailed
 from headrace.simulator import Simulator
 from headrace.tickets import Group, Ticket
 from headrace_client import AsyncAPIClient

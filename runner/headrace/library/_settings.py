@@ -13,11 +13,11 @@ import msgspec
 from headrace._exceptions import RunRefused
 from headrace.actors.attempts import Attempt
 from headrace.dialects import Dialect, RequestOptions, make_dialect
-from headrace.endpoint import Endpoint
 from headrace.library._values import Job
-from headrace.options import Concurrency, Durability, OnChange, RetryFailed, RunOptions
 from headrace.pacing import StatedLimits
-from headrace.preparing import SIMULATOR, endpoint_of
+from headrace.run.endpoint import Endpoint
+from headrace.run.options import Concurrency, Durability, OnChange, RetryFailed, RunOptions
+from headrace.run.preparation import SIMULATOR, endpoint_of
 from headrace.simulator import Simulator
 from headrace_client import AsyncAPIClient
 

@@ -14,13 +14,16 @@ import attrs
 import trio
 from sniffio import current_async_library
 
-from headrace import _run_file
 from headrace.actors.messages import Stop
 from headrace.actors.statistics import Snapshot
 from headrace.dialects import RequestOptions
 from headrace.library._exception_groups import ungrouped
 from headrace.library._trio_thread import await_on_trio_thread
-from headrace.options import (
+from headrace.output.storage import DiskStorage
+from headrace.pacing import StatedLimits
+from headrace.policy.prices import PriceList
+from headrace.run import run_file as _run_file
+from headrace.run.options import (
     Concurrency,
     Durability,
     InputFormat,
@@ -30,11 +33,8 @@ from headrace.options import (
     RetryFailed,
     RunOptions,
 )
-from headrace.output.storage import DiskStorage
-from headrace.pacing import StatedLimits
-from headrace.policy.prices import PriceList
-from headrace.summary import Summary
-from headrace.world import real_world
+from headrace.run.summary import Summary
+from headrace.run.system import real_world
 
 _log = logging.getLogger("headrace")
 

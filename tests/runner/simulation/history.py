@@ -20,8 +20,8 @@ from headrace._exceptions import HeadraceError
 from headrace.actors.messages import Stop
 from headrace.dialects import RequestOptions
 from headrace.policy.stop import ExitCode, StopReason
+from headrace.run.summary import Summary
 from headrace.simulator import FaultKind, Profile, Simulator
-from headrace.summary import Summary
 from tests.runner.disk import Fault, Killed, SimulatedDisk, disk_full, io_error
 from tests.runner.program import EPOCH, ERRORS, INPUT, INTERRUPT, OUTPUT, SPOOL, Glimpses, Told, run
 

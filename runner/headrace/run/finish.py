@@ -11,8 +11,8 @@ from headrace.output.ordered import write_ordered
 from headrace.output.output import OpenedOutput, OutputPaths
 from headrace.output.storage import Storage, append_all
 from headrace.policy.stop import ExitCode, StopReason
-from headrace.preparing import Prepared
-from headrace.world import World
+from headrace.run.preparation import Prepared
+from headrace.run.system import World
 
 
 async def last_sync(opened: OpenedOutput, world: World) -> list[StopReason]:

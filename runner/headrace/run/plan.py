@@ -16,7 +16,6 @@ import attrs
 import trio
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace._run_file import exchange_of
 from headrace.actors.dispatcher import Rules
 from headrace.actors.messages import Pending, Stop
 from headrace.actors.statistics import Snapshot
@@ -25,14 +24,15 @@ from headrace.actors.worker import OnData
 from headrace.dialects import Dialect
 from headrace.input.files import InputLine, Inputs
 from headrace.job import Job
-from headrace.options import RunOptions
 from headrace.pacing import Concurrency, Pacing
 from headrace.policy.prices import own_prices
 from headrace.policy.retry import RunRetryPolicy
 from headrace.policy.stop import StopRules
-from headrace.preparing import SIMULATOR, prepare
+from headrace.run.options import RunOptions
+from headrace.run.preparation import SIMULATOR, prepare
+from headrace.run.run_file import exchange_of
+from headrace.run.summary import bound_by
 from headrace.simulator import Limit, Limits, Profile, RequestLog, Simulator
-from headrace.summary import bound_by
 from headrace_client.lowlevel import Answer
 
 _EPOCH = 1_767_225_600.0

@@ -9,11 +9,11 @@ import msgspec
 
 from headrace._exceptions import BadLine
 from headrace.dialects import Dialect
-from headrace.endpoint import Endpoint
 from headrace.input.files import Inputs
 from headrace.job import JobRequest
 from headrace.policy.prices import own_prices
-from headrace.preparing import Prepared
+from headrace.run.endpoint import Endpoint
+from headrace.run.preparation import Prepared
 
 CHARACTERS_PER_TOKEN = 4
 """A rule of thumb for English text; JSON punctuation and roles are counted with it."""

@@ -10,10 +10,10 @@ import attrs
 
 from headrace._exceptions import BadLine, RunRefused
 from headrace.dialects import Dialect, detect, make_dialect
-from headrace.endpoint import Endpoint, clean_key, resolve_endpoint
 from headrace.input.files import InputLine, Inputs
 from headrace.input.scan import too_long
-from headrace.options import RunOptions
+from headrace.run.endpoint import Endpoint, clean_key, resolve_endpoint
+from headrace.run.options import RunOptions
 
 SIMULATOR = Endpoint(base_url="http://simulator.localhost", headers={}, secrets=())
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import trio
 
-from headrace._ending import last_sync, order, rescue
 from headrace._exceptions import RunRefused, StorageFailed
 from headrace.actors.dispatcher import Rules
 from headrace.actors.messages import Stop
@@ -18,11 +17,8 @@ from headrace.actors.statistics import Snapshot
 from headrace.actors.supervisor import Setup, sparing_collector, supervise
 from headrace.actors.worker import Exchange, OpensLanes
 from headrace.dialects import Dialect
-from headrace.endpoint import Endpoint
 from headrace.input.identity import recipe_digest
 from headrace.input.scan import InputScan, scan_inputs
-from headrace.intake import Intake
-from headrace.options import RunOptions, default_output, max_failures
 from headrace.output.cost import recorded_cost
 from headrace.output.ordered import written_by
 from headrace.output.output import OpenedOutput, OutputPaths, output_paths, refuse_overlap
@@ -32,10 +28,14 @@ from headrace.policy.budget import Budget, no_price
 from headrace.policy.prices import own_prices
 from headrace.policy.retry import RunRetryPolicy
 from headrace.policy.stop import StopReason, StopRules
-from headrace.preparing import Prepared, prepare
+from headrace.run.endpoint import Endpoint
+from headrace.run.finish import last_sync, order, rescue
+from headrace.run.intake import Intake
+from headrace.run.options import RunOptions, default_output, max_failures
+from headrace.run.preparation import Prepared, prepare
+from headrace.run.summary import Summary, summarize
+from headrace.run.system import World
 from headrace.simulator import Simulator, in_memory_connector
-from headrace.summary import Summary, summarize
-from headrace.world import World
 from headrace_client import AsyncAPIClient, __version__
 from headrace_client.lowlevel import ConnectionPool
 

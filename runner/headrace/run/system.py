@@ -14,8 +14,8 @@ import attrs
 import trio
 
 from headrace.input.files import Inputs, open_inputs
-from headrace.options import RunOptions
 from headrace.output.storage import Storage
+from headrace.run.options import RunOptions
 from headrace_client.lowlevel import Connector, connect_tcp
 
 
