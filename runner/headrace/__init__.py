@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from .actors.attempts import Attempt
     from .actors.statistics import Latency, Snapshot
     from .job import Usage
-    from .library._fan_out import fan_out, fan_out_sync
-    from .library._open_runner import Runner, open_runner
-    from .library._results import Results
-    from .library._values import Job, Result
+    from .library.fan_out import fan_out, fan_out_sync
+    from .library.open_runner import Runner, open_runner
+    from .library.results import Results
     from .library.run_file import run_file
+    from .library.values import Job, Result
     from .pacing import StatedLimits as Limits
     from .run.summary import Summary
 
 _MODULES = {
     "_exceptions": "HeadraceError JobFailed RunRefused StorageFailed",
-    "library._fan_out": "fan_out fan_out_sync",
-    "library._open_runner": "Runner open_runner",
-    "library._results": "Results",
-    "library._values": "Job Result",
+    "library.fan_out": "fan_out fan_out_sync",
+    "library.open_runner": "Runner open_runner",
+    "library.results": "Results",
+    "library.values": "Job Result",
     "job": "Usage",
     "library.run_file": "run_file",
     "actors.attempts": "Attempt",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.template import MISSING, FieldMissing, compile_template, look_up
+from headrace.dialects._template import MISSING, FieldMissing, compile_template, look_up
 
 ROW: dict[str, object] = {
     "question": "2 + 2?",

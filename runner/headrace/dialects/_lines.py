@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.template import MISSING, field_names, look_up
+from headrace.dialects._template import MISSING, field_names, look_up
 
 from ._records import DECODE_ERRORS, encode
 

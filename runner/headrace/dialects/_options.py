@@ -17,7 +17,7 @@ class RequestOptions:
     model: str | None = None
     """Overrides the model of every line; required where the lines are rows."""
     prompt: str | None = None
-    """A template (see `headrace.template`) that makes one user message of a row."""
+    """A template (see `headrace.dialects._template`) that makes one user message of a row."""
     system: str | None = None
     """A template that makes the system prompt of a row."""
     max_tokens: int | None = None

@@ -9,8 +9,8 @@ import attrs
 import msgspec
 
 from headrace._exceptions import RunRefused
+from headrace.dialects._template import Template, compile_template
 from headrace.job import JobRequest
-from headrace.template import Template, compile_template
 
 from ._dialect import LineFormat
 from ._lines import check_fields, decode_object, identify_by, keep_fields, require_all_unique

@@ -9,7 +9,7 @@ from importlib import import_module
 from time import monotonic
 from typing import Any
 
-from headrace.library._values import Result
+from headrace.library.values import Result
 
 Advance = Callable[[Result[Any]], None]
 

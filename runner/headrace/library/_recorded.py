@@ -16,10 +16,10 @@ from headrace.input.identity import hash_key
 from headrace.input.index import Index
 from headrace.input.lines import LineCutter
 from headrace.job import Failure, FailureKind, Note, TokenRange
+from headrace.library._tickets import Ticket
 from headrace.output.output import OutputPaths
 from headrace.output.storage import Storage
 from headrace.output.survey import SurveyedFile
-from headrace.tickets import Ticket
 from headrace_client.lowlevel import Answer
 
 _PIECE = 16 * 1024

@@ -13,7 +13,7 @@ import msgspec
 from headrace._exceptions import RunRefused
 from headrace.actors.attempts import Attempt
 from headrace.dialects import Dialect, RequestOptions, make_dialect
-from headrace.library._values import Job
+from headrace.library.values import Job
 from headrace.pacing import StatedLimits
 from headrace.run.endpoint import Endpoint
 from headrace.run.options import Concurrency, Durability, OnChange, RetryFailed, RunOptions

@@ -11,12 +11,12 @@ from typing import Any, TypeVar, Unpack, overload
 import trio
 
 from headrace.library._exception_groups import ungrouped
-from headrace.library._open_runner import open_runner
 from headrace.library._progress import progress_bar
-from headrace.library._results import Jobs, Params
 from headrace.library._settings import RunnerSettings
 from headrace.library._trio_thread import run_on_trio_thread
-from headrace.library._values import Job, Result
+from headrace.library.open_runner import open_runner
+from headrace.library.results import Jobs, Params
+from headrace.library.values import Job, Result
 from headrace.run.options import Concurrency
 
 ContextT = TypeVar("ContextT")

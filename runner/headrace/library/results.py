@@ -22,9 +22,9 @@ import attrs
 from headrace._exceptions import JobFailed
 from headrace.actors.messages import Finished
 from headrace.job import Failure, Usage
-from headrace.library._values import Job, Result
+from headrace.library._tickets import Ticket
+from headrace.library.values import Job, Result
 from headrace.policy.stop import StopReason
-from headrace.tickets import Ticket
 
 ContextT = TypeVar("ContextT")
 

@@ -13,7 +13,7 @@ import attrs
 
 from headrace.actors.messages import Finished
 from headrace.job import Cancellable, Recipient
-from headrace.library._values import Job
+from headrace.library.values import Job
 from headrace.policy.stop import StopReason
 
 

@@ -13,16 +13,16 @@ from sniffio import current_async_library
 
 from headrace.actors.attempts import Attempt
 from headrace.actors.statistics import Snapshot
-from headrace.library._crossing import Crossing, NoCrossing
-from headrace.library._desk import CLOSED, Desk
+from headrace.library._bridge import Crossing, NoCrossing
 from headrace.library._exception_groups import ungrouped
-from headrace.library._results import Jobs, Params, Results
+from headrace.library._session import CLOSED, Desk
 from headrace.library._settings import DialectName, Settings, line_of, settings_from
-from headrace.library._values import Job, Result
+from headrace.library._tickets import Group, Ticket
+from headrace.library.results import Jobs, Params, Results
+from headrace.library.values import Job, Result
 from headrace.pacing import StatedLimits
 from headrace.run.options import Concurrency, Durability, OnChange, RetryFailed
 from headrace.simulator import Simulator
-from headrace.tickets import Group, Ticket
 from headrace_client import AsyncAPIClient
 
 ContextT = TypeVar("ContextT")
@@ -114,7 +114,7 @@ async def _open_desk(settings: Settings) -> AsyncGenerator[tuple[Desk, Crossing]
         async with open_desk(settings, crossing) as desk:
             yield desk, crossing
     else:
-        from headrace.library.asyncio_bridge import open_bridge
+        from headrace.library._asyncio_bridge import open_bridge
 
         async with open_bridge(settings) as desk_and_bridge:
             yield desk_and_bridge

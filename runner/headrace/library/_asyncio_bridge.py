@@ -24,9 +24,9 @@ import attrs
 import trio
 
 from headrace._exceptions import RunRefused
-from headrace.library._desk import Desk
 from headrace.library._engine import open_desk
 from headrace.library._exception_groups import ungrouped
+from headrace.library._session import Desk
 from headrace.library._settings import Settings
 
 T = TypeVar("T")
