@@ -1,13 +1,13 @@
-"""The clients of any HTTP API: their verbs, and the two drivers that run the flow.
+"""Clients of any HTTP API, blocking and asynchronous: their settings, and the life of one request.
 
-The drivers are the only place of the client that sends and sleeps. What a request, its retries
-and its answer are is written once, in `_configuration`, `_verbs`, `_flow` and what these stand on.
+`flow` is that life, written once for both; `sync_client` and `async_client` drive it. They are the only
+modules of the client that send, sleep and read a clock.
 """
 
 from __future__ import annotations
 
-from headrace_client._base_client.async_client import AsyncAPIClient
-from headrace_client._base_client.base import BaseClient
-from headrace_client._base_client.sync_client import SyncAPIClient
+from .async_client import AsyncAPIClient
+from .base import BaseClient
+from .sync_client import SyncAPIClient
 
 __all__ = ["AsyncAPIClient", "BaseClient", "SyncAPIClient"]

@@ -1,0 +1,1 @@
+"""Everything that knows httpx: clients, transports, requests, responses and errors."""

@@ -1,0 +1,1 @@
+"""How decoded JSON becomes typed objects. Pure."""

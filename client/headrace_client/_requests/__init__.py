@@ -1,0 +1,1 @@
+"""What a call sends: options, URL, headers and body. Pure."""

@@ -1,0 +1,1 @@
+"""What a call returns: responses, streams, pages and files, blocking and asynchronous."""

@@ -1,0 +1,1 @@
+"""The API's bytes: server-sent events, JSON, accumulated messages, rate-limit headers. Pure."""

@@ -1,1 +1,1 @@
-"""What the dispatcher asks before and after an attempt: retry, stop, spend, or leave a dead server alone. Pure."""
+"""What the dispatcher asks about an attempt: send it, repeat it, stop the run? Pure."""

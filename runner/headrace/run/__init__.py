@@ -1,0 +1,1 @@
+"""One run of a job file, from its options to its summary."""
