@@ -5,6 +5,8 @@ The runner imports these names and `headrace_client.AsyncAPIClient`, nothing els
 
 from __future__ import annotations
 
+from headrace_client.transport.sender import Answer, Lane, open_pooled_lane
+
 from ._base_client.retry import retry_after_seconds, should_retry
 from ._wire.accumulator import MessageAccumulator, UnexpectedEventError
 from ._wire.ratelimit import Limit, RateLimits, rate_limits
@@ -20,7 +22,6 @@ from .transport import (
     connect_tcp,
     memory_stream_pair,
 )
-from .transport.lane import Answer, Lane, open_pooled_lane
 
 __all__ = [
     "Answer",

@@ -18,7 +18,7 @@ from headrace_client.transport import (
     ReadLimits,
     memory_stream_pair,
 )
-from headrace_client.transport.lane import Lane, open_pooled_lane
+from headrace_client.transport.sender import Lane, open_pooled_lane
 
 ORIGIN = Origin("http", "api.test", 80)
 

@@ -18,7 +18,7 @@ import trio
 from trio.testing import MockClock
 
 from headrace_client.transport import ByteStream, ConnectionPool, Origin, ReadLimits, TransportError
-from headrace_client.transport.lane import Answer, open_pooled_lane
+from headrace_client.transport.sender import Answer, open_pooled_lane
 
 from .scripted import ORIGIN, response
 

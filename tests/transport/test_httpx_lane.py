@@ -11,7 +11,7 @@ import pytest
 import trio.testing
 from sniffio import current_async_library
 
-from headrace_client._httpx.lane import open_httpx_lane
+from headrace_client._httpx.sender import open_httpx_lane
 from headrace_client.transport import (
     AttemptTimedOut,
     ConnectFailed,

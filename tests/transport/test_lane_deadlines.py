@@ -17,7 +17,7 @@ from headrace_client.transport import (
     Origin,
     PoolLimits,
 )
-from headrace_client.transport.lane import open_pooled_lane
+from headrace_client.transport.sender import open_pooled_lane
 
 from .scripted import ORIGIN, Peer, always, response, story
 

@@ -15,7 +15,7 @@ import trio
 import trustme
 
 from headrace_client.transport import ConnectFailed, ConnectionLost, ConnectionPool, Origin, TcpConnector
-from headrace_client.transport.lane import open_pooled_lane
+from headrace_client.transport.sender import open_pooled_lane
 from headrace_client.transport.stream import SocketStream
 
 from .scripted import response

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from headrace_client._responses.pagination import AsyncPaginator, BaseAsyncPage
     from headrace_client._responses.response import AsyncAPIResponse
     from headrace_client.transport import ConnectionPool
-    from headrace_client.transport.lane import Lane
+    from headrace_client.transport.sender import Lane
 
     from .fast_path import DirectRoute
 
@@ -201,9 +201,9 @@ class AsyncAPIClient(BaseClient):
         fails. It goes through the HTTP client if one was given, else on trio straight to our own
         transport. Raises `ValueError` for a URL or headers that cannot be sent.
         """
-        from headrace_client._httpx.lane import open_httpx_lane  # they import trio
+        from headrace_client._httpx.sender import open_httpx_lane  # they import trio
         from headrace_client.transport import ConnectionPool, Origin
-        from headrace_client.transport.lane import open_pooled_lane
+        from headrace_client.transport.sender import open_pooled_lane
 
         url = build_url(self._url, path, self.default_query, self.qs)
         sent = self._endpoint_headers(url, headers or {}).sent

@@ -7,7 +7,7 @@ from typing import Any
 
 from headrace.dialects import Dialect, RequestOptions, make_dialect
 from headrace.job import Job, Note
-from headrace_client.transport.lane import Answer
+from headrace_client.transport.sender import Answer
 
 MESSAGE: dict[str, Any] = {
     "id": "msg_1",

@@ -24,7 +24,7 @@ from headrace_client.transport import (
     TransportError,
 )
 from headrace_client.transport.headers import encode_field
-from headrace_client.transport.lane import Answer, Lane
+from headrace_client.transport.sender import Answer, Lane
 
 if TYPE_CHECKING:
     import httpx
