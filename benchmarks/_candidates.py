@@ -68,8 +68,8 @@ def _headrace(task: Task) -> Sequence[str]:
     return [sys.executable, "-m", "headrace", "run", str(task.source), "-o", str(task.target), *options]
 
 
-def _lane(task: Task) -> Sequence[str]:
-    program = str(_PROGRAMS / "lane_alone.py")
+def _sender(task: Task) -> Sequence[str]:
+    program = str(_PROGRAMS / "sender_alone.py")
     return [sys.executable, program, task.server.base_url, str(task.count), str(task.in_flight)]
 
 
@@ -122,7 +122,7 @@ _CANDIDATES: Final = (
     ),
     Candidate(name="httpx 0.28", command=program("httpx_pipeline.py", "httpx"), peer="httpx", share=0.02),
     Candidate(name="flexllm", command=program("flexllm_pipeline.py", "flexllm"), peer="flexllm", share=0.02),
-    Candidate(name="requests alone, headrace's lane", command=_lane, environ=OURS, writes=False),
+    Candidate(name="requests alone, headrace's sender", command=_sender, environ=OURS, writes=False),
     Candidate(name="wrk", command=_wrk, writes=False),
 )
 CANDIDATES: Final[Mapping[str, Candidate]] = {candidate.name: candidate for candidate in _CANDIDATES}

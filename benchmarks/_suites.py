@@ -58,7 +58,7 @@ SUITES: Final[Mapping[str, Suite]] = {
     ),
     "alone": Suite(
         title="Requests alone",
-        names=("wrk", "requests alone, headrace's lane"),
+        names=("wrk", "requests alone, headrace's sender"),
         in_flight=(16, 128, 1000, 5000),
         jobs=100_000,
     ),

@@ -13,7 +13,7 @@ from ._suites import SUITES, Measured
 _RUN: Final = "headrace run"
 _SDK: Final = "AsyncAnthropic of anthropic 2.11"
 _CLIENT: Final = "AsyncAnthropic of headrace_client, trio"
-_LANE: Final = "requests alone, headrace's lane"
+_SENDER: Final = "requests alone, headrace's sender"
 _AT_LEAST, _AT_MOST = True, False
 
 Measure = Callable[[Sequence[Measured]], float | None]
@@ -54,9 +54,9 @@ TARGETS: Final = (
     Target("the same at 1000", "file", 50, _AT_LEAST, _less(_RUN, _SDK, 1000)),
     Target("than aiohttp + uvloop at 1000", "file", 4, _AT_LEAST, _less(_RUN, "aiohttp + uvloop", 1000)),
     Target("growth file to file, 16 to 5000 in flight", "file", 0.6, _AT_MOST, _growth(_RUN)),
-    Target("request alone, times wrk's CPU at 128", "alone", 3.5, _AT_MOST, _less("wrk", _LANE, 128)),
-    Target("the same at 1000", "alone", 3.5, _AT_MOST, _less("wrk", _LANE, 1000)),
-    Target("growth of a request alone, 16 to 5000", "alone", 0.25, _AT_MOST, _growth(_LANE)),
+    Target("request alone, times wrk's CPU at 128", "alone", 3.5, _AT_MOST, _less("wrk", _SENDER, 128)),
+    Target("the same at 1000", "alone", 3.5, _AT_MOST, _less("wrk", _SENDER, 1000)),
+    Target("growth of a request alone, 16 to 5000", "alone", 0.25, _AT_MOST, _growth(_SENDER)),
     Target("wrk's own growth", "alone", 0.25, _AT_MOST, _growth("wrk")),
     Target(
         "messages.create on trio, times less than the SDK at 128",

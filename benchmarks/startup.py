@@ -1,4 +1,4 @@
-"""What it costs to begin: the import, the first client, a second one, the first lane.
+"""What it costs to begin: the import, the first client, a second one, the first sender.
 
     python -m benchmarks.startup
 
@@ -26,10 +26,10 @@ elapsed = time.perf_counter() - started
 print(elapsed, "httpx" in sys.modules)
 """
 
-_LANE: Final = """
+_SENDER: Final = """
 async def main():
     client = AsyncAPIClient(version="1", base_url="http://127.0.0.1:9", custom_headers={"x-api-key": "k"})
-    async with client, client.open_lane("POST", "/v1/messages", {}):
+    async with client, client.open_sender("POST", "/v1/messages", {}):
         pass
 trio.run(main)
 """
@@ -68,7 +68,7 @@ STARTS: Final = (
         "from headrace_client import AsyncAnthropic; first = AsyncAnthropic(api_key='k')._client",
         limit=1,
     ),
-    Start("client and lane on trio", _LANE, "import trio; from headrace_client import AsyncAPIClient"),
+    Start("client and sender on trio", _SENDER, "import trio; from headrace_client import AsyncAPIClient"),
     Start("headrace --help", "import headrace.cli"),
 )
 

@@ -16,7 +16,7 @@ from trio.testing import MockClock
 from headrace.dialects import RequestOptions, make_dialect
 from headrace.job import JobRequest
 from headrace.simulator import RequestLog, Simulator, in_memory_connector
-from headrace_client.lowlevel import ConnectionPool, Origin, TransportError, open_pooled_lane
+from headrace_client.lowlevel import ConnectionPool, Origin, TransportError, open_pooled_sender
 
 from .policies import SUCCESS, Ask, Policy, Reply
 from .scenario import EPOCH, Scenario
@@ -131,8 +131,8 @@ class _Run:
     async def _send(self, attempt: _Attempt) -> Reply:
         request, sent_at = attempt.request, trio.current_time()
         try:
-            async with open_pooled_lane(self.pool, _ORIGIN, "POST", request.path, self._headers) as lane:
-                answer = await lane.send(request.body, taken=attempt.taken - 1)
+            async with open_pooled_sender(self.pool, _ORIGIN, "POST", request.path, self._headers) as sender:
+                answer = await sender.send(request.body, taken=attempt.taken - 1)
         except TransportError:
             return Reply(status=0, sent_at=sent_at, ask=attempt.ask)
         usage = _usage_of(answer.body) if answer.status == SUCCESS else _Usage()

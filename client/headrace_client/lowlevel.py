@@ -5,7 +5,7 @@ The runner imports these names and `headrace_client.AsyncAPIClient`, nothing els
 
 from __future__ import annotations
 
-from headrace_client.transport.sender import Answer, Lane, open_pooled_lane
+from headrace_client.transport.sender import Response, Sender, open_pooled_sender
 
 from ._base_client.retry import retry_after_seconds, should_retry
 from ._wire.accumulator import MessageAccumulator, UnexpectedEventError
@@ -24,12 +24,12 @@ from .transport import (
 )
 
 __all__ = [
-    "Answer",
+    "Response",
     "AttemptTimedOut",
     "ByteStream",
     "ConnectionPool",
     "Connector",
-    "Lane",
+    "Sender",
     "Limit",
     "MessageAccumulator",
     "Origin",
@@ -41,7 +41,7 @@ __all__ = [
     "UnexpectedEventError",
     "connect_tcp",
     "memory_stream_pair",
-    "open_pooled_lane",
+    "open_pooled_sender",
     "rate_limits",
     "retry_after_seconds",
     "should_retry",

@@ -380,7 +380,7 @@ FAULTS: Final = (
     # transport
     Fault("TCP keep-alive off on trio", "transport/_connect.py", "        _keep_alive(sock)\n", ""),
     Fault(
-        "silence ignored by the lane",
+        "silence ignored by the sender",
         "transport/_exchange.py",
         "min(self._deadline, now + self._idle_timeout)",
         "self._deadline",

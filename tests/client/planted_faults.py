@@ -26,12 +26,12 @@ ROOT: Final = Path(__file__).parents[2]
 COPIED: Final = ("client", "runner", "tests", "docs", "pyproject.toml", "README.md")
 LIKELY: Final[Mapping[str, str]] = {
     "_retry.py": "retry_policy retries",
-    "_flow.py": "retries lanes",
+    "_flow.py": "retries senders",
     "_redirect.py": "redirects",
     "_exceptions.py": "errors streaming",
     "_http_errors.py": "errors retries",
     "_anthropic.py": "configuration requests lifecycle",
-    "_configuration.py": "configuration requests retries bodies lanes",
+    "_configuration.py": "configuration requests retries bodies senders",
     "_sync_face.py": "lifecycle errors",
     "_async_face.py": "lifecycle errors direct",
     "_direct.py": "direct direct_results",
@@ -92,7 +92,7 @@ def first_failure(tree: Path, *tests: str) -> str:
 def likely_tests(fault: Fault) -> list[str]:
     """Return the files of the tests that should notice a fault."""
     if fault.file.startswith("transport/"):
-        return [f"tests/transport/test_{name}.py" for name in ("sockets", "lane", "pool")]
+        return [f"tests/transport/test_{name}.py" for name in ("sockets", "sender", "pool")]
     return [f"tests/client/test_{name}.py" for name in LIKELY[fault.file].split()]
 
 

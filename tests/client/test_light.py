@@ -47,9 +47,9 @@ def test_the_package_imports_next_to_nothing() -> None:
         "from headrace_client import Anthropic, AsyncAnthropic; Anthropic(api_key='k', timeout=3).api_key",
         "from headrace_client import APIError, RetryPolicy, rate_limits, not_given",
         BASE
-        + "async def main():\n    async with client, client.open_lane('POST', '/v1/x'): pass\ntrio.run(main)",
+        + "async def main():\n    async with client, client.open_sender('POST', '/v1/x'): pass\ntrio.run(main)",
     ],
-    ids=["client", "values", "lane"],
+    ids=["client", "values", "sender"],
 )
 def test_httpx_waits_until_it_is_needed(code: str) -> None:
     assert "httpx" not in modules_after(code)

@@ -18,7 +18,7 @@ from headrace_client.transport import (
     ReadLimits,
     memory_stream_pair,
 )
-from headrace_client.transport.sender import Lane, open_pooled_lane
+from headrace_client.transport.sender import Sender, open_pooled_sender
 
 ORIGIN = Origin("http", "api.test", 80)
 
@@ -87,9 +87,9 @@ async def serving(*scripts: Script) -> AsyncGenerator[Server, None]:
 
 @attrs.frozen
 class Story:
-    """What most tests need: a lane, its pool, and the server at the other end."""
+    """What most tests need: a sender, its pool, and the server at the other end."""
 
-    lane: Lane
+    sender: Sender
     pool: ConnectionPool
     server: Server
 
@@ -108,10 +108,10 @@ async def story(
         if watched:
             server.nursery.start_soon(pool.watchdog.run)
             await trio.testing.wait_all_tasks_blocked()
-        async with open_pooled_lane(
+        async with open_pooled_sender(
             pool, ORIGIN, method, "/v1", {}, idle_timeout=idle_timeout, limits=limits
-        ) as lane:
-            yield Story(lane, pool, server)
+        ) as sender:
+            yield Story(sender, pool, server)
         pool.close()
 
 

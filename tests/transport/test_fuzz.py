@@ -1,4 +1,4 @@
-"""Mutated responses through the whole lane: never a wrong body, a hang, or an untyped exception.
+"""Mutated responses through the whole sender: never a wrong body, a hang, or an untyped exception.
 
 What is a right body h11 tells, an independent parser: where both accept a response they must agree on it, and
 a connection is kept only after what h11 accepts, too, and with nothing left behind the message.
@@ -18,7 +18,7 @@ import trio
 from trio.testing import MockClock
 
 from headrace_client.transport import ByteStream, ConnectionPool, Origin, ReadLimits, TransportError
-from headrace_client.transport.sender import Answer, open_pooled_lane
+from headrace_client.transport.sender import Response, open_pooled_sender
 
 from .scripted import ORIGIN, response
 
@@ -157,7 +157,7 @@ def decoded(body: bytes, coding: bytes) -> bytes:
             return body
 
 
-def check(answer: Answer, data: bytes, *, kept: bool) -> None:
+def check(answer: Response, data: bytes, *, kept: bool) -> None:
     expected = by_h11(data)
     if expected is not None:
         assert (answer.status, answer.body) == expected[:2]
@@ -181,9 +181,9 @@ async def test_mutated_responses(seed: int, autojump_clock: MockClock) -> None:
         stream = Replay(cut(dice, data))
         pool = ConnectionPool(connect=connect)
         limits = ReadLimits(head=4096, body=4096, interim=2)
-        async with open_pooled_lane(pool, ORIGIN, "POST", "/", {}, limits=limits) as lane:
+        async with open_pooled_sender(pool, ORIGIN, "POST", "/", {}, limits=limits) as sender:
             try:
-                answer = await lane.send(b"{}", deadline=trio.current_time() + 60)
+                answer = await sender.send(b"{}", deadline=trio.current_time() + 60)
             except TransportError:
                 assert stream.closed, data
                 continue

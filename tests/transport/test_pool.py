@@ -262,12 +262,12 @@ async def test_a_bug_in_a_connector_frees_its_place(autojump_clock: MockClock) -
 @pytest.mark.trio
 async def test_idle_connections_expire_when_one_is_taken(autojump_clock: MockClock) -> None:
     async with story(always(response(b"hi")), pool_limits=PoolLimits(idle_expiry=10)) as it:
-        await it.lane.send(b"{}")
+        await it.sender.send(b"{}")
         await trio.sleep(9)
-        await it.lane.send(b"{}")
+        await it.sender.send(b"{}")
         assert it.pool.statistics().opened == 1
         await trio.sleep(11)
-        await it.lane.send(b"{}")
+        await it.sender.send(b"{}")
 
         assert it.pool.statistics().opened == 2
 

@@ -15,7 +15,7 @@ import trio
 import trustme
 
 from headrace_client.transport import ConnectFailed, ConnectionLost, ConnectionPool, Origin, TcpConnector
-from headrace_client.transport.sender import open_pooled_lane
+from headrace_client.transport.sender import open_pooled_sender
 from headrace_client.transport.stream import SocketStream
 
 from .scripted import response
@@ -84,10 +84,10 @@ async def test_bodies_of_any_size_travel_both_ways_on_one_connection(size: int, 
 
     async with (
         serving(echo, scheme) as (origin, pool),
-        open_pooled_lane(pool, origin, "POST", "/", {}) as lane,
+        open_pooled_sender(pool, origin, "POST", "/", {}) as sender,
     ):
         with trio.fail_after(30):
-            answers = [await lane.send(body) for _ in range(3)]
+            answers = [await sender.send(body) for _ in range(3)]
 
         assert all(answer.body == body for answer in answers)
         assert (pool.statistics().opened, pool.statistics().reused) == (1, 2)
@@ -104,11 +104,11 @@ async def test_a_connection_that_the_server_left_is_not_used_again(scheme: str) 
 
     async with (
         serving(once, scheme) as (origin, pool),
-        open_pooled_lane(pool, origin, "POST", "/", {}) as lane,
+        open_pooled_sender(pool, origin, "POST", "/", {}) as sender,
     ):
         with trio.fail_after(30):
             for _ in range(2):
-                assert (await lane.send(b"{}")).body == b"bye"
+                assert (await sender.send(b"{}")).body == b"bye"
                 await left.wait()
 
         assert pool.statistics().opened == 2
@@ -123,10 +123,10 @@ async def test_a_reset_connection_is_lost(scheme: str) -> None:
 
     async with (
         serving(reset, scheme) as (origin, pool),
-        open_pooled_lane(pool, origin, "POST", "/", {}) as lane,
+        open_pooled_sender(pool, origin, "POST", "/", {}) as sender,
     ):
         with trio.fail_after(30), pytest.raises(ConnectionLost) as lost:
-            await lane.send(b"{}")
+            await sender.send(b"{}")
 
     assert (lost.value.sent, lost.value.received, lost.value.reused) == (True, 0, False)
 
@@ -139,10 +139,10 @@ async def test_an_early_answer_survives_the_reset_that_follows(scheme: str) -> N
 
     async with (
         serving(refuse, scheme) as (origin, pool),
-        open_pooled_lane(pool, origin, "POST", "/", {}) as lane,
+        open_pooled_sender(pool, origin, "POST", "/", {}) as sender,
     ):
         with trio.fail_after(30):
-            answer = await lane.send(b"x" * 10_000_000)
+            answer = await sender.send(b"x" * 10_000_000)
 
     assert (answer.status, answer.sent) == (413, False)
 
@@ -157,28 +157,28 @@ async def test_a_cut_tls_connection_is_no_end_of_a_body() -> None:
 
     async with (
         serving(cut, "https") as (origin, pool),
-        open_pooled_lane(pool, origin, "POST", "/", {}) as lane,
+        open_pooled_sender(pool, origin, "POST", "/", {}) as sender,
     ):
         with trio.fail_after(30), pytest.raises(ConnectionLost):
-            await lane.send(b"{}")
+            await sender.send(b"{}")
 
 
 async def test_a_certificate_that_is_not_trusted_is_refused() -> None:
     async with (
         serving(echo, "https") as (origin, _),
-        open_pooled_lane(ConnectionPool(), origin, "POST", "/", {}) as lane,
+        open_pooled_sender(ConnectionPool(), origin, "POST", "/", {}) as sender,
     ):
         with trio.fail_after(30), pytest.raises(ConnectFailed, match="certificate"):
-            await lane.send(b"{}")
+            await sender.send(b"{}")
 
 
 async def test_nobody_listening_is_a_typed_error() -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         origin = Origin("http", "127.0.0.1", reserved.getsockname()[1])
-        async with open_pooled_lane(ConnectionPool(), origin, "POST", "/", {}) as lane:
+        async with open_pooled_sender(ConnectionPool(), origin, "POST", "/", {}) as sender:
             with trio.fail_after(30), pytest.raises(ConnectFailed):
-                await lane.send(b"{}")
+                await sender.send(b"{}")
 
 
 async def test_an_address_that_fails_is_looked_up_again() -> None:

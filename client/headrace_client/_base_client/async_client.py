@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from headrace_client._responses.pagination import AsyncPaginator, BaseAsyncPage
     from headrace_client._responses.response import AsyncAPIResponse
     from headrace_client.transport import ConnectionPool
-    from headrace_client.transport.sender import Lane
+    from headrace_client.transport.sender import Sender
 
     from .fast_path import DirectRoute
 
@@ -192,27 +192,27 @@ class AsyncAPIClient(BaseClient):
             cast_to, options, stream=call.get("stream", False), stream_cls=call.get("stream_cls")
         )
 
-    def open_lane(
+    def open_sender(
         self, method: str, path: str, headers: Headers | None = None, *, idle_timeout: float = math.inf
-    ) -> AbstractAsyncContextManager[Lane]:
+    ) -> AbstractAsyncContextManager[Sender]:
         """Give a way to one endpoint that makes single attempts: no retries, no redirects, no parsing.
 
         ``headers`` lie over the client's own. ``idle_timeout``: seconds of silence after which an attempt
         fails. It goes through the HTTP client if one was given, else on trio straight to our own
         transport. Raises `ValueError` for a URL or headers that cannot be sent.
         """
-        from headrace_client._httpx.sender import open_httpx_lane  # they import trio
+        from headrace_client._httpx.sender import open_httpx_sender  # they import trio
         from headrace_client.transport import ConnectionPool, Origin
-        from headrace_client.transport.sender import open_pooled_lane
+        from headrace_client.transport.sender import open_pooled_sender
 
         url = build_url(self._url, path, self.default_query, self.qs)
         sent = self._endpoint_headers(url, headers or {}).sent
         if self._pool is None and (self._http_client is not None or current_async_library() != "trio"):
-            return open_httpx_lane(self._client, method, url, sent, idle_timeout=idle_timeout)
+            return open_httpx_sender(self._client, method, url, sent, idle_timeout=idle_timeout)
         if self._pool is None:
             self._pool = ConnectionPool()
         origin, target = Origin.parse(url), request_target(url)
-        return open_pooled_lane(self._pool, origin, method, target, sent, idle_timeout=idle_timeout)
+        return open_pooled_sender(self._pool, origin, method, target, sent, idle_timeout=idle_timeout)
 
     async def get(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
         """Make a GET request, which has no body."""

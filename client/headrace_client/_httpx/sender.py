@@ -1,4 +1,4 @@
-"""The lane over a user's `httpx.AsyncClient`, under trio and asyncio: its proxies, hooks and auth hold.
+"""The sender over a user's `httpx.AsyncClient`, under trio and asyncio: its proxies, hooks and auth hold.
 
 One attempt at a time, no redirects; httpx's errors become the transport's. httpx does not tell whether a
 connection was reused nor how much had arrived, so ``reused`` stays False, and ``sent`` is True as soon as a
@@ -24,7 +24,7 @@ from headrace_client.transport import (
     TransportError,
 )
 from headrace_client.transport.headers import encode_field
-from headrace_client.transport.sender import Answer, Lane
+from headrace_client.transport.sender import Response, Sender
 
 if TYPE_CHECKING:
     import httpx
@@ -47,8 +47,8 @@ _DISCONNECTED = ("disconnected", "peer closed connection")
 """What httpcore and h11 say in a RemoteProtocolError when the connection ended before the answer did."""
 
 
-class HttpxLane:
-    """A lane that sends through an `httpx.AsyncClient`."""
+class HttpxSender:
+    """A sender that sends through an `httpx.AsyncClient`."""
 
     def __init__(
         self,
@@ -75,8 +75,8 @@ class HttpxLane:
         taken: int = 0,
         deadline: float = inf,
         on_data: Callable[[bytes], None] | None = None,
-    ) -> Answer:
-        """Make one attempt and return the whole answer; see `Lane.send`."""
+    ) -> Response:
+        """Make one attempt and return the whole answer; see `Sender.send`."""
         if deadline <= anyio.current_time():
             raise AttemptTimedOut("the deadline had passed before the attempt began")
         with anyio.CancelScope(deadline=deadline):
@@ -91,7 +91,7 @@ class HttpxLane:
                 raise failure from error
         raise AttemptTimedOut("the deadline passed", sent=True)
 
-    async def _exchange(self, body: bytes, taken: int, on_data: Callable[[bytes], None] | None) -> Answer:
+    async def _exchange(self, body: bytes, taken: int, on_data: Callable[[bytes], None] | None) -> Response:
         started_at = anyio.current_time()
         parts: list[bytes] = []
         size = 0
@@ -111,7 +111,7 @@ class HttpxLane:
                     parts.append(piece)
                     if on_data is not None and response.is_success:
                         on_data(piece)
-        return Answer(
+        return Response(
             status=response.status_code,
             head=_raw_head(response),
             body=b"".join(parts),
@@ -127,7 +127,7 @@ class HttpxLane:
 
 
 @asynccontextmanager
-async def open_httpx_lane(
+async def open_httpx_sender(
     client: httpx.AsyncClient,
     method: str,
     url: str,
@@ -135,8 +135,8 @@ async def open_httpx_lane(
     *,
     idle_timeout: float = inf,
     limits: ReadLimits | None = None,
-) -> AsyncGenerator[Lane, None]:
-    """Give a lane to ``method url`` through ``client``.
+) -> AsyncGenerator[Sender, None]:
+    """Give a sender to ``method url`` through ``client``.
 
     ``idle_timeout``: seconds of silence after which an attempt ends; for connecting the client's own timeout
     holds. Raises `ValueError` for headers that cannot be sent safely.
@@ -145,7 +145,7 @@ async def open_httpx_lane(
         encode_field(name, value)
     silence = None if idle_timeout == inf else idle_timeout
     timeout = (client.timeout.connect, silence, silence, None)
-    yield HttpxLane(client, method, url, headers, timeout=timeout, limits=limits or ReadLimits())
+    yield HttpxSender(client, method, url, headers, timeout=timeout, limits=limits or ReadLimits())
 
 
 def transport_error(error: Exception) -> TransportError | None:

@@ -1,6 +1,6 @@
-"""The lane: exactly one attempt at one request, and what came of it.
+"""The sender: exactly one attempt at one request, and what came of it.
 
-A lane never sleeps, retries or redirects. Whoever holds it (the client's flow, the runner's
+A sender never sleeps, retries or redirects. Whoever holds it (the client's flow, the runner's
 dispatcher) decides with a policy of its own what to do about an `Answer` or a `TransportError`.
 """
 
@@ -31,7 +31,7 @@ _REQUEST_ID: Final = re.compile(rb"\r\nrequest-id:[ \t]*([^\r]*)", re.IGNORECASE
 _X_REQUEST_ID: Final = re.compile(rb"\r\nx-request-id:[ \t]*([^\r]*)", re.IGNORECASE)
 
 
-class Answer(msgspec.Struct, kw_only=True, gc=False, eq=False):
+class Response(msgspec.Struct, kw_only=True, gc=False, eq=False):
     """A whole response, whatever its status. Times are those of the event loop's monotonic clock, seconds.
 
     ``sent``: the whole request was sent before the answer was complete (False after an early 4xx).
@@ -64,7 +64,7 @@ class Answer(msgspec.Struct, kw_only=True, gc=False, eq=False):
         return found[1].rstrip(b" \t").decode("latin-1") or None if found else None
 
 
-class Lane(Protocol):
+class Sender(Protocol):
     """One worker's way to one endpoint: method, path and headers are fixed, bodies follow each other."""
 
     async def send(
@@ -74,7 +74,7 @@ class Lane(Protocol):
         taken: int = 0,
         deadline: float = inf,
         on_data: Callable[[bytes], None] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Make one attempt and return the whole answer.
 
         ``taken``: attempts already made (told to the server). ``deadline``: absolute, on the event loop's
@@ -86,8 +86,8 @@ class Lane(Protocol):
         ...
 
 
-class PooledLane:
-    """A lane over a `ConnectionPool`: the hot path, where each call and each clock read is counted."""
+class PooledSender:
+    """A sender over a `ConnectionPool`: the hot path, where each call and each clock read is counted."""
 
     def __init__(
         self,
@@ -111,8 +111,8 @@ class PooledLane:
         taken: int = 0,
         deadline: float = inf,
         on_data: Callable[[bytes], None] | None = None,
-    ) -> Answer:
-        """Make one attempt and return the whole answer; see `Lane.send`."""
+    ) -> Response:
+        """Make one attempt and return the whole answer; see `Sender.send`."""
         pool = self._pool
         await trio.lowlevel.checkpoint_if_cancelled()  # a cancelled task sends nothing
         now = started_at = trio.current_time()
@@ -147,7 +147,7 @@ class PooledLane:
         else:
             pool.discard(connection)
         parts = exchange.parts
-        return Answer(
+        return Response(
             status=reader.status,
             head=reader.head or b"",
             body=parts[0] if len(parts) == 1 else b"".join(parts),
@@ -164,7 +164,7 @@ class PooledLane:
 
 
 @asynccontextmanager
-async def open_pooled_lane(
+async def open_pooled_sender(
     pool: ConnectionPool,
     origin: Origin,
     method: str,
@@ -173,11 +173,11 @@ async def open_pooled_lane(
     *,
     idle_timeout: float = inf,
     limits: ReadLimits | None = None,
-) -> AsyncGenerator[Lane, None]:
-    """Give a lane to ``method target`` at ``origin``, for the task that opens it.
+) -> AsyncGenerator[Sender, None]:
+    """Give a sender to ``method target`` at ``origin``, for the task that opens it.
 
     ``target``: path and query as they are sent. ``idle_timeout``: seconds of silence after
     which an attempt ends. Raises `ValueError` for headers that cannot be sent safely.
     """
     template = RequestTemplate(method, target, origin, headers.items())
-    yield PooledLane(pool, origin, template, idle_timeout=idle_timeout, limits=limits or ReadLimits())
+    yield PooledSender(pool, origin, template, idle_timeout=idle_timeout, limits=limits or ReadLimits())

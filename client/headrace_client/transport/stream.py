@@ -1,6 +1,6 @@
 """The seam between the transport and the network: five operations on a stream of bytes.
 
-Everything above it (pool, HTTP/1.1, lane, the whole runner) neither knows nor cares whether the
+Everything above it (pool, HTTP/1.1, sender, the whole runner) neither knows nor cares whether the
 bytes cross a socket, TLS or memory; tests run it all in memory under virtual time.
 """
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import attrs
 
-from headrace_client.lowlevel import Answer, RateLimits, rate_limits
+from headrace_client.lowlevel import RateLimits, Response, rate_limits
 
 INTERVAL = 0.05
 """Seconds between two answers of one model that are looked at; a refusal always is."""
@@ -20,7 +20,7 @@ class HeaderSampler:
     """Seconds since the epoch: a reset may be a date."""
     _due: dict[str, float] = attrs.field(factory=dict[str, float])
 
-    def read(self, model: str, answer: Answer) -> RateLimits | None:
+    def read(self, model: str, answer: Response) -> RateLimits | None:
         """Return what an answer says of the limits, or None if it is too soon after the last one."""
         now = answer.finished_at
         if answer.status != 429 and now < self._due.get(model, now):

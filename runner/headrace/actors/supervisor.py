@@ -1,6 +1,6 @@
 """The supervisor: opens the nursery, wires the actors, and gathers what they come back with.
 
-source -> reader -> dispatcher -> (jobs) -> workers -> lane -> API
+source -> reader -> dispatcher -> (jobs) -> workers -> sender -> API
             ^        ^  ^   |                  |
           demand     |  |   '---> (results) <--'
                      |  '-- failed attempts ---'

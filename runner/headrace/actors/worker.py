@@ -16,7 +16,7 @@ from msgspec import structs
 
 from headrace.dialects import Assembler, Dialect, failure_from_transport, redact
 from headrace.job import Failure, Recipient, Success
-from headrace_client.lowlevel import Answer, Lane, TransportError, retry_after_seconds, should_retry
+from headrace_client.lowlevel import Response, Sender, TransportError, retry_after_seconds, should_retry
 
 from ._notes import note_of
 from ._sampling import HeaderSampler
@@ -26,13 +26,13 @@ OnData = Callable[[bytes], None]
 """Takes the pieces of an answer's body as they arrive."""
 
 
-class OpensLanes(Protocol):
+class SupportsOpenSender(Protocol):
     """What a worker needs of a client."""
 
-    def open_lane(
+    def open_sender(
         self, method: str, path: str, headers: Mapping[str, str], *, idle_timeout: float
-    ) -> AbstractAsyncContextManager[Lane]:
-        """Open a lane to one endpoint."""
+    ) -> AbstractAsyncContextManager[Sender]:
+        """Open a sender to one endpoint."""
         ...
 
 
@@ -40,7 +40,7 @@ class OpensLanes(Protocol):
 class Exchange:
     """How attempts are made: the same for all workers of a run. Times in seconds."""
 
-    client: OpensLanes
+    client: SupportsOpenSender
     dialect: Dialect
     headers: Mapping[str, str]
     recipe: str
@@ -80,8 +80,8 @@ async def worker(channels: Channels, exchange: Exchange) -> None:
 
 async def _work(channels: Channels, exchange: Exchange, scope: trio.CancelScope) -> None:
     """Work until the jobs channel is closed, or ``scope`` is cancelled."""
-    async with AsyncExitStack() as lanes:
-        desk = _Desk(channels=channels, exchange=exchange, stack=lanes, scope=scope)
+    async with AsyncExitStack() as senders:
+        desk = _Desk(channels=channels, exchange=exchange, stack=senders, scope=scope)
         async for pending in channels.jobs:
             if pending.job.recipient is None:
                 await desk.work(pending)
@@ -91,14 +91,14 @@ async def _work(channels: Channels, exchange: Exchange, scope: trio.CancelScope)
 
 @attrs.define(kw_only=True)
 class _Desk:
-    """One worker's lanes, by path, and what it does with a job."""
+    """One worker's senders, by path, and what it does with a job."""
 
     channels: Channels
     exchange: Exchange
     stack: AsyncExitStack
     scope: trio.CancelScope
     """Cuts off what is being done."""
-    lanes: dict[str, Lane] = attrs.field(factory=dict[str, Lane])
+    senders: dict[str, Sender] = attrs.field(factory=dict[str, Sender])
 
     async def work_for(self, recipient: Recipient, pending: Pending) -> None:
         if recipient.withdrawn:
@@ -113,8 +113,8 @@ class _Desk:
     async def work(self, pending: Pending) -> None:
         started_at = trio.current_time()
         try:
-            lane = self.lanes.get(pending.job.request.path) or await self._open(pending.job.request.path)
-            outcome = await self._attempt(lane, pending, started_at)
+            sender = self.senders.get(pending.job.request.path) or await self._open(pending.job.request.path)
+            outcome = await self._attempt(sender, pending, started_at)
         except trio.Cancelled:
             with suppress(trio.BrokenResourceError):  # the dispatcher is gone when a bug takes down the run
                 self.channels.inbox.send_nowait(Interrupted(pending, sent=True))
@@ -124,20 +124,20 @@ class _Desk:
         else:
             self.channels.inbox.send_nowait(outcome)
 
-    async def _open(self, path: str) -> Lane:
+    async def _open(self, path: str) -> Sender:
         exchange = self.exchange
-        lane = await self.stack.enter_async_context(
-            exchange.client.open_lane("POST", path, exchange.headers, idle_timeout=exchange.idle_timeout)
+        sender = await self.stack.enter_async_context(
+            exchange.client.open_sender("POST", path, exchange.headers, idle_timeout=exchange.idle_timeout)
         )
-        self.lanes[path] = lane
-        return lane
+        self.senders[path] = sender
+        return sender
 
-    async def _attempt(self, lane: Lane, pending: Pending, started_at: float) -> Finished | Failed:
+    async def _attempt(self, sender: Sender, pending: Pending, started_at: float) -> Finished | Failed:
         request = pending.job.request
         watch = _TokenWatch(self.exchange.dialect.assembler()) if request.stream else None
         on_data = watch and watch.feed
         try:
-            answer = await lane.send(
+            answer = await sender.send(
                 request.body,
                 taken=pending.attempts,
                 deadline=started_at + self.exchange.timeout,
@@ -160,7 +160,7 @@ class _Desk:
         return _Herald(partial(self.channels.inbox.send_nowait, began), on_data)
 
     def _failed(
-        self, pending: Pending, failure: Failure, started_at: float, answer: Answer | None = None
+        self, pending: Pending, failure: Failure, started_at: float, answer: Response | None = None
     ) -> Failed:
         return Failed(
             pending=pending,
@@ -176,7 +176,7 @@ class _Desk:
         pending: Pending,
         success: Success,
         started_at: float,
-        answer: Answer,
+        answer: Response,
         first_token_at: float | None,
     ) -> Finished:
         job = pending.job
@@ -208,14 +208,14 @@ class _Desk:
         )
 
 
-def _identified(failure: Failure, answer: Answer | None) -> Failure:
+def _identified(failure: Failure, answer: Response | None) -> Failure:
     """Name the attempt in failures that were found inside a stream, away from its head."""
     if answer is None or failure.request_id is not None:
         return failure
     return structs.replace(failure, request_id=answer.request_id)
 
 
-def _is_json(answer: Answer) -> bool:
+def _is_json(answer: Response) -> bool:
     return answer.headers.get("content-type", "").startswith("application/json")
 
 

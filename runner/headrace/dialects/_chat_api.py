@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from headrace.job import Failure, Job, Note, Success
-from headrace_client.lowlevel import Answer
+from headrace_client.lowlevel import Response
 
 from . import _judging
 from ._chat_answer import read_answer
@@ -28,7 +28,7 @@ class ChatDialect(ReadsLines):
         content = {"content-type": "application/json"}
         return {**content, "authorization": f"Bearer {key}"} if key else content
 
-    def judge(self, answer: Answer) -> Success | Failure:
+    def judge(self, answer: Response) -> Success | Failure:
         return _judging.judge(answer, read_answer)
 
     def assembler(self) -> Assembler:

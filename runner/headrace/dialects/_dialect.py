@@ -12,7 +12,7 @@ from typing import Protocol
 import attrs
 
 from headrace.job import Failure, Job, JobRequest, Note, Success
-from headrace_client.lowlevel import Answer
+from headrace_client.lowlevel import Response
 
 
 @attrs.frozen(kw_only=True)
@@ -113,7 +113,7 @@ class Dialect(Protocol):
         """The request of one line (without BOM and line ending). Raises `BadLine`."""
         ...
 
-    def judge(self, answer: Answer) -> Success | Failure:
+    def judge(self, answer: Response) -> Success | Failure:
         """What an answer to a request without ``stream`` is worth (P16), and every non-2xx."""
         ...
 

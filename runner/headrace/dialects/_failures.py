@@ -14,7 +14,7 @@ import attrs
 import msgspec
 
 from headrace.job import Failure, FailureKind
-from headrace_client.lowlevel import Answer, AttemptTimedOut, ResponseTooLarge, TransportError
+from headrace_client.lowlevel import AttemptTimedOut, Response, ResponseTooLarge, TransportError
 
 from ._printable import MAX_EXCERPT, printable
 from ._records import DECODE_ERRORS, encode
@@ -102,7 +102,7 @@ _KIND_OF_STATUS: Final[Mapping[int, FailureKind]] = {
 }
 
 
-def failure_from_answer(answer: Answer) -> Failure:
+def failure_from_answer(answer: Response) -> Failure:
     """Return what a response outside 2xx was."""
     value = _decoded(answer.body)
     error = read_error(value)
@@ -147,7 +147,7 @@ def _failure(
     )
 
 
-def bad_answer(reason: str, answer: Answer) -> Failure:
+def bad_answer(reason: str, answer: Response) -> Failure:
     """Return the failure of a 2xx response whose body is no answer; the server may have billed it."""
     value = _decoded(answer.body)
     error = read_error(value)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from headrace.job import Failure, Success
-from headrace_client.lowlevel import Answer
+from headrace_client.lowlevel import Response
 
 from ._failures import bad_answer, failure_from_answer
 from ._records import DECODE_ERRORS, repaired
@@ -15,7 +15,7 @@ from ._records import DECODE_ERRORS, repaired
 _BLANKS = b" \t\r\n"
 
 
-def judge(answer: Answer, success: Callable[[bytes], Success]) -> Success | Failure:
+def judge(answer: Response, success: Callable[[bytes], Success]) -> Success | Failure:
     """Return what an answer is worth (P16).
 
     ``success`` reads a body and raises one of `DECODE_ERRORS` if it is not what the API answers.

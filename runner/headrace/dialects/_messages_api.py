@@ -9,7 +9,7 @@ import attrs
 import msgspec
 
 from headrace.job import Failure, FailureKind, Job, JobRequest, Note, Success
-from headrace_client.lowlevel import Answer
+from headrace_client.lowlevel import Response
 
 from . import _judging
 from ._dialect import Assembler, ReadsLines
@@ -34,7 +34,7 @@ class MessagesDialect(ReadsLines):
         version = {"anthropic-version": API_VERSION, "content-type": "application/json"}
         return {**version, "x-api-key": key} if key else version
 
-    def judge(self, answer: Answer) -> Success | Failure:
+    def judge(self, answer: Response) -> Success | Failure:
         return _judging.judge(answer, read_message)
 
     def assembler(self) -> Assembler:

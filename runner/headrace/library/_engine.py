@@ -14,7 +14,7 @@ from headrace._exceptions import StorageFailed
 from headrace.actors.attempts import watcher
 from headrace.actors.monitor import Tally
 from headrace.actors.supervisor import Outcome, Setup, supervise
-from headrace.actors.worker import OpensLanes
+from headrace.actors.worker import SupportsOpenSender
 from headrace.actors.writer import TakesRecords
 from headrace.input.identity import recipe_digest
 from headrace.library._bridge import Crossing
@@ -55,8 +55,8 @@ async def open_desk(settings: Settings, crossing: Crossing) -> AsyncGenerator[De
             tally=Tally(started_at=trio.current_time()),
             on_event=settings.on_attempt and watcher(partial(crossing.home, settings.on_attempt)),
         )
-        async with _open_lanes(settings, world) as lanes:
-            setup = partial(_setup, settings, world, desk, lanes, output)
+        async with _open_senders(settings, world) as senders:
+            setup = partial(_setup, settings, world, desk, senders, output)
             with ungrouped():
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_serve, desk, setup, world, output)
@@ -88,7 +88,7 @@ async def _serve(
 
 
 def _setup(
-    settings: Settings, world: World, desk: Desk, lanes: OpensLanes, output: _Output | None
+    settings: Settings, world: World, desk: Desk, senders: SupportsOpenSender, output: _Output | None
 ) -> Setup[Ticket]:
     return Setup(
         source=desk,
@@ -98,7 +98,7 @@ def _setup(
             dialect=settings.dialect,
             endpoint=settings.endpoint,
             recipe=desk.intake.recipe,
-            client=lanes,
+            client=senders,
             wall_clock=world.wall_clock,
         ),
         rules=rules_of(settings.options, None, world, settings.dialect),
@@ -111,7 +111,7 @@ def _setup(
 
 
 @asynccontextmanager
-async def _open_lanes(settings: Settings, world: World) -> AsyncGenerator[OpensLanes]:
+async def _open_senders(settings: Settings, world: World) -> AsyncGenerator[SupportsOpenSender]:
     own = open_client(settings.endpoint, world, settings.simulator)
     async with own if settings.client is None else nullcontext(settings.client) as client:
         yield client

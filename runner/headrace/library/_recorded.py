@@ -20,7 +20,7 @@ from headrace.library._tickets import Ticket
 from headrace.output.output import OutputPaths
 from headrace.output.storage import Storage
 from headrace.output.survey import SurveyedFile
-from headrace_client.lowlevel import Answer
+from headrace_client.lowlevel import Response
 
 _PIECE = 16 * 1024
 
@@ -131,7 +131,7 @@ def _finished(line: bytes, ticket: Ticket, dialect: Dialect) -> Finished:
         request_id=told.request_id,
     )
     status, body = _answer(record)
-    answer = Answer(status=status, head=b"", body=body, started_at=0.0, first_byte_at=0.0, finished_at=0.0)
+    answer = Response(status=status, head=b"", body=body, started_at=0.0, first_byte_at=0.0, finished_at=0.0)
     if status == _OK and not isinstance(success := dialect.judge(answer), Failure):
         return Finished(record=b"", recipient=ticket, success=success, note=note)
     return Finished(record=b"", failure=_failure(told, status, body), recipient=ticket, note=note)

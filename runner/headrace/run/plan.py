@@ -1,6 +1,6 @@
 """`headrace plan`: the run of a file, rehearsed in virtual time against the simulator.
 
-The reader, the dispatcher, the pacing and the workers are those of a real run; only the lane is short: it
+The reader, the dispatcher, the pacing and the workers are those of a real run; only the sender is short: it
 hands a request to the simulated service without HTTP in between, and nothing is written.
 """
 
@@ -33,7 +33,7 @@ from headrace.run.preparation import SIMULATOR, prepare
 from headrace.run.run_file import exchange_of
 from headrace.run.summary import bound_by
 from headrace.simulator import Limit, Limits, Profile, RequestLog, Simulator
-from headrace_client.lowlevel import Answer
+from headrace_client.lowlevel import Response
 
 _EPOCH = 1_767_225_600.0
 _MOST_CONNECTIONS = 8_192
@@ -222,28 +222,30 @@ class _Intake:
 
 @attrs.frozen
 class _Service:
-    """Opens lanes that end at a simulator in this process."""
+    """Opens senders that end at a simulator in this process."""
 
     _simulator: Simulator
 
     @asynccontextmanager
-    async def open_lane(
+    async def open_sender(
         self, method: str, path: str, headers: Mapping[str, str], *, idle_timeout: float
-    ) -> AsyncGenerator[_ShortLane]:
+    ) -> AsyncGenerator[_RehearsedSender]:
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        yield _ShortLane(self._simulator, {"type": "http", "method": method, "path": path, "headers": raw})
+        yield _RehearsedSender(
+            self._simulator, {"type": "http", "method": method, "path": path, "headers": raw}
+        )
 
 
 @attrs.frozen
-class _ShortLane:
+class _RehearsedSender:
     _simulator: Simulator
     _scope: Mapping[str, Any]
 
-    async def send(self, body: bytes, *, on_data: OnData | None = None, **_options: Any) -> Answer:
+    async def send(self, body: bytes, *, on_data: OnData | None = None, **_options: Any) -> Response:
         began, reply = trio.current_time(), _Reply(on_data)
         await self._simulator(dict(self._scope), partial(_request, body), reply.take)
         now = trio.current_time()
-        return Answer(
+        return Response(
             status=reply.status,
             head=reply.head,
             body=bytes(reply.body),

@@ -15,7 +15,7 @@ from headrace.actors.dispatcher import Rules
 from headrace.actors.messages import Stop
 from headrace.actors.statistics import Snapshot
 from headrace.actors.supervisor import Setup, sparing_collector, supervise
-from headrace.actors.worker import Exchange, OpensLanes
+from headrace.actors.worker import Exchange, SupportsOpenSender
 from headrace.dialects import Dialect
 from headrace.input.identity import recipe_digest
 from headrace.input.scan import InputScan, scan_inputs
@@ -185,7 +185,7 @@ def exchange_of(
     dialect: Dialect,
     endpoint: Endpoint,
     recipe: str,
-    client: OpensLanes,
+    client: SupportsOpenSender,
     wall_clock: Callable[[], float],
 ) -> Exchange:
     """Return how the attempts of a run are made. ``recipe``: its digest."""

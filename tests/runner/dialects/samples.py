@@ -7,7 +7,7 @@ from typing import Any
 
 from headrace.dialects import Dialect, RequestOptions, make_dialect
 from headrace.job import Job, Note
-from headrace_client.transport.sender import Answer
+from headrace_client.transport.sender import Response
 
 MESSAGE: dict[str, Any] = {
     "id": "msg_1",
@@ -39,10 +39,10 @@ def dialect(name: str, **options: Any) -> Dialect:
 
 def answer(
     status: int, body: object, *, head: bytes = b"HTTP/1.1 200 OK\r\nrequest-id: req_1\r\n\r\n"
-) -> Answer:
+) -> Response:
     """An answer; a body that is not bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status=status, head=head, body=content, started_at=0, first_byte_at=0, finished_at=0)
+    return Response(status=status, head=head, body=content, started_at=0, first_byte_at=0, finished_at=0)
 
 
 def line(value: object) -> bytes:

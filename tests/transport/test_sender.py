@@ -1,4 +1,4 @@
-"""The lane over memory streams in virtual time: one attempt, and what becomes of its connection."""
+"""The sender over memory streams in virtual time: one attempt, and what becomes of its connection."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_a_lane_sends_its_request_and_returns_the_answer(autojump_clock: M
 
     async with story(script) as it:
         start = trio.current_time()
-        answer = await it.lane.send(b"{}", taken=2)
+        answer = await it.sender.send(b"{}", taken=2)
 
     assert b"x-stainless-retry-count: 2\r\ncontent-length: 2\r\n\r\n{}" in requests[0]
     assert (answer.status, answer.body, answer.sent, answer.request_id) == (200, b"hello", True, "req_1")
@@ -44,7 +44,7 @@ async def test_a_lane_sends_its_request_and_returns_the_answer(autojump_clock: M
 async def test_a_connection_serves_one_exchange_after_another(autojump_clock: MockClock) -> None:
     async with story(always(response(b"hi"))) as it:
         for _ in range(3):
-            assert (await it.lane.send(b"{}")).body == b"hi"
+            assert (await it.sender.send(b"{}")).body == b"hi"
 
         statistics = it.pool.statistics()
 
@@ -53,7 +53,7 @@ async def test_a_connection_serves_one_exchange_after_another(autojump_clock: Mo
 
 async def test_an_answer_of_any_status_is_an_answer(autojump_clock: MockClock) -> None:
     async with story(always(response(b"slow down", status=b"429 Too Many Requests"))) as it:
-        answers = [await it.lane.send(b"{}") for _ in range(20)]
+        answers = [await it.sender.send(b"{}") for _ in range(20)]
 
         assert {answer.status for answer in answers} == {429}
         assert it.pool.statistics().opened == 1
@@ -73,7 +73,7 @@ async def test_on_data_sees_the_decoded_pieces_of_a_success_as_they_arrive(autoj
 
     async with story(script) as it:
         start = trio.current_time()
-        answer = await it.lane.send(
+        answer = await it.sender.send(
             b"{}", on_data=lambda data: seen.append((trio.current_time() - start, data))
         )
 
@@ -85,7 +85,7 @@ async def test_on_data_sees_nothing_of_a_failure(autojump_clock: MockClock) -> N
     seen: list[bytes] = []
 
     async with story(always(response(b"oops", status=b"500 Oops"))) as it:
-        answer = await it.lane.send(b"{}", on_data=seen.append)
+        answer = await it.sender.send(b"{}", on_data=seen.append)
 
     assert (answer.body, seen) == (b"oops", [])
 
@@ -96,9 +96,9 @@ async def test_an_error_in_on_data_comes_out_and_closes_the_connection(autojump_
 
     async with story(always(response(b"hi"))) as it:
         with pytest.raises(KeyError):
-            await it.lane.send(b"{}", on_data=fail)
+            await it.sender.send(b"{}", on_data=fail)
 
-        assert (await it.lane.send(b"{}")).body == b"hi"
+        assert (await it.sender.send(b"{}")).body == b"hi"
         assert it.pool.statistics().opened == 2
 
 
@@ -113,9 +113,9 @@ async def test_an_unsolicited_response_is_never_given_to_the_next_request(autoju
         await peer.wait_closed()
 
     async with story(hostile, always(response(b"second"))) as it:
-        first = await it.lane.send(b"{}")
+        first = await it.sender.send(b"{}")
         await trio.sleep(2)
-        second = await it.lane.send(b"{}")
+        second = await it.sender.send(b"{}")
 
     assert (first.body, second.body) == (b"yours", b"second")
 
@@ -125,7 +125,7 @@ async def test_a_response_with_more_behind_it_is_delivered_and_its_connection_cl
     extra: bytes, autojump_clock: MockClock
 ) -> None:
     async with story(always(response(b"mine") + extra)) as it:
-        assert [(await it.lane.send(b"{}")).body for _ in range(2)] == [b"mine", b"mine"]
+        assert [(await it.sender.send(b"{}")).body for _ in range(2)] == [b"mine", b"mine"]
         assert it.pool.statistics().opened == 2
 
 
@@ -136,7 +136,7 @@ async def test_a_server_that_speaks_first_is_not_listened_to(autojump_clock: Moc
 
     async with story(hasty) as it:
         with pytest.raises(ConnectionLost) as lost:
-            await it.lane.send(b"{}")
+            await it.sender.send(b"{}")
 
         assert (lost.value.sent, lost.value.received, lost.value.reused) == (False, 0, False)
         assert it.pool.statistics().in_use == 0
@@ -150,7 +150,7 @@ async def test_a_connection_that_the_server_closed_is_not_used_again(autojump_cl
 
     async with story(once) as it:
         for _ in range(2):
-            assert (await it.lane.send(b"{}")).body == b"bye"
+            assert (await it.sender.send(b"{}")).body == b"bye"
             await trio.sleep(1)
 
         assert it.pool.statistics().opened == 2
@@ -164,9 +164,9 @@ async def test_a_reused_connection_that_closes_as_we_send_says_so(autojump_clock
         peer.stream.close()
 
     async with story(closes_on_the_second) as it:
-        await it.lane.send(b"{}")
+        await it.sender.send(b"{}")
         with pytest.raises(ConnectionLost) as lost:
-            await it.lane.send(b"{}")
+            await it.sender.send(b"{}")
 
         assert (lost.value.sent, lost.value.received, lost.value.reused) == (True, 0, True)
         assert it.pool.statistics().opened == 1, "an exchange never tries again by itself"
@@ -183,7 +183,7 @@ async def test_a_cut_response_is_lost_and_says_how_much_had_come(
 
     async with story(script) as it:
         with pytest.raises(ConnectionLost) as lost:
-            await it.lane.send(b"{}")
+            await it.sender.send(b"{}")
 
     assert (lost.value.sent, lost.value.received, lost.value.reused) == (True, len(cut), False)
 
@@ -195,13 +195,13 @@ async def test_a_body_without_length_ends_with_the_connection(autojump_clock: Mo
         peer.stream.close()
 
     async with story(script) as it:
-        assert (await it.lane.send(b"{}")).body == b"all"
+        assert (await it.sender.send(b"{}")).body == b"all"
         assert it.pool.statistics().idle == 0
 
 
 async def test_head_is_answered_without_a_body(autojump_clock: MockClock) -> None:
     async with story(always(response(framing=b"content-length: 99")), method="HEAD") as it:
-        assert [(await it.lane.send(b"")).body for _ in range(2)] == [b"", b""]
+        assert [(await it.sender.send(b"")).body for _ in range(2)] == [b"", b""]
         assert it.pool.statistics().opened == 2
 
 
@@ -219,7 +219,7 @@ async def test_a_failed_exchange_closes_its_connection_and_tells_how_far_it_came
 ) -> None:
     async with story(always(answer), limits=ReadLimits(body=10)) as it:
         with pytest.raises(error) as failed:
-            await it.lane.send(b"{}")
+            await it.sender.send(b"{}")
 
         assert failed.value.__dict__ == {"sent": True, "received": len(answer), "reused": False}
         assert (it.pool.statistics().idle, it.pool.statistics().in_use) == (0, 0)
@@ -232,7 +232,7 @@ async def test_an_early_answer_to_a_large_body_is_read(autojump_clock: MockClock
         peer.stream.close()
 
     async with story(too_large) as it:
-        answer = await it.lane.send(b"x" * 1_000_000)
+        answer = await it.sender.send(b"x" * 1_000_000)
 
         assert (answer.status, answer.body, answer.sent) == (413, b"no", False)
         assert it.pool.statistics().idle == 0
@@ -245,7 +245,7 @@ async def test_an_early_answer_of_a_server_that_stops_reading_is_read(autojump_c
         await trio.sleep_forever()
 
     async with story(stops) as it:
-        answer = await it.lane.send(b"x" * 1_000_000, deadline=trio.current_time() + 10)
+        answer = await it.sender.send(b"x" * 1_000_000, deadline=trio.current_time() + 10)
 
         assert (answer.status, answer.sent) == (400, False)
         assert it.pool.statistics().idle == 0, "half a request was sent on it"
@@ -260,7 +260,7 @@ async def test_a_large_body_that_is_read_slowly_arrives_whole(autojump_clock: Mo
             await peer.send(response(b"ok"))
 
     async with story(slow) as it:
-        answers = [await it.lane.send(b"x" * 1_000_000) for _ in range(2)]
+        answers = [await it.sender.send(b"x" * 1_000_000) for _ in range(2)]
 
         assert [answer.sent for answer in answers] == [True, True]
         assert it.pool.statistics().opened == 1
@@ -274,25 +274,25 @@ async def test_a_broken_pipe_without_an_answer_was_not_sent(autojump_clock: Mock
 
     async with story(hangs_up) as it:
         with pytest.raises(ConnectionLost) as lost:
-            await it.lane.send(b"x" * 1_000_000)
+            await it.sender.send(b"x" * 1_000_000)
 
     assert (lost.value.sent, lost.value.received) == (False, 0)
 
 
 async def test_the_servers_keep_alive_terms_are_kept(autojump_clock: MockClock) -> None:
     async with story(always(response(b"hi", b"keep-alive: timeout=5"))) as it:
-        await it.lane.send(b"{}")
+        await it.sender.send(b"{}")
         await trio.sleep(3.5)
-        await it.lane.send(b"{}")
+        await it.sender.send(b"{}")
         assert it.pool.statistics().opened == 1
         await trio.sleep(4.5)
-        await it.lane.send(b"{}")
+        await it.sender.send(b"{}")
 
         assert it.pool.statistics().opened == 2, "one second is left unused"
 
 
 async def test_the_last_request_that_a_server_allows_closes(autojump_clock: MockClock) -> None:
     async with story(always(response(b"hi", b"keep-alive: timeout=5, max=0"))) as it:
-        await it.lane.send(b"{}")
+        await it.sender.send(b"{}")
 
         assert it.pool.statistics().idle == 0

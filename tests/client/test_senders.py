@@ -1,4 +1,4 @@
-"""The client over our own transport, in memory and in virtual time: lanes, and whole requests."""
+"""The client over our own transport, in memory and in virtual time: senders, and whole requests."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ async def test_a_lane_carries_the_client_s_url_and_headers() -> None:
 
     async with client_of(script, **settings) as (client, _):
         headers = {"x-a": "mine", "X-Stainless-Lang": omit}
-        async with client.open_lane("POST", "/chat?b=c d", headers) as lane:
-            answer = await lane.send(b"{}", taken=1)
+        async with client.open_sender("POST", "/chat?b=c d", headers) as sender:
+            answer = await sender.send(b"{}", taken=1)
 
     assert answer.body == b"hi"
     head = requests[0].decode().lower()
@@ -74,22 +74,22 @@ async def test_a_lane_elsewhere_gets_no_credentials() -> None:
 
     async with (
         client_of(script, custom_headers={"Authorization": "Bearer k"}) as (client, _),
-        client.open_lane("POST", "http://other.test/x") as lane,
+        client.open_sender("POST", "http://other.test/x") as sender,
     ):
-        await lane.send(b"")
+        await sender.send(b"")
 
     assert b"host: other.test" in requests[0].lower()
     assert b"authorization" not in requests[0].lower()
 
 
-async def test_the_idle_timeout_reaches_the_lane() -> None:
+async def test_the_idle_timeout_reaches_the_sender() -> None:
     async with (
         client_of(always(b"")) as (client, _),
-        client.open_lane("POST", "/x", idle_timeout=3) as lane,
+        client.open_sender("POST", "/x", idle_timeout=3) as sender,
     ):
         start = trio.current_time()
         with pytest.raises(AttemptTimedOut):
-            await lane.send(b"")
+            await sender.send(b"")
 
         assert trio.current_time() == start + 3
 
@@ -98,16 +98,16 @@ async def test_a_lane_of_a_client_with_credentials_needs_them(monkeypatch: pytes
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     async with AsyncAnthropic() as client:
         with pytest.raises(TypeError, match="Could not resolve authentication method"):
-            client.open_lane("POST", "/v1/messages")
+            client.open_sender("POST", "/v1/messages")
 
 
 async def test_a_lane_through_the_caller_s_http_client() -> None:
     api = ScriptedAPI([reply(json={"a": 1})])
     async with (
         AsyncAnthropic(api_key="k", http_client=api.async_http_client()) as client,
-        client.open_lane("POST", "/v1/messages") as lane,
+        client.open_sender("POST", "/v1/messages") as sender,
     ):
-        answer = await lane.send(b"{}")
+        answer = await sender.send(b"{}")
 
     assert answer.body == b'{"a":1}'
     assert api.requests[0].url == "https://api.anthropic.com/v1/messages"
@@ -238,8 +238,8 @@ async def test_a_body_that_can_be_read_once_gets_no_second_try() -> None:
 
 async def test_closing_the_client_closes_the_pool() -> None:
     async with client_of(always(response(b"hi"))) as (client, server):
-        async with client.open_lane("POST", "/x") as lane:
-            await lane.send(b"")
+        async with client.open_sender("POST", "/x") as sender:
+            await sender.send(b"")
         await client.close()
         await server.connections[0].wait_closed()
 

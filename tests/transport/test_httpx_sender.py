@@ -1,4 +1,4 @@
-"""The lane over a user's httpx client keeps a lane's promises under trio and asyncio."""
+"""The sender over a user's httpx client keeps a sender's promises under trio and asyncio."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import trio.testing
 from sniffio import current_async_library
 
-from headrace_client._httpx.sender import open_httpx_lane
+from headrace_client._httpx.sender import open_httpx_sender
 from headrace_client.transport import (
     AttemptTimedOut,
     ConnectFailed,
@@ -48,8 +48,8 @@ async def test_an_attempt_goes_through_the_client(anyio_backend_name: str) -> No
         seen.append(request)
         return httpx.Response(200, headers={"request-id": "req_1"}, content=b"hi")
 
-    async with client(handler) as http, open_httpx_lane(http, "POST", URL, {"X-Key": "k"}) as lane:
-        answer = await lane.send(b"{}", taken=2, on_data=pieces.append)
+    async with client(handler) as http, open_httpx_sender(http, "POST", URL, {"X-Key": "k"}) as sender:
+        answer = await sender.send(b"{}", taken=2, on_data=pieces.append)
 
     assert (answer.status, answer.body, answer.request_id) == (200, b"hi", "req_1")
     assert answer.head.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -64,8 +64,8 @@ async def test_a_redirect_is_an_answer() -> None:
     async def handler(request: httpx.Request) -> httpx.Response:
         return httpx.Response(308, headers={"location": "http://elsewhere.test/"})
 
-    async with client(handler) as http, open_httpx_lane(http, "POST", URL, {}) as lane:
-        assert (await lane.send(b"{}")).status == 308
+    async with client(handler) as http, open_httpx_sender(http, "POST", URL, {}) as sender:
+        assert (await sender.send(b"{}")).status == 308
 
 
 async def test_the_deadline_is_wall_clock_time_whatever_drips() -> None:
@@ -77,12 +77,12 @@ async def test_the_deadline_is_wall_clock_time_whatever_drips() -> None:
     async def handler(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=drips())
 
-    async with client(handler) as http, open_httpx_lane(http, "POST", URL, {}) as lane:
+    async with client(handler) as http, open_httpx_sender(http, "POST", URL, {}) as sender:
         with pytest.raises(AttemptTimedOut) as late:
-            await lane.send(b"{}", deadline=anyio.current_time() + 0.05)
+            await sender.send(b"{}", deadline=anyio.current_time() + 0.05)
         assert late.value.sent
         with pytest.raises(AttemptTimedOut):
-            await lane.send(b"{}", deadline=anyio.current_time())
+            await sender.send(b"{}", deadline=anyio.current_time())
 
 
 async def test_a_decoded_body_is_bounded() -> None:
@@ -91,10 +91,10 @@ async def test_a_decoded_body_is_bounded() -> None:
 
     async with (
         client(handler) as http,
-        open_httpx_lane(http, "POST", URL, {}, limits=ReadLimits(body=10)) as lane,
+        open_httpx_sender(http, "POST", URL, {}, limits=ReadLimits(body=10)) as sender,
     ):
         with pytest.raises(ResponseTooLarge):
-            await lane.send(b"{}")
+            await sender.send(b"{}")
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ async def test_errors_of_httpx_become_the_transports(
     async def handler(request: httpx.Request) -> httpx.Response:
         raise raised
 
-    async with client(handler) as http, open_httpx_lane(http, "POST", URL, {}) as lane:
+    async with client(handler) as http, open_httpx_sender(http, "POST", URL, {}) as sender:
         with pytest.raises(expected) as failed:
-            await lane.send(b"{}")
+            await sender.send(b"{}")
 
     assert getattr(failed.value, "sent", None) is sent
 
@@ -130,5 +130,5 @@ async def test_errors_of_httpx_become_the_transports(
 async def test_headers_that_would_break_out_are_refused() -> None:
     async with httpx.AsyncClient() as http:
         with pytest.raises(ValueError, match="header"):
-            async with open_httpx_lane(http, "POST", URL, {"x-a": "b\r\nx-evil: 1"}):
+            async with open_httpx_sender(http, "POST", URL, {"x-a": "b\r\nx-evil: 1"}):
                 pass

@@ -1,4 +1,4 @@
-"""The lane's clocks: deadlines, silence and cancellation, each in virtual time (P14)."""
+"""The sender's clocks: deadlines, silence and cancellation, each in virtual time (P14)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from headrace_client.transport import (
     Origin,
     PoolLimits,
 )
-from headrace_client.transport.sender import open_pooled_lane
+from headrace_client.transport.sender import open_pooled_sender
 
 from .scripted import ORIGIN, Peer, always, response, story
 
@@ -44,7 +44,7 @@ async def test_an_attempt_ends_at_its_deadline_whatever_drips(
     async with story(drips, idle_timeout=5, watched=watched) as it:
         start = trio.current_time()
         with pytest.raises(AttemptTimedOut, match="deadline") as late:
-            await it.lane.send(b"{}", deadline=start + 60)
+            await it.sender.send(b"{}", deadline=start + 60)
 
         assert trio.current_time() == start + 60
         assert (late.value.sent, late.value.received > 0) == (True, True)
@@ -62,7 +62,7 @@ async def test_an_attempt_ends_after_silence(watched: bool, autojump_clock: Mock
     async with story(falls_silent, idle_timeout=5, watched=watched) as it:
         start = trio.current_time()
         with pytest.raises(AttemptTimedOut, match="silent for 5 s"):
-            await it.lane.send(b"{}", deadline=start + 60)
+            await it.sender.send(b"{}", deadline=start + 60)
 
         assert trio.current_time() == start + 4 * 3 + 5
 
@@ -77,16 +77,16 @@ async def test_a_lane_goes_on_after_a_timeout_and_between_attempts_no_clock_runs
     async with story(silent, silent, always(response(b"hi")), idle_timeout=5) as it:
         for _ in range(2):
             with pytest.raises(AttemptTimedOut):
-                await it.lane.send(b"{}")
+                await it.sender.send(b"{}")
         await trio.sleep(100)
-        assert (await it.lane.send(b"{}")).body == b"hi"
+        assert (await it.sender.send(b"{}")).body == b"hi"
         await trio.sleep(100)
 
 
 async def test_a_deadline_that_passed_sends_nothing(watched: bool, autojump_clock: MockClock) -> None:
     async with story(always(response(b"hi"))) as it:
         with pytest.raises(AttemptTimedOut) as late:
-            await it.lane.send(b"{}", deadline=trio.current_time())
+            await it.sender.send(b"{}", deadline=trio.current_time())
 
         assert (late.value.sent, it.pool.statistics().opened) == (False, 0)
 
@@ -97,9 +97,9 @@ async def test_connecting_counts_against_the_deadline(autojump_clock: MockClock)
         raise AssertionError
 
     pool = ConnectionPool(connect=never, limits=PoolLimits(connect_timeout=100))
-    async with open_pooled_lane(pool, ORIGIN, "POST", "/", {}) as lane:
+    async with open_pooled_sender(pool, ORIGIN, "POST", "/", {}) as sender:
         with pytest.raises(AttemptTimedOut) as late:
-            await lane.send(b"{}", deadline=trio.current_time() + 7)
+            await sender.send(b"{}", deadline=trio.current_time() + 7)
 
     assert late.value.sent is False
     assert pool.statistics().opening == 0
@@ -113,10 +113,10 @@ async def test_a_connection_that_does_not_come_about_has_a_deadline_of_its_own(
         raise AssertionError
 
     pool = ConnectionPool(connect=never, limits=PoolLimits(connect_timeout=10))
-    async with open_pooled_lane(pool, ORIGIN, "POST", "/", {}) as lane:
+    async with open_pooled_sender(pool, ORIGIN, "POST", "/", {}) as sender:
         start = trio.current_time()
         with pytest.raises(ConnectFailed, match="within 10 s"):
-            await lane.send(b"{}", deadline=inf)
+            await sender.send(b"{}", deadline=inf)
 
     assert trio.current_time() == start + 10
 
@@ -126,9 +126,9 @@ async def test_a_refused_connection_is_a_typed_error(autojump_clock: MockClock) 
         raise ConnectionRefusedError("nobody there")
 
     pool = ConnectionPool(connect=refuse)
-    async with open_pooled_lane(pool, ORIGIN, "POST", "/", {}) as lane:
+    async with open_pooled_sender(pool, ORIGIN, "POST", "/", {}) as sender:
         with pytest.raises(ConnectFailed, match="nobody there"):
-            await lane.send(b"{}")
+            await sender.send(b"{}")
 
 
 async def test_a_cancelled_exchange_closes_its_connection(watched: bool, autojump_clock: MockClock) -> None:
@@ -141,11 +141,11 @@ async def test_a_cancelled_exchange_closes_its_connection(watched: bool, autojum
 
     async with story(slow, always(response(b"hi")), idle_timeout=50) as it:
         with trio.move_on_after(3) as scope:
-            await it.lane.send(b"{}")
+            await it.sender.send(b"{}")
         await closed.wait()
 
         assert scope.cancelled_caught
-        assert (await it.lane.send(b"{}")).body == b"hi"
+        assert (await it.sender.send(b"{}")).body == b"hi"
 
 
 async def test_a_deadline_inside_a_scope_opened_since_is_the_lanes_own(
@@ -156,7 +156,7 @@ async def test_a_deadline_inside_a_scope_opened_since_is_the_lanes_own(
 
     async with story(silent, watched=watched) as it:
         with trio.CancelScope(), pytest.raises(AttemptTimedOut):
-            await it.lane.send(b"{}", deadline=trio.current_time() + 5)
+            await it.sender.send(b"{}", deadline=trio.current_time() + 5)
 
 
 async def test_a_lane_may_be_used_from_a_task_that_did_not_open_it(
@@ -169,7 +169,7 @@ async def test_a_lane_may_be_used_from_a_task_that_did_not_open_it(
 
         async def attempt() -> None:
             with pytest.raises(AttemptTimedOut):
-                await it.lane.send(b"{}", deadline=trio.current_time() + 5)
+                await it.sender.send(b"{}", deadline=trio.current_time() + 5)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(attempt)
@@ -188,7 +188,7 @@ async def test_an_answer_that_comes_with_the_deadline_is_an_answer(
     async with story(just_in_time, watched=watched) as it:
         for _ in range(10):
             try:
-                answer = await it.lane.send(b"{}", deadline=trio.current_time() + 5)
+                answer = await it.sender.send(b"{}", deadline=trio.current_time() + 5)
             except AttemptTimedOut:
                 continue  # the scheduler put the deadline first
             assert answer.body == b"hi"
@@ -197,10 +197,10 @@ async def test_an_answer_that_comes_with_the_deadline_is_an_answer(
 
 async def test_a_cancelled_task_sends_nothing(watched: bool, autojump_clock: MockClock) -> None:
     async with story(always(response(b"hi"))) as it:
-        await it.lane.send(b"{}")
+        await it.sender.send(b"{}")
         with trio.CancelScope() as scope:
             scope.cancel()
-            await it.lane.send(b"{}")
+            await it.sender.send(b"{}")
 
         assert it.pool.statistics().idle == 1, "the connection was not even taken"
 
@@ -216,7 +216,7 @@ async def test_the_watchdog_cuts_each_exchange_at_its_own_time(autojump_clock: M
 
         async def attempt(deadline: float) -> None:
             with pytest.raises(AttemptTimedOut):
-                await it.lane.send(b"{}", deadline=deadline)
+                await it.sender.send(b"{}", deadline=deadline)
             ended.append((deadline, trio.current_time()))
 
         start = trio.current_time()
@@ -231,7 +231,7 @@ async def test_the_watchdog_cuts_each_exchange_at_its_own_time(autojump_clock: M
 
 async def test_an_idle_lane_does_not_wake_the_watchdog(autojump_clock: MockClock) -> None:
     async with story(always(response(b"hi")), watched=True) as it:
-        await it.lane.send(b"{}", deadline=trio.current_time() + 5)
+        await it.sender.send(b"{}", deadline=trio.current_time() + 5)
         await trio.sleep(100)
 
-        assert (await it.lane.send(b"{}", deadline=trio.current_time() + 5)).body == b"hi"
+        assert (await it.sender.send(b"{}", deadline=trio.current_time() + 5)).body == b"hi"

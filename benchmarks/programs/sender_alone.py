@@ -1,6 +1,6 @@
-"""Requests alone through the lane that the runner uses: no files, no records.
+"""Requests alone through the sender that the runner uses: no files, no records.
 
-python lane_alone.py BASE_URL COUNT IN_FLIGHT
+python sender_alone.py BASE_URL COUNT IN_FLIGHT
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import msgspec
 import trio
 
-from headrace_client.lowlevel import ConnectionPool, Origin, connect_tcp, open_pooled_lane
+from headrace_client.lowlevel import ConnectionPool, Origin, connect_tcp, open_pooled_sender
 
 BODY = msgspec.json.encode({"model": "m", "messages": [{"role": "user", "content": "x" * 900}]})
 HEADERS = {"content-type": "application/json", "x-api-key": "k"}
@@ -27,9 +27,11 @@ async def main(base_url: str, count: int, in_flight: int) -> None:
 
     async def work() -> None:
         nonlocal right
-        async with open_pooled_lane(pool, origin, "POST", "/v1/messages", HEADERS, idle_timeout=120) as lane:
+        async with open_pooled_sender(
+            pool, origin, "POST", "/v1/messages", HEADERS, idle_timeout=120
+        ) as sender:
             for _ in numbers:
-                answer = await lane.send(BODY, deadline=trio.current_time() + 600)
+                answer = await sender.send(BODY, deadline=trio.current_time() + 600)
                 right += answer.status == 200 and answer.body.endswith(b"}")
 
     pool = ConnectionPool(connect=connect_tcp)
