@@ -23,7 +23,7 @@ from headrace.policy.stop import ExitCode, StopReason
 from headrace.run.options import RunOptions
 from headrace.run.run_file import run_file
 from headrace.run.summary import Summary
-from headrace.run.system import World
+from headrace.run.system import System
 from headrace.simulator import Profile, Simulator, in_memory_connector
 from headrace.simulator._asgi import App
 from headrace_client.transport import Connector
@@ -119,13 +119,13 @@ async def run(
     options.setdefault("concurrency", 8)
     async with trio.open_nursery() as nursery:
         connect = in_memory_connector(app, nursery)
-        world = World(
+        system = System(
             storage=disk,
-            spool=SPOOL,
+            rescue_file=SPOOL,
             open_inputs=lambda given: inputs_of(disk, given),
             connect=connect if network is None else network(connect),
             wall_clock=lambda: EPOCH + trio.current_time() + _stepped(steps, trio.current_time() - began),
-            dice=Random(seed).random,
+            random=Random(seed).random,
             in_thread=slowly,
         )
         asked = RunOptions(
@@ -139,7 +139,7 @@ async def run(
         came_of_it = await outcome.acapture(
             lambda: run_file(
                 asked,
-                world=world,
+                system=system,
                 stops=lambda: _later(list(stops)),
                 display=lambda _: _collect(told),
                 notify=told.notices.append,

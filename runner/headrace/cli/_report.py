@@ -31,7 +31,7 @@ def run_and_report(
 
     from headrace.output.storage import DiskStorage
     from headrace.run.run_file import run_file
-    from headrace.run.system import real_world
+    from headrace.run.system import real_system
 
     if summary_json is not None:
         _refuse_summary(summary_json, options)
@@ -41,7 +41,7 @@ def run_and_report(
             partial(
                 run_file,
                 options,
-                world=real_world(storage),
+                system=real_system(storage),
                 stops=stops_by_signal,
                 display=partial(display, progress),
                 notify=notify,

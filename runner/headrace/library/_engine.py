@@ -30,7 +30,7 @@ from headrace.policy.stop import ExitCode, StopReason, weightiest
 from headrace.run.finish import last_sync, rescue
 from headrace.run.options import Durability
 from headrace.run.run_file import exchange_of, open_client, rules_of
-from headrace.run.system import World, real_world
+from headrace.run.system import System, real_system
 
 _log = logging.getLogger("headrace")
 
@@ -43,8 +43,8 @@ async def open_desk(settings: Settings, crossing: Crossing) -> AsyncGenerator[De
     the block.
     """
     with DiskStorage() as storage, ungrouped():
-        world = real_world(storage)
-        output = _open_output(settings, world)
+        system = real_system(storage)
+        output = _open_output(settings, system)
         desk = Desk(
             intake=TicketIntake(
                 dialect=settings.dialect,
@@ -55,11 +55,11 @@ async def open_desk(settings: Settings, crossing: Crossing) -> AsyncGenerator[De
             tally=Tally(started_at=trio.current_time()),
             on_event=settings.on_attempt and watcher(partial(crossing.home, settings.on_attempt)),
         )
-        async with _open_senders(settings, world) as senders:
-            setup = partial(_setup, settings, world, desk, senders, output)
+        async with _open_senders(settings, system) as senders:
+            setup = partial(_setup, settings, system, desk, senders, output)
             with ungrouped():
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_serve, desk, setup, world, output)
+                    nursery.start_soon(_serve, desk, setup, system, output)
                     try:
                         yield desk
                     finally:
@@ -67,7 +67,7 @@ async def open_desk(settings: Settings, crossing: Crossing) -> AsyncGenerator[De
 
 
 async def _serve(
-    desk: Desk, setup: Callable[[], Setup[Ticket]], world: World, output: _Output | None
+    desk: Desk, setup: Callable[[], Setup[Ticket]], system: System, output: _Output | None
 ) -> None:
     """Supervise until the desk is closed. A stop ends all that is open at the time; later jobs begin anew."""
     with trio.CancelScope(shield=True), ungrouped(deep=True):
@@ -76,19 +76,19 @@ async def _serve(
                 outcome = await supervise(setup())
                 reason = weightiest(outcome.reasons) or CLOSED
                 if reason.exit_code is ExitCode.STORAGE:
-                    raise StorageFailed(_storage_failure(reason, outcome, world, output))
+                    raise StorageFailed(_storage_failure(reason, outcome, system, output))
                 if CLOSED in outcome.reasons:
                     break
                 _log.warning("stopped: %s", reason.message)
                 desk.stop(reason)
-            if output is not None and (failed := weightiest(await output.close(world))):
+            if output is not None and (failed := weightiest(await output.close(system))):
                 raise StorageFailed(failed.message)
         finally:
             desk.end()
 
 
 def _setup(
-    settings: Settings, world: World, desk: Desk, senders: SupportsOpenSender, output: _Output | None
+    settings: Settings, system: System, desk: Desk, senders: SupportsOpenSender, output: _Output | None
 ) -> Setup[Ticket]:
     return Setup(
         source=desk,
@@ -99,11 +99,11 @@ def _setup(
             endpoint=settings.endpoint,
             recipe=desk.intake.recipe,
             client=senders,
-            wall_clock=world.wall_clock,
+            wall_clock=system.wall_clock,
         ),
-        rules=rules_of(settings.options, None, world, settings.dialect),
+        rules=rules_of(settings.options, None, system, settings.dialect),
         output=Unrecorded() if output is None else output.files,
-        sync=None if output is None else output.sync_in(world),
+        sync=None if output is None else output.sync_in(system),
         stops=desk.stops,
         watch=desk.watch,
         tally=desk.tally,
@@ -111,8 +111,8 @@ def _setup(
 
 
 @asynccontextmanager
-async def _open_senders(settings: Settings, world: World) -> AsyncGenerator[SupportsOpenSender]:
-    own = open_client(settings.endpoint, world, settings.simulator)
+async def _open_senders(settings: Settings, system: System) -> AsyncGenerator[SupportsOpenSender]:
+    own = open_client(settings.endpoint, system, settings.simulator)
     async with own if settings.client is None else nullcontext(settings.client) as client:
         yield client
 
@@ -134,22 +134,22 @@ class _Output:
     recorded: RecordedResults
     durability: Durability
 
-    def sync_in(self, world: World) -> Callable[[], Awaitable[None]] | None:
+    def sync_in(self, system: System) -> Callable[[], Awaitable[None]] | None:
         """What a result waits for before it is handed out, beside its write; None: nothing."""
-        return partial(world.in_thread, self.files.sync) if self.durability == "fsync" else None
+        return partial(system.in_thread, self.files.sync) if self.durability == "fsync" else None
 
-    async def close(self, world: World) -> list[StopReason]:
+    async def close(self, system: System) -> list[StopReason]:
         """Sync what was written; return what went wrong."""
-        return [] if self.durability == "none" else await last_sync(self.files, world)
+        return [] if self.durability == "none" else await last_sync(self.files, system)
 
 
-def _open_output(settings: Settings, world: World) -> _Output | None:
+def _open_output(settings: Settings, system: System) -> _Output | None:
     options = settings.options
     if options.output is None:
         return None
     paths = output_paths(options.output)
     files = open_output(
-        world.storage,
+        system.storage,
         paths,
         scan=None,
         dialect=settings.dialect,
@@ -159,10 +159,10 @@ def _open_output(settings: Settings, world: World) -> _Output | None:
     )
     for notice in files.notices:
         _log.warning("%s", notice)
-    recorded = RecordedResults.survey(world.storage, paths, settings.dialect)
+    recorded = RecordedResults.survey(system.storage, paths, settings.dialect)
     return _Output(paths=paths, files=files, recorded=recorded, durability=options.durability)
 
 
-def _storage_failure(reason: StopReason, outcome: Outcome, world: World, output: _Output | None) -> str:
-    rescued = () if output is None else rescue(outcome.unsaved, world, output.paths)
+def _storage_failure(reason: StopReason, outcome: Outcome, system: System, output: _Output | None) -> str:
+    rescued = () if output is None else rescue(outcome.unsaved, system, output.paths)
     return "; ".join((reason.message, *rescued))

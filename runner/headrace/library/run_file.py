@@ -34,7 +34,7 @@ from headrace.run.options import (
     RunOptions,
 )
 from headrace.run.summary import Summary
-from headrace.run.system import real_world
+from headrace.run.system import real_system
 
 _log = logging.getLogger("headrace")
 
@@ -114,7 +114,7 @@ async def _run(options: RunOptions) -> Summary:
     with ungrouped(deep=True), DiskStorage() as storage:
         return await _run_file.run_file(
             options,
-            world=real_world(storage),
+            system=real_system(storage),
             stops=_never,
             display=_hidden,
             notify=_log.info,

@@ -12,29 +12,33 @@ from headrace.output.output import OpenedOutput, OutputPaths
 from headrace.output.storage import Storage, append_all
 from headrace.policy.stop import ExitCode, StopReason
 from headrace.run.preparation import Prepared
-from headrace.run.system import World
+from headrace.run.system import System
 
 
-async def last_sync(opened: OpenedOutput, world: World) -> list[StopReason]:
+async def last_sync(opened: OpenedOutput, system: System) -> list[StopReason]:
     """Bring what a run has written to the platter, at its end; return what went wrong."""
     try:
-        await world.in_thread(opened.sync)
+        await system.in_thread(opened.sync)
     except StorageFailed as error:
         return [StopReason(ExitCode.STORAGE, str(error))]
     return []
 
 
-def rescue(unsaved: list[Finished], world: World, paths: OutputPaths) -> tuple[str, ...]:
+def rescue(unsaved: list[Finished], system: System, paths: OutputPaths) -> tuple[str, ...]:
     """Put answers that the output could not take where there may be room; say where."""
     answers = [finished.record for finished in unsaved if finished.failure is None]
     if not answers:
         return ()
     what = f"{len(answers):,} answers that {paths.results} could not take"
     try:
-        append_all(world.storage, world.spool, b"".join(answers))
+        append_all(system.storage, system.rescue_file, b"".join(answers))
     except OSError as error:
-        return (f"{what} are lost, and will be paid for again: {world.spool}: {error.strerror or error}",)
-    return (f"{what} are in {world.spool}: append them with 'cat {world.spool} >> {paths.results}'",)
+        return (
+            f"{what} are lost, and will be paid for again: {system.rescue_file}: {error.strerror or error}",
+        )
+    return (
+        f"{what} are in {system.rescue_file}: append them with 'cat {system.rescue_file} >> {paths.results}'",
+    )
 
 
 def order(

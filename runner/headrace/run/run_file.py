@@ -34,7 +34,7 @@ from headrace.run.intake import Intake
 from headrace.run.options import RunOptions, default_output, max_failures
 from headrace.run.preparation import Prepared, prepare
 from headrace.run.summary import Summary, summarize
-from headrace.run.system import World
+from headrace.run.system import System
 from headrace.simulator import Simulator, in_memory_connector
 from headrace_client import AsyncAPIClient, __version__
 from headrace_client.lowlevel import ConnectionPool
@@ -48,7 +48,7 @@ Display = Callable[[int | None], AbstractContextManager[Callable[[Snapshot], Non
 async def run_file(
     options: RunOptions,
     *,
-    world: World,
+    system: System,
     stops: Callable[[], AsyncIterable[Stop]],
     display: Display,
     notify: Callable[[str], None],
@@ -58,35 +58,35 @@ async def run_file(
     Raises `RunRefused` or `StorageFailed` before anything is sent; afterwards everything that goes wrong is
     in the summary. ``stops``: wishes to end early; ``notify``: takes lines for the user.
     """
-    _refuse_crowd(options, world)
+    _refuse_crowd(options, system)
     _refuse_unpriced(options)
-    prepared = await prepare(options, world.open_inputs(options))
+    prepared = await prepare(options, system.open_inputs(options))
     if options.ordered and not prepared.inputs.rereadable:
         raise RunRefused("--ordered reads the input once more at the end: give it regular files")
     paths = output_paths(options.output or default_output(options.inputs))
     refuse_overlap(map(Path, options.inputs), written_by(paths, ordered=options.ordered))
     scan = scan_input(options, prepared)
     opened = open_output(
-        world.storage,
+        system.storage,
         paths,
         scan=scan,
         dialect=prepared.dialect,
         recipe=prepared.recipe,
         on_change=options.on_change,
         retry_failed=options.retry_failed,
-        restart=_label(world.wall_clock()) if options.restart else None,
+        restart=_label(system.wall_clock()) if options.restart else None,
     )
     _announce(opened, notify)
     intake = Intake(dialect=prepared.dialect, recipe=recipe_digest(prepared.recipe), output=opened)
     to_send = opened.counts.to_send
-    budget = _budget(options, opened, world, paths)
+    budget = _budget(options, opened, system, paths)
     if budget is not None and budget.spent:
         notify(f"{budget.spent:,.4f} of --max-cost {budget.limit:,.2f} were spent by earlier runs")
-    rules = rules_of(options, to_send, world, prepared.dialect, budget)
-    rules.pacing.restore(opened.pacing, trio.current_time(), world.wall_clock())
+    rules = rules_of(options, to_send, system, prepared.dialect, budget)
+    rules.pacing.restore(opened.pacing, trio.current_time(), system.wall_clock())
     with sparing_collector(), display(to_send) as show:
         simulator = Simulator() if options.simulate else None
-        async with open_client(prepared.endpoint, world, simulator) as client:
+        async with open_client(prepared.endpoint, system, simulator) as client:
             outcome = await supervise(
                 Setup(
                     source=prepared.source,
@@ -97,37 +97,37 @@ async def run_file(
                         endpoint=prepared.endpoint,
                         recipe=intake.recipe,
                         client=client,
-                        wall_clock=world.wall_clock,
+                        wall_clock=system.wall_clock,
                     ),
                     rules=rules,
                     output=opened,
-                    sync=partial(world.in_thread, opened.sync) if options.durability == "fsync" else None,
+                    sync=partial(system.in_thread, opened.sync) if options.durability == "fsync" else None,
                     stops=stops(),
                     show=show,
                 )
             )
-    notices = rescue(outcome.unsaved, world, paths)
+    notices = rescue(outcome.unsaved, system, paths)
     reasons = outcome.reasons
     if options.durability != "none":
-        reasons += await last_sync(opened, world)
+        reasons += await last_sync(opened, system)
     if options.ordered and scan is not None and not reasons:
-        told, reasons = order(world.storage, paths.results, prepared, scan)
+        told, reasons = order(system.storage, paths.results, prepared, scan)
         notices += told
     with suppress(StorageFailed):  # a disk that is full has been told about already
         opened.save(
-            rules.pacing.levels(trio.current_time(), world.wall_clock()),
+            rules.pacing.levels(trio.current_time(), system.wall_clock()),
             opened.spent if budget is None else budget.spent,
         )
     prepared.inputs.close()
     return _summary(outcome.snapshot, reasons, opened, intake, scan, paths, notices)
 
 
-def _refuse_crowd(options: RunOptions, world: World) -> None:
+def _refuse_crowd(options: RunOptions, system: System) -> None:
     asked = options.concurrency
-    if asked != "auto" and asked > world.most_connections and not options.simulate:
+    if asked != "auto" and asked > system.max_connections and not options.simulate:
         raise RunRefused(
             f"--concurrency {asked:,} needs as many connections, and the system allows"
-            f" {world.most_connections:,}: lower it, or raise what 'ulimit -n' shows"
+            f" {system.max_connections:,}: lower it, or raise what 'ulimit -n' shows"
         )
 
 
@@ -160,11 +160,11 @@ def _announce(opened: OpenedOutput, notify: Callable[[str], None]) -> None:
 
 @asynccontextmanager
 async def open_client(
-    endpoint: Endpoint, world: World, simulator: Simulator | None
+    endpoint: Endpoint, system: System, simulator: Simulator | None
 ) -> AsyncGenerator[AsyncAPIClient, None]:
     """Give the client that all workers share, on the network or on a simulator in this process."""
     async with trio.open_nursery() as nursery:
-        connect = world.connect if simulator is None else in_memory_connector(simulator, nursery)
+        connect = system.connect if simulator is None else in_memory_connector(simulator, nursery)
         pool = ConnectionPool(connect=connect)
         nursery.start_soon(pool.watchdog.run)
         try:
@@ -202,24 +202,24 @@ def exchange_of(
 
 
 def rules_of(
-    options: RunOptions, to_send: int | None, world: World, dialect: Dialect, budget: Budget | None = None
+    options: RunOptions, to_send: int | None, system: System, dialect: Dialect, budget: Budget | None = None
 ) -> Rules:
     """Return the pure rules of a run. ``to_send``: its number of jobs, None if unknown."""
     return Rules(
-        pacing=_pacing(options, world, dialect),
+        pacing=_pacing(options, system, dialect),
         budget=budget,
         retry=RunRetryPolicy(max_attempts=options.max_attempts),
         stop=StopRules(max_failures=max_failures(options.max_failures, to_send)),
-        dice=world.dice,
+        dice=system.random,
         max_wait=options.max_wait,
         grace=options.grace,
     )
 
 
-def _pacing(options: RunOptions, world: World, dialect: Dialect) -> Pacing:
+def _pacing(options: RunOptions, system: System, dialect: Dialect) -> Pacing:
     asked = options.concurrency
     return Pacing(
-        concurrency=Concurrency.found(min(world.most_connections, _MOST_FOUND))
+        concurrency=Concurrency.found(min(system.max_connections, _MOST_FOUND))
         if asked == "auto"
         else Concurrency.fixed(asked),
         stated=options.limits,
@@ -235,7 +235,7 @@ def _refuse_unpriced(options: RunOptions) -> None:
         raise RunRefused(no_price(model, prices))
 
 
-def _budget(options: RunOptions, opened: OpenedOutput, world: World, paths: OutputPaths) -> Budget | None:
+def _budget(options: RunOptions, opened: OpenedOutput, system: System, paths: OutputPaths) -> Budget | None:
     """The budget for all runs with an output, of which earlier ones may have spent a part.
 
     A run that was killed has kept no sum, and what was in flight at the end of any has no record: the larger
@@ -244,7 +244,7 @@ def _budget(options: RunOptions, opened: OpenedOutput, world: World, paths: Outp
     if options.max_cost is None:
         return None
     prices = options.prices or own_prices()
-    spent = max(opened.spent, recorded_cost(world.storage, paths, prices))
+    spent = max(opened.spent, recorded_cost(system.storage, paths, prices))
     return Budget(limit=options.max_cost, prices=prices, spent=spent)
 
 

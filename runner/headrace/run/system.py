@@ -20,55 +20,55 @@ from headrace_client.lowlevel import Connector, connect_tcp
 
 
 @attrs.frozen(kw_only=True)
-class World:
+class System:
     """What a run touches outside itself; a test puts its own in the place of each."""
 
     storage: Storage
-    spool: Path
+    rescue_file: Path
     """Where answers go that the output cannot take."""
     open_inputs: Callable[[RunOptions], Inputs]
     connect: Connector
     wall_clock: Callable[[], float]
     """Seconds since the epoch."""
-    dice: Callable[[], float]
+    random: Callable[[], float]
     """Uniform in [0, 1)."""
     in_thread: Callable[[Callable[[], None]], Awaitable[None]] = trio.to_thread.run_sync
     """Runs what blocks: under virtual time there are no threads."""
-    most_connections: int = 8_192
+    max_connections: int = 8_192
     """What the machine allows: each job in flight has one."""
 
 
-def real_world(storage: Storage) -> World:
+def real_system(storage: Storage) -> System:
     """Return the network and the clock of this machine. ``storage``: its disk, which the caller closes."""
-    return World(
+    return System(
         storage=storage,
-        spool=Path(tempfile.gettempdir()) / f"headrace-{os.getpid()}.jsonl",
+        rescue_file=Path(tempfile.gettempdir()) / f"headrace-{os.getpid()}.jsonl",
         open_inputs=lambda options: open_inputs(
             options.inputs, first=options.first, max_line=options.max_line
         ),
         connect=connect_tcp,
         wall_clock=time.time,
-        dice=random.random,
-        most_connections=_connections(),
+        random=random.random,
+        max_connections=_connections(),
     )
 
 
-_MOST_DESCRIPTORS = 131_072
+MAX_DESCRIPTORS = 131_072
 """As much as the largest ``--concurrency`` needs."""
-_RESERVED = 64
+RESERVED_DESCRIPTORS = 64
 """File descriptors for all that is no connection."""
 
 
 def _connections() -> int:
     """How many connections this process may have at a time."""
     descriptors = _descriptors()
-    return max(descriptors - _RESERVED, descriptors // 4)
+    return max(descriptors - RESERVED_DESCRIPTORS, descriptors // 4)
 
 
 def _descriptors() -> int:
     """How many files this process may open, asking for all that it is allowed to."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(hard, _MOST_DESCRIPTORS) if hard != resource.RLIM_INFINITY else _MOST_DESCRIPTORS
+    wanted = min(hard, MAX_DESCRIPTORS) if hard != resource.RLIM_INFINITY else MAX_DESCRIPTORS
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return wanted
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
