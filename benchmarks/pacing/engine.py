@@ -78,7 +78,7 @@ async def _play(scenario: Scenario) -> Report:
                     pacing=pacing,
                     retry=RunRetryPolicy(),
                     stop=StopRules(),
-                    dice=Random(scenario.seed).random,
+                    random=Random(scenario.seed).random,
                     max_wait=scenario.max_wait,
                     budget=scenario.budget,
                 ),

@@ -44,7 +44,7 @@ def test_x_should_retry_overrides_the_status() -> None:
 
 def test_backoff_is_exponential_with_full_jitter_and_a_ceiling() -> None:
     delays = [
-        POLICY.verdict(Failure(kind="server", message=""), failures=0, attempts=n, dice=1.0)
+        POLICY.verdict(Failure(kind="server", message=""), failures=0, attempts=n, jitter=1.0)
         for n in (1, 2, 3, 99)
     ]
 

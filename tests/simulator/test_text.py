@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.simulator import messages_digest
-from headrace.simulator._text import answer_text, count_characters, natural_length, pieces, roll
+from headrace.simulator._text import answer_text, count_characters, draw, natural_length, pieces
 
 
 @settings(deadline=None, derandomize=True, max_examples=50)
@@ -38,10 +38,10 @@ def test_a_digest_knows_messages_and_nothing_else() -> None:
 
 
 def test_lots_depend_on_the_seed_the_body_and_the_attempt() -> None:
-    drawn = {roll(seed, body, attempt) for seed in (1, 2) for body in ("a", "b") for attempt in (1, 2)}
+    drawn = {draw(seed, body, attempt) for seed in (1, 2) for body in ("a", "b") for attempt in (1, 2)}
 
     assert len(drawn) == 8
-    assert roll(1, "a", 1) == roll(1, "a", 1)
+    assert draw(1, "a", 1) == draw(1, "a", 1)
     assert all(0 <= dice.fault < 1 and 0 <= dice.delay < 1 and 0 <= dice.place < 1 for dice in drawn)
 
 

@@ -190,7 +190,7 @@ class BaseClient:
             self._retry_policy(options),
             follow_redirects=follow,
             wall_clock=time.time,
-            dice=random.random,
+            random=random.random,
         )
 
     def _announce(self, event: RetryEvent) -> None:

@@ -79,7 +79,7 @@ def request_flow(
     *,
     follow_redirects: bool,
     wall_clock: Callable[[], float],
-    dice: Callable[[], float],
+    random: Callable[[], float],
 ) -> Flow:
     """Return the flow of one request. ``wall_clock``: Unix seconds; ``dice``: floats in [0, 1)."""
     taken = attempts = hops = 0
@@ -97,7 +97,7 @@ def request_flow(
                 options = redirected(options, outcome, hops, repeatable=policy.repeatable)
                 continue
         error = outcome if isinstance(outcome, APIConnectionError) else status_error(outcome)
-        verdict = policy.verdict(error, taken, wall_clock(), dice())
+        verdict = policy.verdict(error, taken, wall_clock(), random())
         if isinstance(verdict, Stop):
             raise verdict.error
         yield Sleep(RetryEvent(attempt=attempts, wait=verdict.after, waited=waited, cause=error))

@@ -82,7 +82,7 @@ class RetryPolicy:
     max_retry_after: float = MAX_RETRY_AFTER
     repeatable: bool = True
 
-    def verdict(self, outcome: Exception, taken: int, now: float, dice: float) -> Retry | Stop:
+    def verdict(self, outcome: Exception, taken: int, now: float, jitter: float) -> Retry | Stop:
         """Judge a failure after ``taken`` retries. ``now``: wall clock, Unix seconds; ``dice``: in [0, 1)."""
         if not self.repeatable:
             return Stop(outcome)
@@ -94,8 +94,8 @@ class RetryPolicy:
         if isinstance(outcome, APIStatusError):
             asked = retry_after_seconds(outcome.response.headers, now)
         if asked is None:
-            return Retry(self.backoff(taken, dice))
-        return Retry(asked * (1 + 0.1 * dice)) if asked <= self.max_retry_after else Stop(outcome)
+            return Retry(self.backoff(taken, jitter))
+        return Retry(asked * (1 + 0.1 * jitter)) if asked <= self.max_retry_after else Stop(outcome)
 
     def is_transient(self, outcome: Exception) -> bool:
         """Tell whether the same request may fare better later."""
@@ -107,10 +107,10 @@ class RetryPolicy:
             isinstance(outcome, APIConnectionError) and type(outcome.__cause__).__name__ not in _OUR_MISTAKES
         )
 
-    def backoff(self, taken: int, dice: float) -> float:
+    def backoff(self, taken: int, jitter: float) -> float:
         """Return the delay after ``taken`` retries: it doubles up to 8 s; dice take off up to a quarter."""
         doubled = self.initial_delay * 2.0 ** min(taken, 1000)
-        return min(doubled, self.max_delay) * (1 - 0.25 * dice)
+        return min(doubled, self.max_delay) * (1 - 0.25 * jitter)
 
 
 def _found_stale_connection(outcome: BaseException | None) -> bool:

@@ -120,7 +120,7 @@ class Admission:
                 now=now,
             )
 
-    def failed(self, message: Failed, now: float, dice: float) -> None:
+    def failed(self, message: Failed, now: float, jitter: float) -> None:
         """Note a failed attempt, whose job is no longer outstanding. ``dice``: in [0, 1)."""
         failure, request = message.failure, message.pending.job.request
         if failure.kind in MAY_PASS or failure.kind == "overloaded":
@@ -140,7 +140,7 @@ class Admission:
             retry_after=message.retry_after,
             others=self.outstanding,
             now=now,
-            dice=dice,
+            jitter=jitter,
         )
 
     def interrupted(self, pending: Pending, *, sent: bool) -> None:

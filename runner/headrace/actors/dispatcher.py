@@ -62,7 +62,7 @@ class Rules:
     pacing: Pacing
     retry: RunRetryPolicy
     stop: StopRules
-    dice: Callable[[], float]
+    random: Callable[[], float]
     max_wait: float = 600.0
     """Standstill (no result although jobs wait for the server) after which the run stops."""
     grace: float = 60.0
@@ -264,7 +264,7 @@ class _Dispatcher:
         self.admission.outstanding -= 1
         lost = one_attempt(message.pending.job.request) if failure.sent else NOTHING
         pending = _counted(message.pending, lost)
-        self.admission.failed(message, now, self.rules.dice())
+        self.admission.failed(message, now, self.rules.random())
         if self.refused_since is None and (failure.kind in NOT_NOW or self.rules.breaker.is_open):
             self.refused_since = now
         verdict = self._verdict(message, pending, now)
@@ -298,7 +298,7 @@ class _Dispatcher:
             attempts=pending.attempts,
             retry_after=message.retry_after,
             should_retry=message.should_retry,
-            dice=self.rules.dice(),
+            jitter=self.rules.random(),
         )
         if message.failure.kind not in MAY_PASS or isinstance(verdict, StopRun):
             return verdict

@@ -57,7 +57,7 @@ class Hold:
         self._probe_due = True
         self._probe_sent_at = None
 
-    def backoff(self, dice: float) -> float:
+    def backoff(self, jitter: float) -> float:
         """Return the seconds to hold where nothing says for how long; ``dice``: in [0, 1)."""
         longest = min(LONGEST_HOLD, FIRST_HOLD * 2.0 ** min(self._in_a_row, 10))
-        return longest * (0.5 + dice / 2)
+        return longest * (0.5 + jitter / 2)

@@ -86,7 +86,7 @@ class Pacing:
         retry_after: float | None,
         others: int,
         now: float,
-        dice: float,
+        jitter: float,
     ) -> None:
         """Note a 429.
 
@@ -103,7 +103,7 @@ class Pacing:
             started_at=started_at,
             retry_after=retry_after,
             now=now,
-            dice=dice,
+            jitter=jitter,
         )
 
     def interrupted(self, request: JobRequest) -> None:

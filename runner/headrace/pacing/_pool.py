@@ -158,7 +158,7 @@ class Pool:
         started_at: float,
         retry_after: float | None,
         now: float,
-        dice: float,
+        jitter: float,
     ) -> None:
         """Note a 429. ``retry_after``: seconds, None if the server does not say; ``dice``: in [0, 1)."""
         self._returned(request)
@@ -174,7 +174,7 @@ class Pool:
             return
         if refusal == "ramp":
             self._searching().too_steep(max(1.0, self._history.since(now - 1.0)[0]), started_at, now)
-            self.hold.refused(now + (self.hold.backoff(dice) if retry_after is None else retry_after))
+            self.hold.refused(now + (self.hold.backoff(jitter) if retry_after is None else retry_after))
             return
         short = self._short(reserve, limits)
         for resource, reading in short.items():
@@ -186,7 +186,7 @@ class Pool:
         elif short:
             self.hold.refused(self._filled_at(short, reserve, now))
         else:
-            self.hold.refused(now + self.hold.backoff(dice))
+            self.hold.refused(now + self.hold.backoff(jitter))
 
     def interrupted(self, request: JobRequest) -> None:
         """Note that a job was cut off by us. What it cost is not known: the headers will tell."""

@@ -53,7 +53,7 @@ class RunRetryPolicy:
         attempts: int,
         retry_after: float | None = None,
         should_retry: bool | None = None,
-        dice: float,
+        jitter: float,
     ) -> Retry | GiveUp | StopRun:
         """Decide about a job's latest failure.
 
@@ -70,7 +70,7 @@ class RunRetryPolicy:
             return GiveUp()
         if retry_after is not None:
             return Retry(retry_after, counts)
-        return Retry(0.0 if failure.kind == "rate_limit" else self._backoff(attempts, dice), counts)
+        return Retry(0.0 if failure.kind == "rate_limit" else self._backoff(attempts, jitter), counts)
 
     @staticmethod
     def _may_pass(kind: FailureKind, should_retry: bool | None) -> bool:
@@ -78,8 +78,8 @@ class RunRetryPolicy:
             return kind in NOT_NOW or kind in MAY_PASS
         return should_retry
 
-    def _backoff(self, attempts: int, dice: float) -> float:
-        return dice * min(self.max_delay, self.initial_delay * 2.0 ** min(attempts, 30))
+    def _backoff(self, attempts: int, jitter: float) -> float:
+        return jitter * min(self.max_delay, self.initial_delay * 2.0 ** min(attempts, 30))
 
 
 @attrs.define(kw_only=True)

@@ -194,7 +194,7 @@ def _rules(options: RunOptions, dialect: Dialect) -> Rules:
         ),
         retry=RunRetryPolicy(),
         stop=StopRules(),
-        dice=lambda: 0.5,
+        random=lambda: 0.5,
     )
 
 

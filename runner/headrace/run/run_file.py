@@ -210,7 +210,7 @@ def rules_of(
         budget=budget,
         retry=RunRetryPolicy(max_attempts=options.max_attempts),
         stop=StopRules(max_failures=max_failures(options.max_failures, to_send)),
-        dice=system.random,
+        random=system.random,
         max_wait=options.max_wait,
         grace=options.grace,
     )

@@ -78,7 +78,7 @@ class Simulator:
             body=body,
             profile=profile,
             api=_chat_api if path.startswith("/v1/chat/") else _messages_api,
-            dice=self.service.roll(digest),
+            draw=self.service.draw(digest),
             epoch=self._epoch,
             record=LogRecord(time=self._epoch + now, method=scope["method"], path=path, body=digest),
             log=self.log,

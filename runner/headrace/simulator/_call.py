@@ -13,7 +13,7 @@ from ._buckets import Quota
 from ._exchange import Api, RawHeaders, Refusal
 from ._log import LogRecord, RequestLog
 from ._profile import Profile
-from ._text import Dice
+from ._text import Draw
 
 Header = tuple[bytes, bytes]
 
@@ -36,7 +36,7 @@ class Call:
     body: bytes
     profile: Profile
     api: Api
-    dice: Dice
+    draw: Draw
     epoch: float
     record: LogRecord
     log: RequestLog
@@ -94,7 +94,7 @@ class Call:
 
     @property
     def _request_id(self) -> str:
-        return f"req_{self.dice.name}"
+        return f"req_{self.draw.name}"
 
     def _own_headers(self) -> RawHeaders:
         named = self.api.id_header(self._request_id)

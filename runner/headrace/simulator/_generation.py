@@ -22,7 +22,7 @@ async def generate(service: Service, call: Call) -> None:
     service.check_model(call.profile, question.model)
     now = trio.current_time()
     call.quota = service.quota(call.profile, question.model, now)
-    ticket = service.admit(call.api, question, call.profile, call.quota, call.dice, now)
+    ticket = service.admit(call.api, question, call.profile, call.quota, call.draw, now)
     call.record.fault = ticket.fault or ""
     try:
         await _play(service, call, ticket)
@@ -49,7 +49,7 @@ async def _first_token(service: Service, call: Call, ticket: Ticket) -> Reply:
     call.record.cache_creation_tokens = ticket.usage.cache_creation
     call.record.cache_read_tokens = ticket.usage.cache_read
     return Reply(
-        name=call.dice.name,
+        name=call.draw.name,
         model=ticket.question.model,
         text=ticket.text,
         cut=ticket.cut,
@@ -75,12 +75,12 @@ async def _send_whole(service: Service, call: Call, ticket: Ticket, reply: Reply
     for spoken in range(0, ticket.output_tokens, step):
         now = await _speak(service, call, ticket, min(step, ticket.output_tokens - spoken), now)
     if ticket.fault == "garbage":
-        await call.respond(200, call.dice.name.encode())
+        await call.respond(200, call.draw.name.encode())
     elif ticket.fault == "html":
         await call.respond(200, _HTML_PAGE, kind=HTML)
     elif ticket.fault == "cut":
         body = call.api.whole(reply)
-        await call.cut(body, int(ticket.dice.place * len(body)))
+        await call.cut(body, int(ticket.draw.place * len(body)))
     else:
         await call.respond(200, call.api.whole(reply))
 
@@ -88,7 +88,7 @@ async def _send_whole(service: Service, call: Call, ticket: Ticket, reply: Reply
 async def _stream(service: Service, call: Call, ticket: Ticket, reply: Reply) -> None:
     now = trio.current_time()
     question, size = ticket.question, ticket.profile.event_tokens
-    end = int(ticket.dice.place * ticket.output_tokens) if ticket.fault == "cut" else ticket.output_tokens
+    end = int(ticket.draw.place * ticket.output_tokens) if ticket.fault == "cut" else ticket.output_tokens
     await call.start(200, EVENTS)
     await call.part(call.api.opening(question, reply))
     for place, text in enumerate(pieces(reply.text, size)):

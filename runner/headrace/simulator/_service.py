@@ -17,7 +17,7 @@ from ._cache import PromptCache
 from ._exchange import Api, Question, Refusal, Usage
 from ._models import CATALOGUE
 from ._profile import FaultKind, Profile, Schedule
-from ._text import Dice, answer_text, natural_length, roll
+from ._text import Draw, answer_text, draw, natural_length
 
 _LONGEST_RETRY_AFTER = 86_400.0
 
@@ -35,7 +35,7 @@ class Ticket:
     question: Question
     profile: Profile
     quota: Quota
-    dice: Dice
+    draw: Draw
     fault: FaultKind | None
     output_tokens: int
     cut: bool
@@ -49,7 +49,7 @@ class Ticket:
     @property
     def ttft(self) -> float:
         """The seconds until the first token."""
-        return self.profile.ttft * (1 + self.profile.ttft_jitter * self.dice.delay)
+        return self.profile.ttft * (1 + self.profile.ttft_jitter * self.draw.delay)
 
 
 class Service:
@@ -98,27 +98,27 @@ class Service:
             quota.retune(limits, now)
         return quota
 
-    def roll(self, body: str) -> Dice:
+    def draw(self, body: str) -> Draw:
         """Draw for one more arrival of a body."""
         self._arrivals[body] += 1
-        return roll(self._seed, body, self._arrivals[body])
+        return draw(self._seed, body, self._arrivals[body])
 
-    def draw_fault(self, profile: Profile, dice: Dice) -> FaultKind | None:
+    def draw_fault(self, profile: Profile, draw: Draw) -> FaultKind | None:
         """Return what is to go wrong. Raises `Refusal` for a fault that is a status."""
         passed = 0.0
         for kind, share in profile.faults.items():
             passed += share
-            if dice.fault < passed:
+            if draw.fault < passed:
                 if refusal := _STATUS_FAULTS.get(kind):
                     raise refusal
                 return kind
         return None
 
     def admit(
-        self, api: Api, question: Question, profile: Profile, quota: Quota, dice: Dice, now: float
+        self, api: Api, question: Question, profile: Profile, quota: Quota, draw: Draw, now: float
     ) -> Ticket:
         """Let a request in and debit its reserve. Raises `Refusal`. Every ticket must be `release`d."""
-        fault = self.draw_fault(profile, dice)
+        fault = self.draw_fault(profile, draw)
         self._check_account(profile, now)
         if shortage := quota.admit(question.reserve, now):
             if api.RESERVES_OUTPUT:
@@ -132,7 +132,7 @@ class Service:
             question=question,
             profile=profile,
             quota=quota,
-            dice=dice,
+            draw=draw,
             fault=fault,
             output_tokens=output,
             cut=output < natural,

@@ -92,7 +92,7 @@ def pieces(text: str, tokens: int) -> Iterator[str]:
 
 
 @attrs.frozen(kw_only=True)
-class Dice:
+class Draw:
     """What chance decides about one attempt: three numbers from 0 to 1 (exclusive), and a name for it."""
 
     fault: float
@@ -101,11 +101,11 @@ class Dice:
     name: str
 
 
-def roll(seed: int, digest: str, attempt: int) -> Dice:
+def draw(seed: int, digest: str, attempt: int) -> Draw:
     """Draw for the ``attempt``-th arrival of a body: the same in every run, whatever arrives beside it."""
     drawn = blake2b(f"{seed}/{digest}/{attempt}".encode(), digest_size=32).digest()
     fault, delay, place = ((number >> 11) / 2**53 for number in struct.unpack(">3Q", drawn[:24]))
-    return Dice(fault=fault, delay=delay, place=place, name=drawn[:12].hex())
+    return Draw(fault=fault, delay=delay, place=place, name=drawn[:12].hex())
 
 
 def natural_length(seed: int, digest: str, shortest: int, longest: int) -> int:

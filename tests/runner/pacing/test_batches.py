@@ -54,6 +54,6 @@ def test_a_refusal_ends_what_was_granted() -> None:
         assert pool.ready_at(REQUEST, now) <= now
         pool.admitted([REQUEST], now)
 
-    pool.refused(REQUEST, "bucket", None, started_at=now, retry_after=1.0, now=now + STEP, dice=0.5)
+    pool.refused(REQUEST, "bucket", None, started_at=now, retry_after=1.0, now=now + STEP, jitter=0.5)
 
     assert pool.ready_at(REQUEST, now + STEP) >= now + 1.0

@@ -46,7 +46,7 @@ def test_holds_double_while_the_server_refuses_without_saying_for_how_long() -> 
     holds: list[float] = []
     now = 0.0
     for _ in range(12):
-        holds.append(hold.backoff(dice=1.0))
+        holds.append(hold.backoff(jitter=1.0))
         now += holds[-1]
         hold.refused(until=now)
 
