@@ -17,7 +17,7 @@ from headrace.policy.budget import Budget
 from headrace.policy.circuit_breaker import Breaker
 from headrace.policy.retry import MAY_PASS
 
-from ._binding import BindingWatch
+from ._binding import BottleneckTimer
 from ._queue import Waiting
 from .messages import Failed, Finished, Load, Pending
 
@@ -32,7 +32,7 @@ class Admission:
     breaker: Breaker
     budget: Budget | None
     waiting: Waiting = attrs.field(factory=Waiting)
-    watch: BindingWatch = attrs.field(factory=BindingWatch)
+    timer: BottleneckTimer = attrs.field(factory=BottleneckTimer)
     outstanding: int = 0
     ready_at: float = math.inf
     """When the next admission may be possible, as far as time decides."""
@@ -75,13 +75,13 @@ class Admission:
         """Find a model whose next job may be sent now; else note what that waits for, and until when."""
         self.ready_at = math.inf
         if not self.waiting.ready:
-            self.watch.binds = "server" if self.waiting.delayed else "source"
+            self.timer.bottleneck = "server" if self.waiting.delayed else "source"
             return None
         if (at := self.pacing.slot_at(self.outstanding, now)) > now:
-            self.ready_at, self.watch.binds = at, "concurrency"
+            self.ready_at, self.timer.bottleneck = at, "concurrency"
             return None
         if (at := self.breaker.ready_at(now)) > now:
-            self.ready_at, self.watch.binds = at, "server"
+            self.ready_at, self.timer.bottleneck = at, "server"
             return None
         for model, pending in self.waiting.first():
             if not self._can_pay(pending):
@@ -91,13 +91,13 @@ class Admission:
             if at <= now:
                 return model
             if at <= self.ready_at:
-                self.ready_at, self.watch.binds = at, pool.binds
+                self.ready_at, self.timer.bottleneck = at, pool.bottleneck
         return None
 
     def _can_pay(self, pending: Pending) -> bool:
         if self.budget is None or self.budget.fits(pending.job.request):
             return True
-        self.watch.binds = "client"
+        self.timer.bottleneck = "client"
         if self.outstanding == 0:
             self.unaffordable = self.budget.refusal(pending.job.request)
         return False
@@ -157,7 +157,7 @@ class Admission:
             self.outstanding,
             len(self.waiting),
             self.pacing.concurrency.cap,
-            self.watch.binds,
-            dict(self.watch.seconds),
+            self.timer.bottleneck,
+            dict(self.timer.seconds),
             cost,
         )

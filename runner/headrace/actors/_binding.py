@@ -7,19 +7,21 @@ from collections import defaultdict
 
 import attrs
 
-from headrace.pacing import Binding
+from headrace.pacing import Bottleneck
 
 _LATE = 0.005
 """Seconds: waking up so much later than planned is the client's doing."""
 
 
 @attrs.define
-class BindingWatch:
+class BottleneckTimer:
     """Adds up the time between two looks under what was binding at the first. Pure."""
 
-    binds: Binding = "source"
+    bottleneck: Bottleneck = "source"
     sleeps_until: float = math.inf
-    seconds: defaultdict[Binding, float] = attrs.field(factory=lambda: defaultdict[Binding, float](float))
+    seconds: defaultdict[Bottleneck, float] = attrs.field(
+        factory=lambda: defaultdict[Bottleneck, float](float)
+    )
     _looked_at: float | None = None
 
     def woke(self, now: float) -> None:
@@ -28,6 +30,6 @@ class BindingWatch:
             late = now - max(self.sleeps_until, self._looked_at)
             late = late if late > _LATE else 0.0
             self.seconds["client"] += late
-            self.seconds[self.binds] += now - self._looked_at - late
+            self.seconds[self.bottleneck] += now - self._looked_at - late
         self._looked_at = now
         self.sleeps_until = math.inf

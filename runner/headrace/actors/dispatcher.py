@@ -145,7 +145,7 @@ class _Dispatcher:
 
     def admit(self, now: float) -> None:
         admission = self.admission
-        admission.watch.woke(now)
+        admission.timer.woke(now)
         admission.waiting.release(now)
         while not self.reasons and (taken := admission.take(now)):
             for pending in taken:
@@ -210,8 +210,8 @@ class _Dispatcher:
         try:
             self.handle(inbox.receive_nowait())
         except trio.WouldBlock:
-            self.admission.watch.sleeps_until = self._wake_at()
-            with until(self.admission.watch.sleeps_until):
+            self.admission.timer.sleeps_until = self._wake_at()
+            with until(self.admission.timer.sleeps_until):
                 self.handle(await inbox.receive())
         for message in queued(inbox):
             self.handle(message)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from headrace.job import Failure, FailureKind, Job, JobRequest, Note, Recipient, Success, Usage
-from headrace.pacing import Binding
+from headrace.pacing import Bottleneck
 from headrace.policy.stop import StopReason
 from headrace.policy.unconfirmed import NOTHING, MaybeBilled
 from headrace_client.lowlevel import RateLimits
@@ -138,8 +138,8 @@ class Load(msgspec.Struct, frozen=True, gc=False):
     waiting: int
     cap: int = 0
     """The most that may be in flight now."""
-    binds: Binding = "source"
-    bound_s: dict[Binding, float] = {}
+    bottleneck: Bottleneck = "source"
+    bottleneck_s: dict[Bottleneck, float] = {}
     """For how many seconds each has been what binds."""
     cost: float | None = None
     """What was spent, where there is a budget."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import attrs
 
 from headrace.job import TokenRange, Usage
-from headrace.pacing import Binding
+from headrace.pacing import Bottleneck
 
 _GROWTH = 1.02
 """Each bucket is 2 % wider than the one before, so a quantile is off by 1 % at most."""
@@ -70,9 +70,9 @@ class Snapshot:
     attempts: int
     cap: int = 0
     """The most that may be in flight now."""
-    binds: Binding = "source"
+    bottleneck: Bottleneck = "source"
     """What keeps the next job from being sent now."""
-    bound_s: Mapping[Binding, float] = attrs.field(factory=dict[Binding, float])
+    bottleneck_s: Mapping[Bottleneck, float] = attrs.field(factory=dict[Bottleneck, float])
     """For how many seconds each has been what binds."""
     cost: float | None = None
     """What was spent, where there is a budget."""

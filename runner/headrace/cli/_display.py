@@ -49,7 +49,7 @@ def plain_line(snapshot: Snapshot, to_send: int | None) -> str:
         f"{rate:,.0f}/s",
         f"{snapshot.in_flight:,} in flight",
         f"{snapshot.waiting:,} waiting",
-        f"bound by {snapshot.binds}",
+        f"bound by {snapshot.bottleneck}",
     ]
     parts += [f"{snapshot.failed:,} failed"] if snapshot.failed else []
     parts += [f"{snapshot.rate_limited:,} 429s"] if snapshot.rate_limited else []

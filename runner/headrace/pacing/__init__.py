@@ -19,13 +19,13 @@ from ._concurrency import Concurrency
 from ._hold import FIRST_HOLD, LONGEST_HOLD, PROBE_PATIENCE
 from ._pacing import Pacing
 from ._pool import Pool
-from ._values import Binding, Resource, StatedLimits
+from ._values import Bottleneck, Resource, StatedLimits
 
 __all__ = [
     "FIRST_HOLD",
     "LONGEST_HOLD",
     "PROBE_PATIENCE",
-    "Binding",
+    "Bottleneck",
     "Concurrency",
     "Pacing",
     "Pool",

@@ -18,7 +18,7 @@ from ._history import History
 from ._hold import Hold
 from ._search import RateSearch
 from ._server import ServerBucket
-from ._values import RESOURCES, Binding, Cost, Refusal, Resource, StatedLimits, readings
+from ._values import RESOURCES, Bottleneck, Cost, Refusal, Resource, StatedLimits, readings
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Pool:
     estimates: Estimates
     leader_first: bool = False
     """The first job goes alone until its answer begins: it writes the prompt cache for the others."""
-    binds: Binding = "source"
+    bottleneck: Bottleneck = "source"
     hold: Hold = attrs.field(factory=Hold)
     search: RateSearch | None = attrs.field(factory=RateSearch)
     server: dict[Resource, ServerBucket] = attrs.field(factory=dict[Resource, ServerBucket])
@@ -67,18 +67,18 @@ class Pool:
             return now
         self._book(now)
         if self.leader_first and self._in_flight:
-            self.binds = "server"
+            self.bottleneck = "server"
             return math.inf
-        ready, self.binds = self.hold.ready_at(now), "server"
+        ready, self.bottleneck = self.hold.ready_at(now), "server"
         if self.search is not None and (at := self.search.ready_at(now)) > ready:
             ready = at
         cost, reserve = self._costs(request)
         for index, gate in self._server_gates:
             if (at := gate.ready_at(reserve[index], now)) > ready:
-                ready, self.binds = at, RESOURCES[index]
+                ready, self.bottleneck = at, RESOURCES[index]
         for index, gate in self._allowance_gates:
             if (at := gate.ready_at(cost[index], now)) > ready:
-                ready, self.binds = at, RESOURCES[index]
+                ready, self.bottleneck = at, RESOURCES[index]
         if ready <= now:
             self._batch.grant(self._room(reserve))
         return ready

@@ -15,7 +15,7 @@ RESOURCES: tuple[Resource, ...] = ("requests", "input", "output")
 Cost = tuple[float, float, float]
 """What one job takes from each of the `RESOURCES`."""
 
-Binding = Literal["requests", "input", "output", "concurrency", "source", "client", "server"]
+Bottleneck = Literal["requests", "input", "output", "concurrency", "source", "client", "server"]
 """What keeps the next job from being sent.
 
 ``requests``, ``input``, ``output``: that rate limit. ``concurrency``: the cap on what is in flight.

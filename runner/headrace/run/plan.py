@@ -31,7 +31,7 @@ from headrace.policy.stop import StopRules
 from headrace.run.options import RunOptions
 from headrace.run.preparation import SIMULATOR, prepare
 from headrace.run.run_file import exchange_of
-from headrace.run.summary import bound_by
+from headrace.run.summary import bottlenecks
 from headrace.simulator import Limit, Limits, Profile, RequestLog, Simulator
 from headrace_client.lowlevel import Response
 
@@ -147,7 +147,7 @@ def as_text(plan: Plan) -> str:
         f"output tokens about {usage.output:,}",
         f"cost          {_cost(plan)}",
         f"in flight     at most {plan.run.cap:,}",
-        f"bound by      {bound_by(plan.run) or 'nothing'}",
+        f"bound by      {bottlenecks(plan.run) or 'nothing'}",
         "nothing was sent",
     ]
     if usage.cache_read:

@@ -92,7 +92,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     if run.ttft.p50 is not None:
         yield f"  first token  {_quantiles(run.ttft)}"
     yield f"  attempts     {run.attempts:,}   429s {run.rate_limited:,}   maybe billed {_maybe_billed(run)}"
-    if bound := bound_by(run):
+    if bound := bottlenecks(run):
         yield f"  bound by     {bound}"
     if run.cost is not None:
         yield f"  spent        {run.cost:,.4f}"
@@ -114,10 +114,12 @@ def parting_words(reason: StopReason) -> str:
     return reason.message
 
 
-def bound_by(run: Snapshot) -> str:
+def bottlenecks(run: Snapshot) -> str:
     """What kept jobs from being sent, by its share of the time."""
-    whole = sum(run.bound_s.values())
-    shares = sorted(((seconds / whole, name) for name, seconds in run.bound_s.items() if whole), reverse=True)
+    whole = sum(run.bottleneck_s.values())
+    shares = sorted(
+        ((seconds / whole, name) for name, seconds in run.bottleneck_s.items() if whole), reverse=True
+    )
     return ", ".join(f"{name} {share:.0%}" for share, name in shares if share >= _TOLD)
 
 
