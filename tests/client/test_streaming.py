@@ -329,7 +329,7 @@ async def test_a_stream_beyond_its_total_timeout_raises(face: Face, monkeypatch:
     if face.name == "asyncio":
         pytest.skip("only trio has virtual time")
     now = iter([0.0, 4.0, 9.0, 11.0, 14.0])
-    monkeypatch.setattr("headrace_client._responses.reading.monotonic", lambda: next(now))
+    monkeypatch.setattr("headrace_client._responses.body_reader.monotonic", lambda: next(now))
     pieces = [body(START), 5.0, body(PING), 5.0, body(PING), 5.0, body(STOP)]
     stream, api = await start(face, reply(body=pieces))
 

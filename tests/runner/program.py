@@ -20,8 +20,8 @@ from headrace.actors.statistics import Snapshot
 from headrace.dialects import RequestOptions
 from headrace.input.files import InputFile, Inputs
 from headrace.policy.stop import ExitCode, StopReason
+from headrace.run.execution import run_file
 from headrace.run.options import RunOptions
-from headrace.run.run_file import run_file
 from headrace.run.summary import Summary
 from headrace.run.system import System
 from headrace.simulator import Profile, Simulator, in_memory_connector

@@ -276,14 +276,14 @@ def test_wrong_options_are_still_told_by_click() -> None:
 
 INTERRUPTED_SCAN = """
 import signal
-import headrace.run.run_file
+import headrace.run.execution
 from headrace.cli import main
 
 def interrupted(*arguments, **options):
     signal.raise_signal(signal.SIGINT)
     raise AssertionError("Python has not noticed the signal")
 
-headrace.run.run_file.scan_inputs = interrupted
+headrace.run.execution.scan_inputs = interrupted
 main(["run", "--simulate", "jobs.jsonl", "-o", "out.jsonl"])
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.simulator import Profile
-from headrace.simulator._chat_api import duration
+from headrace.simulator._chat_endpoint import duration
 
 
 def test_a_profile_refuses_impossible_shares() -> None:

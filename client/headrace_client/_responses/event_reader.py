@@ -11,8 +11,8 @@ from headrace_client._exceptions import APIConnectionError, APIResponseValidatio
 from headrace_client._wire.json import decode
 from headrace_client._wire.sse import ServerSentEvent, SSEDecoder
 
+from .body_reader import ENDED, NEEDS_BYTES
 from .cast import cast_value
-from .reading import ENDED, NEEDS_BYTES
 
 if TYPE_CHECKING:
     import httpx

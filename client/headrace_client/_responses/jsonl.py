@@ -13,7 +13,7 @@ from headrace_client._models.construct import construct
 from headrace_client._wire.json import decode
 from headrace_client._wire.sse import LineDecoder
 
-from .reading import ENDED, NEEDS_BYTES, AsyncReading, SyncReading
+from .body_reader import ENDED, NEEDS_BYTES, AsyncReading, SyncReading
 
 if TYPE_CHECKING:
     import httpx

@@ -27,9 +27,9 @@ from headrace_client.types import (
     ThinkingEvent,
 )
 
+from .body_reader import AsyncReading, AsyncValues, Reading, SyncReading, SyncValues
 from .cast import cast_value, is_strict
 from .event_reader import EventReader, IncompleteStreamError
-from .reading import AsyncReading, AsyncValues, Reading, SyncReading, SyncValues
 
 if TYPE_CHECKING:
     import httpx

@@ -15,10 +15,10 @@ from headrace_client._httpx.errors import connection_error
 from headrace_client._models.construct import unwrapped
 
 from .binary import HttpxBinaryResponseContent
+from .body_reader import unwind
 from .cast import cast_response, is_strict
 from .jsonl import AsyncJSONLDecoder, JSONLDecoder
 from .pagination import BasePage
-from .reading import unwind
 from .stream import AsyncStream, Stream, chunk_type, is_stream_class
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from headrace_client._models.construct import unwrapped
 
+from .body_reader import AsyncReading, AsyncValues, SyncReading, SyncValues
 from .cast import is_strict
 from .event_reader import EventReader, IncompleteStreamError
-from .reading import AsyncReading, AsyncValues, SyncReading, SyncValues
 
 if TYPE_CHECKING:
     import httpx

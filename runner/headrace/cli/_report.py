@@ -30,7 +30,7 @@ def run_and_report(
     import trio
 
     from headrace.output.storage import DiskStorage
-    from headrace.run.run_file import run_file
+    from headrace.run.execution import run_file
     from headrace.run.system import real_system
 
     if summary_json is not None:

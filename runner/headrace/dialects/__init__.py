@@ -8,8 +8,8 @@ from typing import Final
 from headrace._exceptions import RunRefused
 
 from . import anthropic, openai, raw, rows
-from ._bills import Bill, read_bill
 from ._chat_api import ChatDialect
+from ._costs import Bill, read_bill
 from ._dialect import Assembler, Dialect
 from ._failures import failure_from_transport
 from ._lines import decode_object

@@ -9,7 +9,7 @@ import attrs
 from headrace.job import Failure, Job, Note, Success
 from headrace_client.lowlevel import Response
 
-from . import _judging
+from . import _judgement as _judging
 from ._chat_answer import read_answer
 from ._chat_stream import ChatEvents
 from ._dialect import Assembler, ReadsLines

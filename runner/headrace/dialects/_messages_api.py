@@ -11,7 +11,7 @@ import msgspec
 from headrace.job import Failure, FailureKind, Job, JobRequest, Note, Success
 from headrace_client.lowlevel import Response
 
-from . import _judging
+from . import _judgement as _judging
 from ._dialect import Assembler, ReadsLines
 from ._lines import optional, required_model
 from ._messages_answer import read_message

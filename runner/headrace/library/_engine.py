@@ -17,19 +17,19 @@ from headrace.actors.supervisor import Outcome, Setup, supervise
 from headrace.actors.worker import SupportsOpenSender
 from headrace.actors.writer import TakesRecords
 from headrace.input.identity import recipe_digest
-from headrace.library._bridge import Crossing
+from headrace.library._bridges import Crossing
 from headrace.library._exception_groups import ungrouped
 from headrace.library._recorded import RecordedResults
 from headrace.library._session import CLOSED, Desk, TicketIntake
 from headrace.library._settings import Settings
-from headrace.library._tickets import Ticket
+from headrace.library._submissions import Ticket
 from headrace.output.output import OpenedOutput, OutputPaths, output_paths
 from headrace.output.resume import open_output
 from headrace.output.storage import DiskStorage
 from headrace.policy.stop import ExitCode, StopReason, weightiest
+from headrace.run.execution import exchange_of, open_client, rules_of
 from headrace.run.finish import last_sync, rescue
 from headrace.run.options import Durability
-from headrace.run.run_file import exchange_of, open_client, rules_of
 from headrace.run.system import System, real_system
 
 _log = logging.getLogger("headrace")

@@ -16,10 +16,10 @@ from headrace.input.identity import hash_key
 from headrace.input.index import Index
 from headrace.input.lines import LineCutter
 from headrace.job import Failure, FailureKind, Note, TokenRange
-from headrace.library._tickets import Ticket
+from headrace.library._submissions import Ticket
 from headrace.output.output import OutputPaths
+from headrace.output.records import SurveyedFile
 from headrace.output.storage import Storage
-from headrace.output.survey import SurveyedFile
 from headrace_client.lowlevel import Response
 
 _PIECE = 16 * 1024

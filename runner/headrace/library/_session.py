@@ -23,7 +23,7 @@ from headrace.dialects import Dialect
 from headrace.input.files import InputLine
 from headrace.job import Failure, Job, Note
 from headrace.library._recorded import RecordedResults
-from headrace.library._tickets import Group, Ticket
+from headrace.library._submissions import Group, Ticket
 from headrace.output.output import Recognised
 from headrace.policy.stop import ExitCode, StopReason
 from headrace.run.intake import Recognises

@@ -13,11 +13,11 @@ from sniffio import current_async_library
 
 from headrace.actors.attempts import Attempt
 from headrace.actors.statistics import Snapshot
-from headrace.library._bridge import Crossing, NoCrossing
+from headrace.library._bridges import Crossing, NoCrossing
 from headrace.library._exception_groups import ungrouped
 from headrace.library._session import CLOSED, Desk
 from headrace.library._settings import DialectName, Settings, line_of, settings_from
-from headrace.library._tickets import Group, Ticket
+from headrace.library._submissions import Group, Ticket
 from headrace.library.results import Jobs, Params, Results
 from headrace.library.values import Job, Result
 from headrace.pacing import StatedLimits

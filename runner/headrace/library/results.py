@@ -22,7 +22,7 @@ import attrs
 from headrace._exceptions import JobFailed
 from headrace.actors.messages import Finished
 from headrace.job import Failure, Usage
-from headrace.library._tickets import Ticket
+from headrace.library._submissions import Ticket
 from headrace.library.values import Job, Result
 from headrace.policy.stop import StopReason
 

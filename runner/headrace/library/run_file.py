@@ -22,7 +22,7 @@ from headrace.library._trio_thread import await_on_trio_thread
 from headrace.output.storage import DiskStorage
 from headrace.pacing import StatedLimits
 from headrace.policy.prices import PriceList
-from headrace.run import run_file as _run_file
+from headrace.run import execution as _run_file
 from headrace.run.options import (
     Concurrency,
     Durability,

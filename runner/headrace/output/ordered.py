@@ -17,10 +17,10 @@ from headrace.input.identity import Identities, digest, hash_key
 from headrace.input.index import Index
 from headrace.input.scan import ReadsJobs, require_job
 from headrace.output.output import OutputPaths
+from headrace.output.records import read_record
 from headrace.output.recovery import Recovery, records
 from headrace.output.repair import read_all
 from headrace.output.storage import Storage, append_all, storage_errors
-from headrace.output.survey import read_record
 
 _PIECE = 16 * 1024
 _GROUP = 1024 * 1024

@@ -22,11 +22,7 @@ from headrace.input.index import State
 from headrace.input.scan import InputScan, ReadsJobs
 from headrace.output.known_jobs import KnownJobs, OnChange, RetryFailed, ScannedJobs, StreamedJobs, Tally
 from headrace.output.output import Counts, OpenedOutput, OutputPaths
-from headrace.output.recovery import Span
-from headrace.output.repair import keep, mend_end, read_all, take_out
-from headrace.output.sidecar import Sidecar, read_sidecar, write_sidecar
-from headrace.output.storage import LineFile, Storage, append_all, storage_errors
-from headrace.output.survey import (
+from headrace.output.records import (
     Earlier,
     Failures,
     SurveyedFile,
@@ -35,6 +31,10 @@ from headrace.output.survey import (
     survey_failures,
     survey_results,
 )
+from headrace.output.recovery import Span
+from headrace.output.repair import keep, mend_end, read_all, take_out
+from headrace.output.sidecar import Sidecar, read_sidecar, write_sidecar
+from headrace.output.storage import LineFile, Storage, append_all, storage_errors
 
 _LONG_SIDECAR = 1024 * 1024
 _MANY = 100

@@ -12,10 +12,10 @@ from headrace.input.files import InputLine, Inputs
 from headrace.input.identity import digest
 from headrace.input.scan import InputScan, require_job, scan_inputs
 from headrace.output.output import OutputPaths
+from headrace.output.records import read_record
 from headrace.output.recovery import Damaged, Recovery, records
 from headrace.output.repair import read_all
 from headrace.output.storage import Storage
-from headrace.output.survey import read_record
 from headrace.output.verification import Verification
 
 _SHOWN = 20

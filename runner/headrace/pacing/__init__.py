@@ -16,9 +16,9 @@ Rules of this package:
 """
 
 from ._concurrency import Concurrency
-from ._hold import FIRST_HOLD, LONGEST_HOLD, PROBE_PATIENCE
+from ._cooldown import FIRST_HOLD, LONGEST_HOLD, PROBE_PATIENCE
+from ._model_limits import Pool
 from ._pacing import Pacing
-from ._pool import Pool
 from ._values import Bottleneck, Resource, StatedLimits
 
 __all__ = [

@@ -12,7 +12,7 @@ from headrace_client.lowlevel import RateLimits
 
 from ._concurrency import Concurrency
 from ._estimates import Estimates
-from ._pool import Pool
+from ._model_limits import Pool
 from ._search import RateSearch
 from ._values import RESOURCES, Refusal, StatedLimits, refusal_of
 

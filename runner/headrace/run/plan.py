@@ -28,9 +28,9 @@ from headrace.pacing import Concurrency, Pacing
 from headrace.policy.prices import own_prices
 from headrace.policy.retry import RunRetryPolicy
 from headrace.policy.stop import StopRules
+from headrace.run.execution import exchange_of
 from headrace.run.options import RunOptions
 from headrace.run.preparation import SIMULATOR, prepare
-from headrace.run.run_file import exchange_of
 from headrace.run.summary import bottlenecks
 from headrace.simulator import Limit, Limits, Profile, RequestLog, Simulator
 from headrace_client.lowlevel import Response

@@ -6,10 +6,11 @@ from urllib.parse import parse_qsl
 
 import trio
 
-from . import _chat_api, _messages_api
+from . import _chat_endpoint as _chat_api
+from . import _messages_endpoint as _messages_api
+from ._api import Refusal
 from ._asgi import BodyTooLarge, Disconnected, Receive, Scope, Send, live, read_body
 from ._call import Call
-from ._exchange import Refusal
 from ._generation import generate
 from ._log import LogRecord, RequestLog
 from ._models import model_document, models_page

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ._exchange import Prefix, Question, Usage
+from ._api import Prefix, Question, Usage
 from ._text import Turn, count_characters, count_tokens
 
 Block = dict[str, Any]

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import attrs
 import trio
 
+from ._api import Api, RawHeaders, Refusal
 from ._asgi import Receive, Scope, Send, part, start
 from ._buckets import Quota
-from ._exchange import Api, RawHeaders, Refusal
 from ._log import LogRecord, RequestLog
 from ._profile import Profile
 from ._text import Draw

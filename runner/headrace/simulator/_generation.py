@@ -6,9 +6,9 @@ import math
 
 import trio
 
+from ._api import Reply
 from ._asgi import wait_disconnected
 from ._call import EVENTS, HTML, Call
-from ._exchange import Reply
 from ._service import Service, Ticket
 from ._text import pieces
 

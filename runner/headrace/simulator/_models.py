@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from ._exchange import Refusal
+from ._api import Refusal
 
 CATALOGUE = (
     "claude-opus-4-5",

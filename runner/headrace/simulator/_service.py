@@ -12,9 +12,9 @@ from collections import Counter
 
 import attrs
 
+from ._api import Api, Question, Refusal, Usage
 from ._buckets import Quota, Shortage, Slope
 from ._cache import PromptCache
-from ._exchange import Api, Question, Refusal, Usage
 from ._models import CATALOGUE
 from ._profile import FaultKind, Profile, Schedule
 from ._text import Draw, answer_text, draw, natural_length

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headrace.job import JobRequest, Usage
 from headrace.pacing._estimates import Estimates
-from headrace.pacing._pool import Pool
+from headrace.pacing._model_limits import Pool
 from headrace.pacing._values import StatedLimits
 
 REQUEST = JobRequest(path="/v1/messages", body=b"{}", model="m", max_tokens=8, stream=False)

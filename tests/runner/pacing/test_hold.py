@@ -1,7 +1,7 @@
 """A refusal holds everything, and a probe ends the hold."""
 
 from headrace.pacing import FIRST_HOLD, LONGEST_HOLD, PROBE_PATIENCE
-from headrace.pacing._hold import Hold
+from headrace.pacing._cooldown import Hold
 
 
 def test_a_later_but_shorter_hold_does_not_end_the_longer_one() -> None:

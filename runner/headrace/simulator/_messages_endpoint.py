@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+from ._api import Prefix, Question, RawHeaders, Refusal, Reply, Usage
 from ._buckets import Bucket, Quota
 from ._cache import marked_prefixes
-from ._exchange import Prefix, Question, RawHeaders, Refusal, Reply, Usage
 from ._text import Turn, count_characters, count_tokens, messages_digest
 
 RESERVES_OUTPUT = False

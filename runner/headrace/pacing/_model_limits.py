@@ -13,9 +13,9 @@ from headrace_client.lowlevel import Limit, RateLimits
 
 from ._batch import Batch
 from ._bucket import Bucket
+from ._cooldown import Hold
 from ._estimates import Estimates
 from ._history import History
-from ._hold import Hold
 from ._search import RateSearch
 from ._server import ServerBucket
 from ._values import RESOURCES, Bottleneck, Cost, Refusal, Resource, StatedLimits, readings

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import msgspec
 
+from ._api import Question, RawHeaders, Refusal, Reply
 from ._buckets import Bucket, Quota
-from ._exchange import Question, RawHeaders, Refusal, Reply
 from ._text import Turn, count_characters, count_tokens, messages_digest
 
 RESERVES_OUTPUT = True
