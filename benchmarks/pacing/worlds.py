@@ -78,7 +78,7 @@ def cached(jobs: int) -> Scenario:
         system=system,
         prompt=question,
         ideal=flow_time(limit, total + set_aside) + LATENCY,
-        pacing=lambda: Pacing(concurrency=Concurrency.found(8_192), leader_first=True),
+        pacing=lambda: Pacing(concurrency=Concurrency.found(8_192), warm_cache_first=True),
     )
 
 

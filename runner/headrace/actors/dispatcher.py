@@ -169,7 +169,7 @@ class _Dispatcher:
             return
         if admission.outstanding < wanted:
             # A limit binds. The next lines may be of another model, one that has room.
-            wanted = MOST_WAITING if len(self.rules.pacing.pools) > 1 else max(wanted, LOOK_AHEAD)
+            wanted = MOST_WAITING if len(self.rules.pacing.models) > 1 else max(wanted, LOOK_AHEAD)
         if waiting.ready < wanted:
             self.asked_for = max(LEAST_DEMAND, 2 * self.rules.pacing.concurrency.cap)
             self.channels.demand.send_nowait(self.asked_for)
@@ -195,7 +195,7 @@ class _Dispatcher:
         if self.refused_since is None or self.reasons:
             return math.inf
         ends = self.refused_since + self.rules.max_wait
-        nothing_before = self.admission.outstanding == 0 and self.rules.pacing.held_until() > ends
+        nothing_before = self.admission.outstanding == 0 and self.rules.pacing.cooldown_until() > ends
         return -math.inf if nothing_before else ends
 
     def _wake_at(self) -> float:

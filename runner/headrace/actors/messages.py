@@ -29,7 +29,7 @@ class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Those that used up an attempt."""
     maybe_billed: MaybeBilled = NOTHING
     """Those whose request was sent and whose answer never came."""
-    leads: bool = False
+    warms_cache: bool = False
     """Others wait until its answer begins."""
 
 

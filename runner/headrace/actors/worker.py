@@ -81,7 +81,7 @@ async def worker(channels: Channels, exchange: Exchange) -> None:
 async def _work(channels: Channels, exchange: Exchange, scope: trio.CancelScope) -> None:
     """Work until the jobs channel is closed, or ``scope`` is cancelled."""
     async with AsyncExitStack() as senders:
-        desk = _Desk(channels=channels, exchange=exchange, stack=senders, scope=scope)
+        desk = _Worker(channels=channels, exchange=exchange, stack=senders, scope=scope)
         async for pending in channels.jobs:
             if pending.job.recipient is None:
                 await desk.work(pending)
@@ -90,7 +90,7 @@ async def _work(channels: Channels, exchange: Exchange, scope: trio.CancelScope)
 
 
 @attrs.define(kw_only=True)
-class _Desk:
+class _Worker:
     """One worker's senders, by path, and what it does with a job."""
 
     channels: Channels
@@ -141,7 +141,7 @@ class _Desk:
                 request.body,
                 taken=pending.attempts,
                 deadline=started_at + self.exchange.timeout,
-                on_data=self._herald(pending, on_data) if pending.leads else on_data,
+                on_data=self._first_byte_hook(pending, on_data) if pending.warms_cache else on_data,
             )
         except TransportError as error:
             return self._failed(pending, failure_from_transport(error), started_at)
@@ -154,10 +154,10 @@ class _Desk:
             return self._failed(pending, outcome, started_at, answer)
         return self._finished(pending, outcome, started_at, answer, watch and watch.first_token_at)
 
-    def _herald(self, pending: Pending, on_data: OnData | None) -> OnData:
+    def _first_byte_hook(self, pending: Pending, on_data: OnData | None) -> OnData:
         """Tell the dispatcher when the answer begins."""
         began = Began(pending.job.request.model)
-        return _Herald(partial(self.channels.inbox.send_nowait, began), on_data)
+        return _FirstByteHook(partial(self.channels.inbox.send_nowait, began), on_data)
 
     def _failed(
         self, pending: Pending, failure: Failure, started_at: float, answer: Response | None = None
@@ -220,7 +220,7 @@ def _is_json(answer: Response) -> bool:
 
 
 @attrs.define
-class _Herald:
+class _FirstByteHook:
     """Calls ``announce`` with the first piece of an answer, and passes all of them on."""
 
     announce: Callable[[], None]

@@ -16,19 +16,19 @@ Rules of this package:
 """
 
 from ._concurrency import Concurrency
-from ._cooldown import FIRST_HOLD, LONGEST_HOLD, PROBE_PATIENCE
-from ._model_limits import Pool
+from ._cooldown import MAX_COOLDOWN, MIN_COOLDOWN, PROBE_TIMEOUT
+from ._model_limits import ModelLimits
 from ._pacing import Pacing
 from ._values import Bottleneck, Resource, StatedLimits
 
 __all__ = [
-    "FIRST_HOLD",
-    "LONGEST_HOLD",
-    "PROBE_PATIENCE",
+    "MIN_COOLDOWN",
+    "MAX_COOLDOWN",
+    "PROBE_TIMEOUT",
     "Bottleneck",
     "Concurrency",
     "Pacing",
-    "Pool",
+    "ModelLimits",
     "Resource",
     "StatedLimits",
 ]

@@ -13,9 +13,9 @@ import attrs
 
 from headrace.job import JobRequest, Usage
 
-LARGEST = 512
+MAX_BATCH = 512
 """Jobs that are granted at once."""
-SMALLEST = 64
+MIN_BATCH = 64
 """There must be room for so many, four times over."""
 ROOM = 4.0
 
@@ -34,7 +34,7 @@ class Batch:
 
     def grant(self, room: float) -> None:
         """Grant jobs, if there is ``room`` for many times as many."""
-        self.granted = min(LARGEST, int(room / ROOM)) if room >= ROOM * SMALLEST else 0
+        self.granted = min(MAX_BATCH, int(room / ROOM)) if room >= ROOM * MIN_BATCH else 0
 
     def send(self, requests: Sequence[JobRequest]) -> None:
         """Use some of the jobs that were granted."""

@@ -6,16 +6,16 @@ import math
 
 import attrs
 
-PROBE_PATIENCE = 1.0
+PROBE_TIMEOUT = 1.0
 """Seconds after which a probe that was not refused counts as passed: a 429 comes at once."""
-FIRST_HOLD = 1.0
+MIN_COOLDOWN = 1.0
 """Seconds of the first hold after a 429 that does not say how long to wait."""
-LONGEST_HOLD = 60.0
+MAX_COOLDOWN = 60.0
 """Seconds: such holds double up to this one."""
 
 
 @attrs.define(kw_only=True)
-class Hold:
+class Cooldown:
     """Until when nothing is sent.
 
     When a hold is over a single job goes first, as a probe: the others follow when an answer to a job sent
@@ -35,7 +35,7 @@ class Hold:
     def ready_at(self, now: float) -> float:
         """Return the time from which one more job may be sent."""
         if self._probe_sent_at is not None:
-            return max(now, self._probe_sent_at + PROBE_PATIENCE)
+            return max(now, self._probe_sent_at + PROBE_TIMEOUT)
         return max(now, self.until)
 
     def admitted(self, now: float) -> None:
@@ -59,5 +59,5 @@ class Hold:
 
     def backoff(self, jitter: float) -> float:
         """Return the seconds to hold where nothing says for how long; ``dice``: in [0, 1)."""
-        longest = min(LONGEST_HOLD, FIRST_HOLD * 2.0 ** min(self._in_a_row, 10))
+        longest = min(MAX_COOLDOWN, MIN_COOLDOWN * 2.0 ** min(self._in_a_row, 10))
         return longest * (0.5 + jitter / 2)

@@ -9,7 +9,7 @@ import attrs
 
 from ._values import Cost
 
-_LONGEST = 8_192
+_MAX_LENGTH = 8_192
 
 
 @attrs.define
@@ -28,8 +28,8 @@ class History:
             return
         self._times.append(now)
         self._totals.append(total)
-        if len(self._times) > _LONGEST:
-            del self._times[: _LONGEST // 2], self._totals[: _LONGEST // 2]
+        if len(self._times) > _MAX_LENGTH:
+            del self._times[: _MAX_LENGTH // 2], self._totals[: _MAX_LENGTH // 2]
 
     def since(self, time: float) -> Cost:
         """What has been taken for jobs that were sent after ``time``."""

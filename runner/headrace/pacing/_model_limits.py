@@ -13,12 +13,12 @@ from headrace_client.lowlevel import Limit, RateLimits
 
 from ._batch import Batch
 from ._bucket import Bucket
-from ._cooldown import Hold
+from ._cooldown import Cooldown
 from ._estimates import Estimates
 from ._history import History
 from ._search import RateSearch
 from ._server import ServerBucket
-from ._values import RESOURCES, Bottleneck, Cost, Refusal, Resource, StatedLimits, readings
+from ._values import RESOURCES, Bottleneck, Cost, RateLimitReason, Resource, StatedLimits, readings
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ _STATED_SECONDS = 1.0
 
 
 @attrs.define(kw_only=True)
-class Pool:
+class ModelLimits:
     """The limits of one model, as far as they are known.
 
     A job is admitted when every bucket holds what it is expected to cost: the server's, reconciled with
@@ -43,10 +43,10 @@ class Pool:
 
     stated: StatedLimits
     estimates: Estimates
-    leader_first: bool = False
+    warm_cache_first: bool = False
     """The first job goes alone until its answer begins: it writes the prompt cache for the others."""
     bottleneck: Bottleneck = "source"
-    hold: Hold = attrs.field(factory=Hold)
+    cooldown: Cooldown = attrs.field(factory=Cooldown)
     search: RateSearch | None = attrs.field(factory=RateSearch)
     server: dict[Resource, ServerBucket] = attrs.field(factory=dict[Resource, ServerBucket])
     _allowances: dict[Resource, Bucket] = attrs.field(factory=dict[Resource, Bucket])
@@ -66,10 +66,10 @@ class Pool:
         if self._batch.granted:
             return now
         self._book(now)
-        if self.leader_first and self._in_flight:
+        if self.warm_cache_first and self._in_flight:
             self.bottleneck = "server"
             return math.inf
-        ready, self.bottleneck = self.hold.ready_at(now), "server"
+        ready, self.bottleneck = self.cooldown.ready_at(now), "server"
         if self.search is not None and (at := self.search.ready_at(now)) > ready:
             ready = at
         cost, reserve = self._costs(request)
@@ -103,9 +103,9 @@ class Pool:
         self._history.add(cost, now)
         self._withheld.add(_minus(reserve, cost), now)
         self._bytes_in_flight += len(request.body)
-        if self.leader_first:
+        if self.warm_cache_first:
             self._leader = request
-        self.hold.admitted(now)
+        self.cooldown.admitted(now)
         if self.search is not None:
             self.search.admitted(now)
 
@@ -119,8 +119,8 @@ class Pool:
             return
         self._returned(request)
         self._book(now)
-        self.leader_first = False
-        self.hold.passed(started_at)
+        self.warm_cache_first = False
+        self.cooldown.passed(started_at)
         if self.search is not None:
             self.search.answered()
         if not self.estimates.reserves_output:
@@ -152,7 +152,7 @@ class Pool:
     def refused(
         self,
         request: JobRequest,
-        refusal: Refusal,
+        refusal: RateLimitReason,
         limits: RateLimits | None,
         *,
         started_at: float,
@@ -174,7 +174,9 @@ class Pool:
             return
         if refusal == "ramp":
             self._searching().too_steep(max(1.0, self._history.since(now - 1.0)[0]), started_at, now)
-            self.hold.refused(now + (self.hold.backoff(jitter) if retry_after is None else retry_after))
+            self.cooldown.refused(
+                now + (self.cooldown.backoff(jitter) if retry_after is None else retry_after)
+            )
             return
         short = self._short(reserve, limits)
         for resource, reading in short.items():
@@ -182,11 +184,11 @@ class Pool:
         if not short:
             self._searching().refused(started_at, self._history.since(started_at)[0] + 1, now)
         if retry_after is not None:
-            self.hold.refused(now + retry_after)
+            self.cooldown.refused(now + retry_after)
         elif short:
-            self.hold.refused(self._filled_at(short, reserve, now))
+            self.cooldown.refused(self._filled_at(short, reserve, now))
         else:
-            self.hold.refused(now + self.hold.backoff(jitter))
+            self.cooldown.refused(now + self.cooldown.backoff(jitter))
 
     def interrupted(self, request: JobRequest) -> None:
         """Note that a job was cut off by us. What it cost is not known: the headers will tell."""
@@ -220,8 +222,8 @@ class Pool:
 
     def _room(self, reserve: Cost) -> float:
         """For how many such jobs there is room; 0 where each must be looked at."""
-        watched = self.leader_first or self._allowance_gates or self.estimates.reserves_output
-        if watched or not self.hold.is_over:
+        watched = self.warm_cache_first or self._allowance_gates or self.estimates.reserves_output
+        if watched or not self.cooldown.is_over:
             return 0.0
         rooms = [gate.room / (reserve[index] or 1.0) for index, gate in self._server_gates]
         if self.search is not None:

@@ -12,9 +12,9 @@ from headrace_client.lowlevel import RateLimits
 
 from ._concurrency import Concurrency
 from ._estimates import Estimates
-from ._model_limits import Pool
+from ._model_limits import ModelLimits
 from ._search import RateSearch
-from ._values import RESOURCES, Refusal, StatedLimits, refusal_of
+from ._values import RESOURCES, RateLimitReason, StatedLimits, rate_limit_reason
 
 
 @attrs.define(kw_only=True)
@@ -24,19 +24,19 @@ class Pacing:
     concurrency: Concurrency
     stated: StatedLimits = attrs.field(factory=StatedLimits)
     reserves_output: bool = False
-    leader_first: bool = False
-    pools: dict[str, Pool] = attrs.field(factory=dict[str, Pool])
+    warm_cache_first: bool = False
+    models: dict[str, ModelLimits] = attrs.field(factory=dict[str, ModelLimits])
 
     @classmethod
     def fixed(cls, concurrency: int) -> Pacing:
         """Pace by what the server says, with a fixed number of jobs in flight."""
         return cls(concurrency=Concurrency.fixed(concurrency))
 
-    def pool(self, model: str, now: float) -> Pool:
+    def model(self, model: str, now: float) -> ModelLimits:
         """Return the limits of a model."""
-        pool = self.pools.get(model)
+        pool = self.models.get(model)
         if pool is None:
-            pool = self.pools[model] = self._new_pool(now)
+            pool = self.models[model] = self._new_model(now)
         return pool
 
     def slot_at(self, in_flight: int, now: float) -> float:
@@ -48,7 +48,7 @@ class Pacing:
 
     def began(self, model: str) -> None:
         """Note that the answer to a job that leads has begun: what it put into the cache can be read now."""
-        self.pools[model].leader_first = False
+        self.models[model].warm_cache_first = False
 
     def answered(
         self,
@@ -62,7 +62,7 @@ class Pacing:
     ) -> None:
         """Note the answer to a job. ``limits``: what its headers say, if they were looked at."""
         self.concurrency.answered(latency)
-        self.pools[request.model].answered(request, usage, limits, started_at, now)
+        self.models[request.model].answered(request, usage, limits, started_at, now)
 
     def failed(
         self,
@@ -74,7 +74,7 @@ class Pacing:
         now: float,
     ) -> None:
         """Note a failure that is no 429."""
-        self.pools[request.model].failed(request, kind, limits, started_at, now)
+        self.models[request.model].failed(request, kind, limits, started_at, now)
 
     def refused(
         self,
@@ -93,10 +93,10 @@ class Pacing:
         ``code``: the failure's; ``retry_after``: seconds, None if the server does not say; ``others``: jobs
         in flight beside this one; ``dice``: in [0, 1).
         """
-        refusal: Refusal = refusal_of(code)
+        refusal: RateLimitReason = rate_limit_reason(code)
         if refusal == "concurrency":
             self.concurrency.refused(others, now)
-        self.pools[request.model].refused(
+        self.models[request.model].refused(
             request,
             refusal,
             limits,
@@ -108,15 +108,15 @@ class Pacing:
 
     def interrupted(self, request: JobRequest) -> None:
         """Note that a job was cut off by us."""
-        self.pools[request.model].interrupted(request)
+        self.models[request.model].interrupted(request)
 
-    def held_until(self) -> float:
+    def cooldown_until(self) -> float:
         """Return the time before which no model's jobs are sent; minus infinity if nothing is held."""
-        return min((pool.hold.until for pool in self.pools.values()), default=float("-inf"))
+        return min((pool.cooldown.until for pool in self.models.values()), default=float("-inf"))
 
     def levels(self, now: float, wall: float) -> dict[str, object]:
         """What a later run should know: the server's buckets by model. ``wall``: seconds since the epoch."""
-        return {"at": wall, "models": {model: pool.levels(now) for model, pool in self.pools.items()}}
+        return {"at": wall, "models": {model: pool.levels(now) for model, pool in self.models.items()}}
 
     def restore(self, levels: Mapping[str, object], now: float, wall: float) -> None:
         """Go on where an earlier run ended, so as not to start with full buckets."""
@@ -125,15 +125,15 @@ class Pacing:
             return
         for model, kept in cast("Mapping[str, object]", models).items():
             if isinstance(kept, Mapping):
-                self.pool(model, now).restore(cast("Mapping[str, object]", kept), wall - at, now)
+                self.model(model, now).restore(cast("Mapping[str, object]", kept), wall - at, now)
 
-    def _new_pool(self, now: float) -> Pool:
+    def _new_model(self, now: float) -> ModelLimits:
         estimates = Estimates(reserves_output=self.reserves_output)
         stated = any(self.stated.per_minute(resource) is not None for resource in RESOURCES)
-        pool = Pool(
+        pool = ModelLimits(
             stated=self.stated,
             estimates=estimates,
-            leader_first=self.leader_first,
+            warm_cache_first=self.warm_cache_first,
             search=None if stated else self._new_search(),
         )
         pool.arrange(now)
@@ -144,6 +144,6 @@ class Pacing:
         return RateSearch(stated=None if concurrency.auto else concurrency.ceiling)
 
     def _rate(self) -> float | None:
-        rates = [pool.rate() for pool in self.pools.values()]
+        rates = [pool.rate() for pool in self.models.values()]
         known = [rate for rate in rates if rate is not None]
         return sum(known) if known and len(known) == len(rates) else None

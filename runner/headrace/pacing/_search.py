@@ -30,7 +30,7 @@ _STATED_DOUBLING = 0.1
 _STATED_FILLING = 4.0
 """... and the seconds in which the rate that it then jumps to would fill that number."""
 _ROUND = 0.05
-_LEAST_ROUND = 8
+_MIN_ROUND = 8
 _BACK = 0.04
 """So far below the plateau the rate goes on after a refusal."""
 _RETURN = 15.0
@@ -43,16 +43,16 @@ _SOON = 4.0
 """Seconds."""
 _NEAR = 0.98
 """The same if it was refused later."""
-_STEEPEST = 0.02
+_MAX_STEP = 0.02
 """The share by which the rate rises in a second after a refusal for its slope."""
-_FLATTEST = 0.0025
+_MIN_STEP = 0.0025
 _FORGIVING = 15.0
 """Seconds."""
 _TELLING = 10
 """Jobs that must have been on the way for the share of them that was refused to count; or let through."""
 _LATE = 0.05
 """Seconds: so much of a late wake-up is caught up with."""
-_SLOWEST = 0.02
+_MIN_RATE = 0.02
 
 
 @attrs.define(kw_only=True)
@@ -134,7 +134,7 @@ class RateSearch:
             self._first = max(self.rate, self.stated / _STATED_FILLING)
             self._age, self.stated = 0.0, None
         self._answers += jobs
-        if self._answers >= max(_LEAST_ROUND, self.rate * _ROUND):
+        if self._answers >= max(_MIN_ROUND, self.rate * _ROUND):
             self._answers = 0
             self._age += self._doubling
 
@@ -161,8 +161,8 @@ class RateSearch:
     def too_steep(self, accepted: float, started_at: float, now: float) -> None:
         """Note that a rise was refused, and that ``accepted`` a second have been let through of late."""
         if self._is_news(started_at):
-            steepness = self._slope * (1 + self._age / _FORGIVING) or 3 * _STEEPEST
-            self._slope = max(_FLATTEST, min(_STEEPEST, steepness / 3))
+            steepness = self._slope * (1 + self._age / _FORGIVING) or 3 * _MAX_STEP
+            self._slope = max(_MIN_STEP, min(_MAX_STEP, steepness / 3))
             self._restart(accepted, now)
         elif self.plateau is not None:
             self.plateau = min(self.plateau, accepted)
@@ -176,10 +176,10 @@ class RateSearch:
         self._refused_too += 1
         if self.plateau is not None and self._on_the_way >= _TELLING:
             passed = max(1, 1 + self._on_the_way - self._refused_too) / (1 + self._on_the_way)
-            self.plateau = max(_SLOWEST, min(self.plateau, passed * self._refused_rate))
+            self.plateau = max(_MIN_RATE, min(self.plateau, passed * self._refused_rate))
 
     def _restart(self, plateau: float, now: float) -> None:
-        self.plateau = max(_SLOWEST, plateau)
+        self.plateau = max(_MIN_RATE, plateau)
         self._age = 0.0
         self._tokens = 0.0
         self._at = now

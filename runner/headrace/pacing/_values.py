@@ -23,11 +23,11 @@ Bottleneck = Literal["requests", "input", "output", "concurrency", "source", "cl
 to send. ``client``: this process is behind with its own work.
 """
 
-Refusal = Literal["bucket", "ramp", "concurrency"]
+RateLimitReason = Literal["bucket", "ramp", "concurrency"]
 """What a 429 that is no spend limit complains about: the rate, its rise, or what is in flight."""
 
 
-def refusal_of(code: str | None) -> Refusal:
+def rate_limit_reason(code: str | None) -> RateLimitReason:
     """Tell apart the kinds of 429 by the code of the failure."""
     if code == "concurrency":
         return "concurrency"

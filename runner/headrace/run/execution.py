@@ -224,7 +224,7 @@ def _pacing(options: RunOptions, system: System, dialect: Dialect) -> Pacing:
         else Concurrency.fixed(asked),
         stated=options.limits,
         reserves_output=dialect.name == "openai",
-        leader_first=options.cache_prefix,
+        warm_cache_first=options.cache_prefix,
     )
 
 

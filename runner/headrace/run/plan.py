@@ -190,7 +190,7 @@ def _rules(options: RunOptions, dialect: Dialect) -> Rules:
             concurrency=Concurrency.found(_MOST_CONNECTIONS) if asked == "auto" else Concurrency.fixed(asked),
             stated=attrs.evolve(options.limits, rpm=None, itpm=None, otpm=None),
             reserves_output=dialect.name == "openai",
-            leader_first=options.cache_prefix,
+            warm_cache_first=options.cache_prefix,
         ),
         retry=RunRetryPolicy(),
         stop=StopRules(),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from headrace.job import JobRequest, Usage
 from headrace.pacing._estimates import Estimates
-from headrace.pacing._model_limits import Pool
+from headrace.pacing._model_limits import ModelLimits
 from headrace.pacing._values import StatedLimits
 
 REQUEST = JobRequest(path="/v1/messages", body=b"{}", model="m", max_tokens=8, stream=False)
 STEP = 0.01
 
 
-def send_all(pool: Pool, now: float) -> int:
+def send_all(pool: ModelLimits, now: float) -> int:
     """Send as much as may be sent at once; the count is bounded for the case that nothing binds."""
     sent = 0
     while sent < 100_000 and pool.ready_at(REQUEST, now) <= now:
@@ -20,14 +20,14 @@ def send_all(pool: Pool, now: float) -> int:
     return sent
 
 
-def answer(pool: Pool, count: int, now: float) -> None:
+def answer(pool: ModelLimits, count: int, now: float) -> None:
     for _ in range(count):
         pool.answered(REQUEST, Usage(input=1, output=1), None, now - STEP, now)
 
 
-def fast_pool() -> tuple[Pool, float]:
+def fast_pool() -> tuple[ModelLimits, float]:
     """A pool that has found out that more than 20,000 a second go through, and the time a second later."""
-    pool, now = Pool(stated=StatedLimits(), estimates=Estimates(reserves_output=False)), 0.0
+    pool, now = ModelLimits(stated=StatedLimits(), estimates=Estimates(reserves_output=False)), 0.0
     assert pool.search is not None
     while pool.search.rate < 20_000:
         sent = send_all(pool, now)
