@@ -88,4 +88,4 @@ def test_the_quota_fills_up_with_time_and_no_further_than_its_capacity() -> None
 def test_no_retry_is_delayed_for_longer_than_a_minute_by_the_quota() -> None:
     quota = RetryQuota(trickle=0.01)
 
-    assert max(quota.delay(0.0) for _ in range(100)) == quota.longest == 60.0
+    assert max(quota.delay(0.0) for _ in range(100)) == quota.max_delay == 60.0

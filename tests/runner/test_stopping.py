@@ -1,7 +1,7 @@
 """When a run ends early, and with which exit code."""
 
 from headrace.job import Failure
-from headrace.policy.stop import FIRST_ANSWERS, ExitCode, StopReason, StopRules, stop_for, weightiest
+from headrace.policy.stop import SYSTEMIC_FAILURES, ExitCode, StopReason, StopRules, stop_for, weightiest
 
 UNKNOWN_MODEL = Failure(kind="rejected", message="model: nope", status=404, code="not_found_error")
 TOO_LONG = Failure(kind="rejected", message="prompt is too long", status=400)
@@ -13,14 +13,14 @@ def reasons(rules: StopRules, failures: list[Failure]) -> list[StopReason]:
 
 
 def test_the_same_terminal_error_for_each_of_the_first_answers_stops_the_run() -> None:
-    [reason] = reasons(StopRules(), [UNKNOWN_MODEL] * FIRST_ANSWERS)
+    [reason] = reasons(StopRules(), [UNKNOWN_MODEL] * SYSTEMIC_FAILURES)
 
     assert reason.exit_code == ExitCode.STOPPED
     assert "model: nope" in reason.message
 
 
 def test_refused_credentials_have_their_own_exit_code() -> None:
-    [reason] = reasons(StopRules(), [FORBIDDEN] * FIRST_ANSWERS)
+    [reason] = reasons(StopRules(), [FORBIDDEN] * SYSTEMIC_FAILURES)
 
     assert reason.exit_code == ExitCode.CREDENTIALS
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MOST_KEPT: Final = 256
+_MAX_CACHED: Final = 256
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 _HAVE_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose requests tell their length even if that is 0 (RFC 9110 section 8.6)."""
@@ -68,7 +68,7 @@ class Kept(Generic[T]):
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the value of ``key``, made now if need be."""
         if key not in self._values:
-            if len(self._values) >= _MOST_KEPT:
+            if len(self._values) >= _MAX_CACHED:
                 self._values.clear()
             self._values[key] = make()
         return self._values[key]

@@ -79,7 +79,7 @@ _SLOW_MODELS_CAP = 8192
 """Output tokens that the slow models finish within ten minutes."""
 _TOKENS_PER_HOUR = 128_000
 """Output tokens that any other model is expected to finish in an hour, at the least."""
-_LONGEST = 600.0
+_MAX_SECONDS = 600.0
 """Seconds that a request without streaming may be expected to take."""
 
 
@@ -97,7 +97,7 @@ def check_duration(model: str, max_tokens: int) -> None:
     if not isinstance(max_tokens, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]  # the API says it best
         return
     expected = 3600 * max_tokens / _TOKENS_PER_HOUR
-    if expected > _LONGEST or (model in _SLOW_MODELS and max_tokens > _SLOW_MODELS_CAP):
+    if expected > _MAX_SECONDS or (model in _SLOW_MODELS and max_tokens > _SLOW_MODELS_CAP):
         raise ValueError(
             "Streaming is required for operations that may take longer than 10 minutes. "
             "Pass stream=True, or a timeout of your own to say that you will wait."

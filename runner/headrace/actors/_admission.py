@@ -53,10 +53,10 @@ class Admission:
         if self.budget is not None or self.breaker.is_open:
             return 1
         room = self.pacing.concurrency.cap - self.outstanding
-        return max(1, min(room, self.pacing.models[model].granted))
+        return max(1, min(room, self.pacing.by_model[model].granted))
 
     def _admitted(self, model: str, taken: list[Pending], now: float) -> list[Pending]:
-        pool, requests = self.pacing.models[model], [pending.job.request for pending in taken]
+        pool, requests = self.pacing.by_model[model], [pending.job.request for pending in taken]
         if pool.warm_cache_first:
             taken = [structs.replace(pending, leads=True) for pending in taken]
         self.outstanding += len(taken)
@@ -86,7 +86,7 @@ class Admission:
         for model, pending in self.waiting.first():
             if not self._can_pay(pending):
                 continue
-            pool = self.pacing.model(model, now)
+            pool = self.pacing.for_model(model, now)
             at = pool.ready_at(pending.job.request, now)
             if at <= now:
                 return model

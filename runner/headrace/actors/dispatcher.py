@@ -47,11 +47,11 @@ from .messages import (
 
 LOAD_INTERVAL = 0.25
 """Seconds between two reports of the load to the monitor."""
-LEAST_DEMAND = 64
+MIN_DEMAND = 64
 """Jobs that are asked for at a time, at least."""
 LOOK_AHEAD = 1_000
 """Jobs to look at for other models while the only known one is held back by its limits."""
-MOST_WAITING = 10_000
+MAX_WAITING = 10_000
 """Jobs that may wait here before no new ones are taken from the input."""
 
 
@@ -165,13 +165,13 @@ class _Dispatcher:
     def _ask_for_more(self) -> None:
         admission, wanted = self.admission, self.rules.pacing.concurrency.cap
         waiting = admission.waiting
-        if self.input_ended or self.asked_for or self.reasons or len(waiting) >= MOST_WAITING + wanted:
+        if self.input_ended or self.asked_for or self.reasons or len(waiting) >= MAX_WAITING + wanted:
             return
         if admission.outstanding < wanted:
             # A limit binds. The next lines may be of another model, one that has room.
-            wanted = MOST_WAITING if len(self.rules.pacing.models) > 1 else max(wanted, LOOK_AHEAD)
+            wanted = MAX_WAITING if len(self.rules.pacing.by_model) > 1 else max(wanted, LOOK_AHEAD)
         if waiting.ready < wanted:
-            self.asked_for = max(LEAST_DEMAND, 2 * self.rules.pacing.concurrency.cap)
+            self.asked_for = max(MIN_DEMAND, 2 * self.rules.pacing.concurrency.cap)
             self.channels.demand.send_nowait(self.asked_for)
 
     def report_load(self, now: float) -> None:

@@ -13,8 +13,8 @@ from headrace.pacing import Bottleneck
 
 _GROWTH = 1.02
 """Each bucket is 2 % wider than the one before, so a quantile is off by 1 % at most."""
-_BUCKETS_A_FOLD = 1 / math.log(_GROWTH)
-_SMALLEST = 1e-6
+_BUCKETS_PER_E_FOLD = 1 / math.log(_GROWTH)
+_MIN_VALUE = 1e-6
 
 
 @attrs.define
@@ -29,7 +29,7 @@ class Histogram:
 
     def add(self, value: float) -> None:
         """Count one value."""
-        self._buckets[math.ceil(math.log(max(value, _SMALLEST)) * _BUCKETS_A_FOLD)] += 1
+        self._buckets[math.ceil(math.log(max(value, _MIN_VALUE)) * _BUCKETS_PER_E_FOLD)] += 1
         self.count += 1
 
     def quantile(self, q: float) -> float | None:

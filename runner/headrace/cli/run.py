@@ -26,14 +26,14 @@ from ._report import clear_errors, report_dry_run, run_and_report, set_up_loggin
 F = TypeVar("F", bound=Callable[..., Any])
 
 _TEXT_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_MOST_CONCURRENT = 100_000
+_MAX_CONCURRENCY = 100_000
 
 
 def _concurrency(_context: click.Context, _parameter: click.Parameter, text: str) -> Concurrency:
     if text == "auto":
         return "auto"
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_CONCURRENT:
-        raise click.BadParameter(f"{text!r} is neither 'auto' nor a number from 1 to {_MOST_CONCURRENT:,}")
+    if not text.isdecimal() or not 1 <= int(text) <= _MAX_CONCURRENCY:
+        raise click.BadParameter(f"{text!r} is neither 'auto' nor a number from 1 to {_MAX_CONCURRENCY:,}")
     return int(text)
 
 

@@ -18,7 +18,7 @@ _ESCAPE_SEQUENCE: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|\x9b[0-?]*[ -/]*[@-~]"
 )
 _REDACTED: Final = "[redacted]"
-_SHORTEST_PREFIX: Final = 8
+_MIN_PREFIX: Final = 8
 
 
 def printable(text: str) -> str:
@@ -53,7 +53,7 @@ def redact(failure: Failure, secrets: Iterable[str]) -> Failure:
 def _without(secret: str, text: str) -> str:
     text = text.replace(secret, _REDACTED)
     bare = text.removesuffix("...")
-    for length in range(len(secret) - 1, _SHORTEST_PREFIX - 1, -1):
+    for length in range(len(secret) - 1, _MIN_PREFIX - 1, -1):
         if bare.endswith(secret[:length]):
             return bare[:-length] + _REDACTED
     return text

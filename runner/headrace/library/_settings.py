@@ -23,9 +23,9 @@ from headrace_client import AsyncAPIClient
 
 DialectName = Literal["anthropic", "openai"]
 
-SMALLEST_WINDOW: Final = 1024
+MIN_WINDOW: Final = 1024
 """Jobs of one map that may be open at least, so that a bridge crossed every 5 ms never runs dry."""
-LARGEST_WINDOW: Final = 16_384
+MAX_WINDOW: Final = 16_384
 """The same where the concurrency is found: it may rise to half of this."""
 
 
@@ -74,7 +74,7 @@ class Settings:
     def window(self) -> int:
         """How many jobs of one map may be open."""
         concurrency = self.options.concurrency
-        return LARGEST_WINDOW if concurrency == "auto" else max(SMALLEST_WINDOW, 2 * concurrency)
+        return MAX_WINDOW if concurrency == "auto" else max(MIN_WINDOW, 2 * concurrency)
 
 
 def settings_from(

@@ -25,18 +25,18 @@ class Pacing:
     stated: StatedLimits = attrs.field(factory=StatedLimits)
     reserves_output: bool = False
     warm_cache_first: bool = False
-    models: dict[str, ModelLimits] = attrs.field(factory=dict[str, ModelLimits])
+    by_model: dict[str, ModelLimits] = attrs.field(factory=dict[str, ModelLimits])
 
     @classmethod
     def fixed(cls, concurrency: int) -> Pacing:
         """Pace by what the server says, with a fixed number of jobs in flight."""
         return cls(concurrency=Concurrency.fixed(concurrency))
 
-    def model(self, model: str, now: float) -> ModelLimits:
+    def for_model(self, model: str, now: float) -> ModelLimits:
         """Return the limits of a model."""
-        pool = self.models.get(model)
+        pool = self.by_model.get(model)
         if pool is None:
-            pool = self.models[model] = self._new_model(now)
+            pool = self.by_model[model] = self._new_model(now)
         return pool
 
     def slot_at(self, in_flight: int, now: float) -> float:
@@ -48,7 +48,7 @@ class Pacing:
 
     def began(self, model: str) -> None:
         """Note that the answer to a job that leads has begun: what it put into the cache can be read now."""
-        self.models[model].warm_cache_first = False
+        self.by_model[model].warm_cache_first = False
 
     def answered(
         self,
@@ -62,7 +62,7 @@ class Pacing:
     ) -> None:
         """Note the answer to a job. ``limits``: what its headers say, if they were looked at."""
         self.concurrency.answered(latency)
-        self.models[request.model].answered(request, usage, limits, started_at, now)
+        self.by_model[request.model].answered(request, usage, limits, started_at, now)
 
     def failed(
         self,
@@ -74,7 +74,7 @@ class Pacing:
         now: float,
     ) -> None:
         """Note a failure that is no 429."""
-        self.models[request.model].failed(request, kind, limits, started_at, now)
+        self.by_model[request.model].failed(request, kind, limits, started_at, now)
 
     def refused(
         self,
@@ -96,7 +96,7 @@ class Pacing:
         refusal: RateLimitReason = rate_limit_reason(code)
         if refusal == "concurrency":
             self.concurrency.refused(others, now)
-        self.models[request.model].refused(
+        self.by_model[request.model].refused(
             request,
             refusal,
             limits,
@@ -108,15 +108,15 @@ class Pacing:
 
     def interrupted(self, request: JobRequest) -> None:
         """Note that a job was cut off by us."""
-        self.models[request.model].interrupted(request)
+        self.by_model[request.model].interrupted(request)
 
     def cooldown_until(self) -> float:
         """Return the time before which no model's jobs are sent; minus infinity if nothing is held."""
-        return min((pool.cooldown.until for pool in self.models.values()), default=float("-inf"))
+        return min((pool.cooldown.until for pool in self.by_model.values()), default=float("-inf"))
 
     def levels(self, now: float, wall: float) -> dict[str, object]:
         """What a later run should know: the server's buckets by model. ``wall``: seconds since the epoch."""
-        return {"at": wall, "models": {model: pool.levels(now) for model, pool in self.models.items()}}
+        return {"at": wall, "models": {model: pool.levels(now) for model, pool in self.by_model.items()}}
 
     def restore(self, levels: Mapping[str, object], now: float, wall: float) -> None:
         """Go on where an earlier run ended, so as not to start with full buckets."""
@@ -125,7 +125,7 @@ class Pacing:
             return
         for model, kept in cast("Mapping[str, object]", models).items():
             if isinstance(kept, Mapping):
-                self.model(model, now).restore(cast("Mapping[str, object]", kept), wall - at, now)
+                self.for_model(model, now).restore(cast("Mapping[str, object]", kept), wall - at, now)
 
     def _new_model(self, now: float) -> ModelLimits:
         estimates = Estimates(reserves_output=self.reserves_output)
@@ -144,6 +144,6 @@ class Pacing:
         return RateSearch(stated=None if concurrency.auto else concurrency.ceiling)
 
     def _rate(self) -> float | None:
-        rates = [pool.rate() for pool in self.models.values()]
+        rates = [pool.rate() for pool in self.by_model.values()]
         known = [rate for rate in rates if rate is not None]
         return sum(known) if known and len(known) == len(rates) else None

@@ -43,9 +43,9 @@ _SOON = 4.0
 """Seconds."""
 _NEAR = 0.98
 """The same if it was refused later."""
-_MAX_STEP = 0.02
+_MAX_SLOPE = 0.02
 """The share by which the rate rises in a second after a refusal for its slope."""
-_MIN_STEP = 0.0025
+_MIN_SLOPE = 0.0025
 _FORGIVING = 15.0
 """Seconds."""
 _TELLING = 10
@@ -161,8 +161,8 @@ class RateSearch:
     def too_steep(self, accepted: float, started_at: float, now: float) -> None:
         """Note that a rise was refused, and that ``accepted`` a second have been let through of late."""
         if self._is_news(started_at):
-            steepness = self._slope * (1 + self._age / _FORGIVING) or 3 * _MAX_STEP
-            self._slope = max(_MIN_STEP, min(_MAX_STEP, steepness / 3))
+            steepness = self._slope * (1 + self._age / _FORGIVING) or 3 * _MAX_SLOPE
+            self._slope = max(_MIN_SLOPE, min(_MAX_SLOPE, steepness / 3))
             self._restart(accepted, now)
         elif self.plateau is not None:
             self.plateau = min(self.plateau, accepted)

@@ -33,7 +33,7 @@ _WINDOW = (0.5, 10.0)
 """Seconds: the shortest window for the inflow, and that from which on the uncertainty itself is enough."""
 _WEIGHT = 0.7
 """Of what the latest window shows."""
-_MIN_CHANGE = 0.02
+_MIN_SHARE = 0.02
 """The share of a limit that we always count on."""
 _MARGIN = 0.1
 """The share of a deep bucket that is left in it, for what others take between two readings..."""
@@ -147,7 +147,7 @@ class ServerBucket:
         self.bucket.level = min(self.bucket.refill(now), max(0.0, remaining - self.rounding / 2))
         if self.bucket.depth < _SHALLOW and remaining < 1 and started_at > self._lowered_at:
             self._lowered_at = now
-            self.factor = max(_MIN_CHANGE, self.factor * 0.95)
+            self.factor = max(_MIN_SHARE, self.factor * 0.95)
             self._tune(self.bucket.depth, now)
 
     def _relimit(self, limit: float, now: float) -> None:
@@ -178,6 +178,6 @@ class ServerBucket:
         telling = max(1.0, noise)
         early = elapsed >= _WINDOW[0] and missing > _CERTAINTY * telling
         if early or (elapsed >= _WINDOW[1] and abs(missing) > telling):
-            aim = min(nominal, max(_MIN_CHANGE * nominal, came / elapsed))
+            aim = min(nominal, max(_MIN_SHARE * nominal, came / elapsed))
             self.inflow += (aim - self.inflow) * _WEIGHT
             self._seen = (now, remaining, self.spent)

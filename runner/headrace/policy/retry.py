@@ -94,7 +94,7 @@ class RetryQuota:
     capacity: float = 50.0
     trickle: float = 0.2
     """Retries a second that are allowed in any case."""
-    longest: float = 60.0
+    max_delay: float = 60.0
     """Seconds that one retry is delayed at most."""
     _level: float = attrs.field(default=attrs.Factory(lambda self: self.capacity, takes_self=True))
     _at: float = -math.inf
@@ -104,7 +104,7 @@ class RetryQuota:
         self._level = min(self.capacity, self._level + max(0.0, now - self._at) * self.trickle)
         self._at = now
         self._level -= 1
-        return 0.0 if self._level >= 0 else min(self.longest, -self._level / self.trickle)
+        return 0.0 if self._level >= 0 else min(self.max_delay, -self._level / self.trickle)
 
     def succeeded(self, count: int) -> None:
         """Note ``count`` results: each pays for one retry."""

@@ -12,7 +12,7 @@ import attrs
 
 from headrace.job import Failure
 
-FIRST_ANSWERS = 20
+SYSTEMIC_FAILURES = 20
 """So many jobs must have failed for good, all alike and none with success, to call a failure systemic."""
 
 
@@ -92,12 +92,12 @@ class StopRules:
         sort = (failure.kind, failure.status, failure.code)
         self._first = self._first or sort
         self._alike = self._alike + 1 if sort == self._first else -math.inf
-        if self._successes or self._alike < FIRST_ANSWERS:
+        if self._successes or self._alike < SYSTEMIC_FAILURES:
             return None
         code = ExitCode.CREDENTIALS if failure.kind == "credentials" else ExitCode.STOPPED
         return StopReason(
             code,
-            f"each of the first {FIRST_ANSWERS} jobs failed in the same way: {failure.message};"
+            f"each of the first {SYSTEMIC_FAILURES} jobs failed in the same way: {failure.message};"
             " mend it and run again",
         )
 

@@ -39,7 +39,7 @@ from headrace.simulator import Simulator, in_memory_connector
 from headrace_client import AsyncAPIClient, __version__
 from headrace_client.lowlevel import ConnectionPool
 
-_MOST_FOUND = 16_320
+MAX_FOUND_CONCURRENCY = 16_320
 """What ``--concurrency auto`` goes up to, where the system allows as many connections."""
 Display = Callable[[int | None], AbstractContextManager[Callable[[Snapshot], None]]]
 """Opens a live view, given the number of jobs to send (None: unknown)."""
@@ -219,7 +219,7 @@ def rules_of(
 def _pacing(options: RunOptions, system: System, dialect: Dialect) -> Pacing:
     asked = options.concurrency
     return Pacing(
-        concurrency=Concurrency.found(min(system.max_connections, _MOST_FOUND))
+        concurrency=Concurrency.found(min(system.max_connections, MAX_FOUND_CONCURRENCY))
         if asked == "auto"
         else Concurrency.fixed(asked),
         stated=options.limits,

@@ -36,7 +36,7 @@ from headrace.simulator import Limit, Limits, Profile, RequestLog, Simulator
 from headrace_client.lowlevel import Response
 
 _EPOCH = 1_767_225_600.0
-_MOST_CONNECTIONS = 8_192
+_MAX_CONNECTIONS = 8_192
 _ONE_DEBIT = 3_600.0
 _AMPLE = 1e12
 """A minute: what is not said to be limited."""
@@ -187,7 +187,7 @@ def _rules(options: RunOptions, dialect: Dialect) -> Rules:
     asked = options.concurrency
     return Rules(
         pacing=Pacing(
-            concurrency=Concurrency.found(_MOST_CONNECTIONS) if asked == "auto" else Concurrency.fixed(asked),
+            concurrency=Concurrency.found(_MAX_CONNECTIONS) if asked == "auto" else Concurrency.fixed(asked),
             stated=attrs.evolve(options.limits, rpm=None, itpm=None, otpm=None),
             reserves_output=dialect.name == "openai",
             warm_cache_first=options.cache_prefix,

@@ -19,7 +19,7 @@ from ._models import CATALOGUE
 from ._profile import FaultKind, Profile, Schedule
 from ._text import Draw, answer_text, draw, natural_length
 
-_LONGEST_RETRY_AFTER = 86_400.0
+_MAX_RETRY_AFTER = 86_400.0
 
 _STATUS_FAULTS: dict[FaultKind, Refusal] = {
     "429": Refusal(status=429, message="This request would exceed your rate limit.", retry_after=1),
@@ -169,4 +169,4 @@ class Service:
 def _exceeded(shortage: Shortage) -> Refusal:
     unit = "requests" if shortage.resource == "requests" else f"{shortage.resource} tokens"
     message = f"This request would exceed your rate limit of {shortage.limit:,} {unit} per minute."
-    return Refusal(status=429, message=message, retry_after=min(shortage.wait, _LONGEST_RETRY_AFTER))
+    return Refusal(status=429, message=message, retry_after=min(shortage.wait, _MAX_RETRY_AFTER))
