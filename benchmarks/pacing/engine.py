@@ -12,9 +12,9 @@ from trio.testing import MockClock
 from headrace.actors.dispatcher import Rules
 from headrace.actors.messages import Pending, Stop
 from headrace.actors.supervisor import Outcome, Setup, supervise
-from headrace.actors.worker import Exchange
+from headrace.actors.worker import AttemptSettings
 from headrace.dialects import RequestOptions, make_dialect
-from headrace.job import Job
+from headrace.job import PreparedJob
 from headrace.pacing import Pacing
 from headrace.policy.retry import RunRetryPolicy
 from headrace.policy.stop import StopRules
@@ -67,7 +67,7 @@ async def _play(scenario: Scenario) -> Report:
             Setup(
                 source=_Numbers(scenario.jobs),
                 item_of=lambda number, now: _pending(number, scenario, now),
-                exchange=Exchange(
+                exchange=AttemptSettings(
                     client=client,
                     dialect=dialect,
                     headers=dialect.headers("key"),
@@ -116,7 +116,7 @@ class _Pieces:
 
 
 def _pending(number: int, scenario: Scenario, now: float) -> Pending:
-    job = Job(id=f"job-{number}", line=1, source=None, digest="", request=scenario.request(number))
+    job = PreparedJob(id=f"job-{number}", line=1, source=None, digest="", request=scenario.request(number))
     return Pending(job=job, read_at=now)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from headrace.simulator import Limit, Ramp
-from headrace.simulator._buckets import Bucket, Slope
+from headrace.simulator._buckets import AccelerationLimit, Bucket
 
 
 def flow_time(limit: Limit, total: float) -> float:
@@ -35,7 +35,7 @@ def ramped_time(limit: Limit, ramp: Ramp, total: int) -> float:
     silence, and what is not sent now lowers what may be sent a minute later. The least that we have come to
     with several tunings of our search is 1.054.
     """
-    slope, bucket, now = Slope(0.0), Bucket.full(limit, 0.0), 0.0
+    slope, bucket, now = AccelerationLimit(0.0), Bucket.full(limit, 0.0), 0.0
     while total:
         if bucket.wait(1, now) == 0 and slope.admit(ramp, now):
             bucket.take(1, now)

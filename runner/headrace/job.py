@@ -68,7 +68,7 @@ class JobRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The input fields named by ``--keep``: one JSON object."""
 
 
-class Job(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class PreparedJob(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One line of the input on its way: its request and its identity."""
 
     id: str

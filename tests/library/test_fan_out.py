@@ -20,7 +20,7 @@ import pytest
 import headrace
 from headrace import Job, RunRefused, fan_out, fan_out_sync, open_runner, run_file
 from headrace.dialects import RequestOptions
-from headrace.library._settings import RunnerSettings
+from headrace.library._settings import RunnerOptions
 from headrace.library.run_file import RunFileOptions
 from headrace.run.options import RunOptions
 from headrace_client import AsyncAnthropic
@@ -145,7 +145,7 @@ def test_the_options_of_run_file_are_those_of_the_command() -> None:
 def test_fan_out_passes_on_all_settings_of_a_runner() -> None:
     named = open_runner.__annotations__.keys() - {"return", "concurrency"}
 
-    assert set(RunnerSettings.__annotations__) == named
+    assert set(RunnerOptions.__annotations__) == named
 
 
 def test_a_client_lends_its_server_and_key(loop: Loop) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from headrace import Attempt, Job, JobFailed, Result, open_runner
 from headrace.actors.statistics import Snapshot
-from headrace.library._settings import RunnerSettings
+from headrace.library._settings import RunnerOptions
 from headrace.simulator import Profile, RequestLog, Simulator
 
 from .conftest import Loop
@@ -294,7 +294,7 @@ def test_attempts_are_reported_with_the_wait_before_the_next(loop: Loop) -> None
 
     async def main() -> int:
         jobs = [Job(params(n), id=str(n)) for n in range(20)]
-        settings = RunnerSettings(simulate=simulator(f500=0.5), on_attempt=attempts.append, max_attempts=2)
+        settings = RunnerOptions(simulate=simulator(f500=0.5), on_attempt=attempts.append, max_attempts=2)
         async with open_runner(**settings) as runner, runner.map(jobs) as results:
             return sum([result.attempts async for result in results])
 

@@ -12,9 +12,9 @@ from headrace.dialects import Dialect, RequestOptions, make_dialect
 from headrace.input.files import InputFile, InputLine, Inputs
 from headrace.input.identity import recipe_digest
 from headrace.input.scan import scan_inputs
-from headrace.job import Failure, FailureKind, Job, Note, Success, Usage
+from headrace.job import Failure, FailureKind, Note, PreparedJob, Success, Usage
 from headrace.output.known_jobs import OnChange, RetryFailed
-from headrace.output.output import OpenedOutput, Recognised, output_paths
+from headrace.output.output import Decision, OpenedOutput, output_paths
 from headrace.output.resume import open_output
 from tests.runner.disk import SimulatedDisk
 
@@ -67,8 +67,8 @@ class Story:
         self.disk.put(IN, content)
         return Inputs(files=[InputFile(path=IN, size=len(content))], disk=self.disk)
 
-    def recognise_all(self, output: OpenedOutput) -> list[tuple[InputLine, Recognised]]:
-        return [(line, output.recognise(line)) for lines in self.inputs().scan() for line in lines]
+    def recognise_all(self, output: OpenedOutput) -> list[tuple[InputLine, Decision]]:
+        return [(line, output.decide(line)) for lines in self.inputs().scan() for line in lines]
 
     def send(
         self, output: OpenedOutput, *, failing: Mapping[str, FailureKind] | None = None, most: int = 100
@@ -93,7 +93,7 @@ class Story:
                 self.written.append(record)
         return sent
 
-    def note(self, line: InputLine, found: Recognised) -> Note:
+    def note(self, line: InputLine, found: Decision) -> Note:
         return Note(
             line=line.number,
             digest=found.digest,
@@ -103,8 +103,8 @@ class Story:
             maybe_billed_tokens=found.maybe_billed.tokens,
         )
 
-    def success(self, line: InputLine, found: Recognised, note: Note) -> bytes:
-        job = Job(
+    def success(self, line: InputLine, found: Decision, note: Note) -> bytes:
+        job = PreparedJob(
             id=found.id or "",
             line=line.number,
             source=None,

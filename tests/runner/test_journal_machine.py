@@ -23,7 +23,7 @@ from headrace._exceptions import RunRefused, StorageFailed
 from headrace.input.files import InputLine
 from headrace.job import Failure, FailureKind
 from headrace.output.known_jobs import OnChange, RetryFailed
-from headrace.output.output import OpenedOutput, Recognised
+from headrace.output.output import Decision, OpenedOutput
 from tests.runner.disk import Killed, disk_full
 from tests.runner.model import Model
 from tests.runner.story import ERRORS, OUT, RECIPE, Story, job_line
@@ -48,7 +48,7 @@ class JournalMachine(RuleBasedStateMachine):
     """What is: the program's files on a simulated disk."""
     output: OpenedOutput | None
     """Open while a run goes on."""
-    unanswered: dict[str, tuple[InputLine, Recognised]]
+    unanswered: dict[str, tuple[InputLine, Decision]]
     """The jobs that this run has still to send, by id."""
     texts: int
     """How many different lines were made so far."""
@@ -199,7 +199,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     # -- helpers
 
-    def lines(self) -> list[tuple[InputLine, Recognised]]:
+    def lines(self) -> list[tuple[InputLine, Decision]]:
         """All lines of the input, with what the program says of each."""
         assert self.output is not None
         return self.story.recognise_all(self.output)

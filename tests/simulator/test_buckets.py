@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.simulator import Limit, Limits, Ramp
-from headrace.simulator._buckets import Bucket, Quota, Slope
+from headrace.simulator._buckets import AccelerationLimit, Bucket, Quota
 
 LIMITS = st.builds(
     Limit,
@@ -141,7 +141,7 @@ def test_a_quota_refuses_by_what_lacks_most_and_then_takes_nothing() -> None:
 
 
 def test_a_slope_accepts_a_gentle_rise_and_refuses_a_jump() -> None:
-    slope, ramp = Slope(0.0), Ramp(floor=5.0, factor=2.0)
+    slope, ramp = AccelerationLimit(0.0), Ramp(floor=5.0, factor=2.0)
 
     jump = [slope.admit(ramp, 0.0) for _ in range(20)]
     gentle = [slope.admit(ramp, 10 + place / 3) for place in range(300)]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.simulator import messages_digest
-from headrace.simulator._text import answer_text, count_characters, draw, natural_length, pieces
+from headrace.simulator._text import answer_text, chunks, count_characters, draw, natural_length
 
 
 @settings(deadline=None, derandomize=True, max_examples=50)
@@ -20,8 +20,8 @@ def test_an_answer_is_exactly_as_long_as_it_should_be_and_falls_into_its_pieces(
 
     assert len(text) == 4 * tokens
     assert text.startswith(digest[: len(text)])
-    assert "".join(pieces(text, size)) == text
-    assert len(list(pieces(text, size))) == -(-tokens // size)
+    assert "".join(chunks(text, size)) == text
+    assert len(list(chunks(text, size))) == -(-tokens // size)
 
 
 def test_answers_to_different_messages_differ() -> None:

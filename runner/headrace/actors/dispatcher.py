@@ -74,7 +74,7 @@ class Rules:
 
 
 @attrs.frozen(kw_only=True)
-class Channels:
+class DispatcherChannels:
     """The dispatcher's ends. Closing them is what ends the other actors."""
 
     inbox: trio.MemoryReceiveChannel[Inbox]
@@ -85,7 +85,7 @@ class Channels:
 
 
 async def dispatcher(
-    channels: Channels,
+    channels: DispatcherChannels,
     rules: Rules,
     dialect: Dialect,
     recipe: str,
@@ -120,7 +120,7 @@ async def dispatcher(
 
 @attrs.define(kw_only=True)
 class _Dispatcher:
-    channels: Channels
+    channels: DispatcherChannels
     rules: Rules
     admission: Admission
     dialect: Dialect

@@ -18,7 +18,7 @@ from .channels import queued
 from .messages import Event, Inbox, Stop
 
 
-async def syncer(
+async def flusher(
     written: trio.MemoryReceiveChannel[Event],
     inbox: trio.MemorySendChannel[Inbox],
     events: trio.MemorySendChannel[Event],

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from headrace.job import Failure, FailureKind, Job, JobRequest, Note, Recipient, Success, Usage
+from headrace.job import Failure, FailureKind, JobRequest, Note, PreparedJob, Recipient, Success, Usage
 from headrace.pacing import Bottleneck
 from headrace.policy.stop import StopReason
 from headrace.policy.unconfirmed import NOTHING, MaybeBilled
@@ -21,7 +21,7 @@ from headrace_client.lowlevel import RateLimits
 class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A job that has no result yet, with its history. Times are the event loop's, in seconds."""
 
-    job: Job
+    job: PreparedJob
     read_at: float
     attempts: int = 0
     """Attempts sent so far."""

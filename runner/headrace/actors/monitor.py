@@ -28,7 +28,7 @@ REFUSED = frozenset({"refusal", "content_filter"})
 async def monitor(
     events: trio.MemoryReceiveChannel[Event],
     inbox: trio.MemorySendChannel[Inbox],
-    tally: Tally,
+    tally: RunCounts,
     watch: Callable[[Event], None] | None,
     show: Callable[[Snapshot], None] | None,
     interval: float = 0.25,
@@ -72,7 +72,7 @@ def _shown(
 
 
 @attrs.define(kw_only=True)
-class Tally:
+class RunCounts:
     """The counts of a run. The monitor adds to them; others may ask for a snapshot."""
 
     started_at: float

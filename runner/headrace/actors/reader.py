@@ -16,7 +16,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class ReadsLines(Protocol[T_co]):
+class Source(Protocol[T_co]):
     """An input: pieces of it, each a list of lines in order, or of what else stands for a job."""
 
     def pieces(self) -> AsyncIterator[Sequence[T_co]]:
@@ -25,7 +25,7 @@ class ReadsLines(Protocol[T_co]):
 
 
 async def reader(
-    source: ReadsLines[T],
+    source: Source[T],
     demand: trio.MemoryReceiveChannel[int],
     inbox: trio.MemorySendChannel[Inbox],
     item_of: Callable[[T, float], Pending | Finished | None],

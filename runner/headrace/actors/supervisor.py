@@ -22,10 +22,10 @@ import trio
 from headrace.actors import dispatcher as dispatching
 from headrace.actors import worker as working
 from headrace.actors.channels import queued
-from headrace.actors.flusher import syncer
+from headrace.actors.flusher import flusher
 from headrace.actors.messages import Event, Finished, Inbox, Interrupted, Pending, Stop
-from headrace.actors.monitor import Tally, monitor
-from headrace.actors.reader import ReadsLines, reader
+from headrace.actors.monitor import RunCounts, monitor
+from headrace.actors.reader import Source, reader
 from headrace.actors.statistics import Snapshot
 from headrace.actors.writer import TakesRecords, writer
 from headrace.policy.stop import StopReason
@@ -37,9 +37,9 @@ T = TypeVar("T")
 class Setup(Generic[T]):
     """Everything a run needs, ready to be wired. T is what its source yields: lines, or tickets."""
 
-    source: ReadsLines[T]
+    source: Source[T]
     item_of: Callable[[T, float], Pending | Finished | None]
-    exchange: working.Exchange
+    exchange: working.AttemptSettings
     rules: dispatching.Rules
     output: TakesRecords
     sync: Callable[[], Awaitable[None]] | None = None
@@ -49,7 +49,7 @@ class Setup(Generic[T]):
     show: Callable[[Snapshot], None] | None = None
     watch: Callable[[Event], None] | None = None
     """Sees each event when it has been counted: records that are on disk, failed attempts, the load."""
-    tally: Tally | None = None
+    tally: RunCounts | None = None
     """Counts that go on from an earlier run; None: from zero."""
 
 
@@ -72,23 +72,27 @@ async def supervise(setup: Setup[Any]) -> Outcome:
     results_send, results = trio.open_memory_channel[Finished](math.inf)
     events_send, events = trio.open_memory_channel[Event](math.inf)
     in_flight = trio.CancelScope()
-    counting, writing, syncing = _Kept[Snapshot](), _Kept[list[Finished]](), _Kept[list[StopReason]]()
-    dispatcher_ends = dispatching.Channels(
+    counting, writing, syncing = (
+        _ReturnValue[Snapshot](),
+        _ReturnValue[list[Finished]](),
+        _ReturnValue[list[StopReason]](),
+    )
+    dispatcher_ends = dispatching.DispatcherChannels(
         inbox=inbox,
         demand=demand_send,
         jobs=jobs_send,
         results=results_send.clone(),
         events=events_send.clone(),
     )
-    worker_ends = working.Channels(jobs=jobs, results=results_send, inbox=inbox_send.clone())
-    tally = setup.tally or Tally(started_at=trio.current_time())
+    worker_ends = working.WorkerChannels(jobs=jobs, results=results_send, inbox=inbox_send.clone())
+    tally = setup.tally or RunCounts(started_at=trio.current_time())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(counting.keep, monitor, events, inbox_send.clone(), tally, setup.watch, setup.show)
         if setup.sync is None:
             written_send = events_send
         else:
             written_send, written = trio.open_memory_channel[Event](math.inf)
-            nursery.start_soon(syncing.keep, syncer, written, inbox_send.clone(), events_send, setup.sync)
+            nursery.start_soon(syncing.keep, flusher, written, inbox_send.clone(), events_send, setup.sync)
         nursery.start_soon(writing.keep, writer, results, inbox_send.clone(), written_send, setup.output)
         hire = await nursery.start(_work, worker_ends, setup, in_flight)
         async with trio.open_nursery() as feeding:
@@ -108,7 +112,7 @@ async def supervise(setup: Setup[Any]) -> Outcome:
 
 
 async def _work(
-    ends: working.Channels,
+    ends: working.WorkerChannels,
     setup: Setup[Any],
     in_flight: trio.CancelScope,
     *,
@@ -138,7 +142,7 @@ async def _forward(stops: AsyncIterable[Stop], inbox: trio.MemorySendChannel[Inb
 
 
 @attrs.define
-class _Kept(Generic[T]):
+class _ReturnValue(Generic[T]):
     """Keeps what an actor returns, which a nursery would drop."""
 
     value: T = attrs.field(init=False)

@@ -37,7 +37,7 @@ class SupportsOpenSender(Protocol):
 
 
 @attrs.frozen(kw_only=True)
-class Exchange:
+class AttemptSettings:
     """How attempts are made: the same for all workers of a run. Times in seconds."""
 
     client: SupportsOpenSender
@@ -56,19 +56,19 @@ class Exchange:
 
 
 @attrs.frozen(kw_only=True)
-class Channels:
+class WorkerChannels:
     """A worker's ends, its own clones."""
 
     jobs: trio.MemoryReceiveChannel[Pending]
     results: trio.MemorySendChannel[Finished]
     inbox: trio.MemorySendChannel[Inbox]
 
-    def clone(self) -> Channels:
+    def clone(self) -> WorkerChannels:
         """The same ends for one more worker."""
-        return Channels(jobs=self.jobs.clone(), results=self.results.clone(), inbox=self.inbox.clone())
+        return WorkerChannels(jobs=self.jobs.clone(), results=self.results.clone(), inbox=self.inbox.clone())
 
 
-async def worker(channels: Channels, exchange: Exchange) -> None:
+async def worker(channels: WorkerChannels, exchange: AttemptSettings) -> None:
     """Work until the jobs channel is closed."""
     with channels.jobs, channels.results, channels.inbox:
         while True:
@@ -78,7 +78,7 @@ async def worker(channels: Channels, exchange: Exchange) -> None:
                 return
 
 
-async def _work(channels: Channels, exchange: Exchange, scope: trio.CancelScope) -> None:
+async def _work(channels: WorkerChannels, exchange: AttemptSettings, scope: trio.CancelScope) -> None:
     """Work until the jobs channel is closed, or ``scope`` is cancelled."""
     async with AsyncExitStack() as senders:
         desk = _Worker(channels=channels, exchange=exchange, stack=senders, scope=scope)
@@ -93,8 +93,8 @@ async def _work(channels: Channels, exchange: Exchange, scope: trio.CancelScope)
 class _Worker:
     """One worker's senders, by path, and what it does with a job."""
 
-    channels: Channels
-    exchange: Exchange
+    channels: WorkerChannels
+    exchange: AttemptSettings
     stack: AsyncExitStack
     scope: trio.CancelScope
     """Cuts off what is being done."""

@@ -6,19 +6,19 @@ from typing import Final
 
 import attrs
 
-from headrace.job import Failure, Job, Note, Success
+from headrace.job import Failure, Note, PreparedJob, Success
 from headrace_client.lowlevel import Response
 
 from . import _judgement as _judging
 from ._chat_answer import read_answer
 from ._chat_stream import ChatEvents
-from ._dialect import Assembler, ReadsLines
+from ._dialect import Assembler, LineDialect
 from ._records import encode, encode_failure_note
 from ._streams import StreamAssembler
 
 
 @attrs.frozen
-class ChatDialect(ReadsLines):
+class ChatDialect(LineDialect):
     """A `Dialect` for OpenAI-compatible servers; its methods are described there."""
 
     default_base_url: str = attrs.field(default="https://api.openai.com", init=False)
@@ -34,7 +34,7 @@ class ChatDialect(ReadsLines):
     def assembler(self) -> Assembler:
         return StreamAssembler(ChatEvents())
 
-    def success_record(self, job: Job, success: Success, note: Note) -> bytes:
+    def success_record(self, job: PreparedJob, success: Success, note: Note) -> bytes:
         response = b'{"status_code":200,"request_id":%b,"body":%b}' % (
             encode(note.request_id),
             success.message,

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import attrs
 
-from headrace.job import Failure, Job, JobRequest, Note, Success
+from headrace.job import Failure, JobRequest, Note, PreparedJob, Success
 from headrace_client.lowlevel import Response
 
 
@@ -31,7 +31,7 @@ class LineFormat:
 
 
 @attrs.frozen
-class ReadsLines:
+class LineDialect:
     """The half of a `Dialect` that ``lines`` make, for the other half to stand on."""
 
     lines: LineFormat
@@ -121,7 +121,7 @@ class Dialect(Protocol):
         """A new assembler for one 2xx answer to a request with ``stream``."""
         ...
 
-    def success_record(self, job: Job, success: Success, note: Note) -> bytes:
+    def success_record(self, job: PreparedJob, success: Success, note: Note) -> bytes:
         """One line of the output, line ending included."""
         ...
 

@@ -8,11 +8,11 @@ from typing import Any, Final, Literal
 import attrs
 import msgspec
 
-from headrace.job import Failure, FailureKind, Job, JobRequest, Note, Success
+from headrace.job import Failure, FailureKind, JobRequest, Note, PreparedJob, Success
 from headrace_client.lowlevel import Response
 
 from . import _judgement as _judging
-from ._dialect import Assembler, ReadsLines
+from ._dialect import Assembler, LineDialect
 from ._lines import optional, required_model
 from ._messages_answer import read_message
 from ._messages_stream import MessageEvents
@@ -24,7 +24,7 @@ API_VERSION: Final = "2023-06-01"
 
 
 @attrs.frozen
-class MessagesDialect(ReadsLines):
+class MessagesDialect(LineDialect):
     """A `Dialect` for the Messages API; its methods are described there."""
 
     default_base_url: str = attrs.field(default="https://api.anthropic.com", init=False)
@@ -40,7 +40,7 @@ class MessagesDialect(ReadsLines):
     def assembler(self) -> Assembler:
         return StreamAssembler(MessageEvents())
 
-    def success_record(self, job: Job, success: Success, note: Note) -> bytes:
+    def success_record(self, job: PreparedJob, success: Success, note: Note) -> bytes:
         return b'{"custom_id":%b,"result":{"type":"succeeded","message":%b},"headrace":%b}\n' % (
             encode(job.id),
             success.message,

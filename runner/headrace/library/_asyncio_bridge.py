@@ -24,10 +24,10 @@ import attrs
 import trio
 
 from headrace._exceptions import RunRefused
-from headrace.library._engine import open_desk
+from headrace.library._engine import open_session
 from headrace.library._exception_groups import ungrouped
-from headrace.library._session import Desk
-from headrace.library._settings import Settings
+from headrace.library._session import Session
+from headrace.library._settings import SessionSettings
 
 T = TypeVar("T")
 Calls = list[tuple[Callable[[Any], object], Any]]
@@ -35,19 +35,19 @@ Calls = list[tuple[Callable[[Any], object], Any]]
 INTERVAL: Final = 0.005
 """Seconds between two crossings under load."""
 
-_GLANCE: Final = 0.5
+_POLL_INTERVAL: Final = 0.5
 """Seconds between two looks at whether the loop is still there."""
 
 _log = logging.getLogger("headrace")
 
 
 @asynccontextmanager
-async def open_bridge(settings: Settings) -> AsyncGenerator[tuple[Desk, Bridge]]:
+async def open_bridge(settings: SessionSettings) -> AsyncGenerator[tuple[Session, AsyncioBridge]]:
     """Give the desk of a new runner in a trio thread, and the way there.
 
     Leaving the block ends the thread: what is in flight is cut off, what is finished is written first.
     """
-    bridge = Bridge(_settings_for_thread(settings), asyncio.get_running_loop())
+    bridge = AsyncioBridge(_settings_for_thread(settings), asyncio.get_running_loop())
     with ungrouped():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(bridge.host)
@@ -57,7 +57,7 @@ async def open_bridge(settings: Settings) -> AsyncGenerator[tuple[Desk, Bridge]]
                 bridge.close()  # whoever is cancelled while it opens has to close it, too
 
 
-def _settings_for_thread(settings: Settings) -> Settings:
+def _settings_for_thread(settings: SessionSettings) -> SessionSettings:
     """Take from a client what is needed: itself it belongs to the caller's loop."""
     client = settings.client
     if client is None:
@@ -71,14 +71,14 @@ def _settings_for_thread(settings: Settings) -> Settings:
     return attrs.evolve(settings, client=None, endpoint=attrs.evolve(settings.endpoint, headers=headers))
 
 
-class Bridge:
+class AsyncioBridge:
     """A `Crossing` between an asyncio loop and a trio thread."""
 
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, settings: SessionSettings, loop: asyncio.AbstractEventLoop) -> None:
         self._settings = settings
         self._loop = loop
         self._context = contextvars.copy_context()
-        self._opened: asyncio.Future[Desk] = loop.create_future()
+        self._opened: asyncio.Future[Session] = loop.create_future()
         self._over: asyncio.Future[None] = loop.create_future()
         self._ended = False
         self._close_wanted = False
@@ -107,11 +107,11 @@ class Bridge:
             finally:
                 thread.join()  # it has nothing left to do
 
-    async def opened(self) -> Desk:
+    async def opened(self) -> Session:
         """Wait for the desk; raise why there is none."""
         return await asyncio.shield(self._opened)
 
-    def away(self, function: Callable[[T], object], argument: T) -> None:
+    def to_runner(self, function: Callable[[T], object], argument: T) -> None:
         """Call on trio, soon; see `Crossing`."""
         if self._ended:
             function(argument)
@@ -129,7 +129,7 @@ class Bridge:
         if self._ended or not self._on_trio(self._landed.send_nowait, calls):
             _make(calls)
 
-    def ask(self, function: Callable[[], T]) -> T:
+    def call(self, function: Callable[[], T]) -> T:
         """Call on trio, and wait; see `Crossing`."""
         if self._ended:
             return function()
@@ -173,7 +173,7 @@ class Bridge:
 
     # -- in the trio thread
 
-    def home(self, function: Callable[[T], object], argument: T) -> None:
+    def to_caller(self, function: Callable[[T], object], argument: T) -> None:
         """Call on the caller's loop, soon; see `Crossing`."""
         if self._ended:
             function(argument)
@@ -196,7 +196,7 @@ class Bridge:
                 nursery.start_soon(self._carry_home)
                 nursery.start_soon(self._take_in)
                 nursery.start_soon(self._watch_loop)
-                async with open_desk(self._settings, self) as desk:
+                async with open_session(self._settings, self) as desk:
                     self._to_loop(self._opened.set_result, desk)
                     await self._closing.wait()
                 nursery.cancel_scope.cancel()
@@ -216,7 +216,7 @@ class Bridge:
     async def _watch_loop(self) -> None:
         """Notice a closed loop also when nothing is left to carry home: the thread would never end."""
         while not self._loop.is_closed():  # noqa: ASYNC110  (a loop tells nobody that it closes)
-            await trio.sleep(_GLANCE)
+            await trio.sleep(_POLL_INTERVAL)
         self._abandon()
 
     def _to_loop(self, function: Callable[..., object], *arguments: object) -> None:

@@ -11,33 +11,33 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 
-class Crossing(Protocol):
+class Bridge(Protocol):
     """Carries calls from one side to the other, in order. What they raise ends the runner."""
 
-    def away(self, function: Callable[[T], object], argument: T) -> None:
+    def to_runner(self, function: Callable[[T], object], argument: T) -> None:
         """Call on the runner's side, soon. To be used on the caller's."""
         ...
 
-    def home(self, function: Callable[[T], object], argument: T) -> None:
+    def to_caller(self, function: Callable[[T], object], argument: T) -> None:
         """Call on the caller's side, soon. To be used on the runner's."""
         ...
 
-    def ask(self, function: Callable[[], T]) -> T:
+    def call(self, function: Callable[[], T]) -> T:
         """Call on the runner's side, and wait for the answer. To be used on the caller's."""
         ...
 
 
-class NoCrossing:
+class DirectBridge:
     """Both sides are one."""
 
-    def away(self, function: Callable[[T], object], argument: T) -> None:
+    def to_runner(self, function: Callable[[T], object], argument: T) -> None:
         """Call at once."""
         function(argument)
 
-    def home(self, function: Callable[[T], object], argument: T) -> None:
+    def to_caller(self, function: Callable[[T], object], argument: T) -> None:
         """Call at once."""
         function(argument)
 
-    def ask(self, function: Callable[[], T]) -> T:
+    def call(self, function: Callable[[], T]) -> T:
         """Call at once."""
         return function()

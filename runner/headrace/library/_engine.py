@@ -12,17 +12,17 @@ import trio
 
 from headrace._exceptions import StorageFailed
 from headrace.actors.attempts import watcher
-from headrace.actors.monitor import Tally
+from headrace.actors.monitor import RunCounts
 from headrace.actors.supervisor import Outcome, Setup, supervise
 from headrace.actors.worker import SupportsOpenSender
 from headrace.actors.writer import TakesRecords
 from headrace.input.identity import recipe_digest
-from headrace.library._bridges import Crossing
+from headrace.library._bridges import Bridge
 from headrace.library._exception_groups import ungrouped
 from headrace.library._recorded import RecordedResults
-from headrace.library._session import CLOSED, Desk, TicketIntake
-from headrace.library._settings import Settings
-from headrace.library._submissions import Ticket
+from headrace.library._session import CLOSED, Session, SubmissionParser
+from headrace.library._settings import SessionSettings
+from headrace.library._submissions import Submission
 from headrace.output.output import OpenedOutput, OutputPaths, output_paths
 from headrace.output.resume import open_output
 from headrace.output.storage import DiskStorage
@@ -36,7 +36,7 @@ _log = logging.getLogger("headrace")
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings, crossing: Crossing) -> AsyncGenerator[Desk]:
+async def open_session(settings: SessionSettings, crossing: Bridge) -> AsyncGenerator[Session]:
     """Give the desk of a new runner. Leaving the block cuts off what is in flight.
 
     Raises `RunRefused` or `StorageFailed` before anything is sent; later a `StorageFailed` or a bug cancels
@@ -45,15 +45,15 @@ async def open_desk(settings: Settings, crossing: Crossing) -> AsyncGenerator[De
     with DiskStorage() as storage, ungrouped():
         system = real_system(storage)
         output = _open_output(settings, system)
-        desk = Desk(
-            intake=TicketIntake(
+        desk = Session(
+            intake=SubmissionParser(
                 dialect=settings.dialect,
                 recipe=recipe_digest(settings.recipe),
                 output=output and output.files,
                 recorded=output and output.recorded,
             ),
-            tally=Tally(started_at=trio.current_time()),
-            on_event=settings.on_attempt and watcher(partial(crossing.home, settings.on_attempt)),
+            tally=RunCounts(started_at=trio.current_time()),
+            on_event=settings.on_attempt and watcher(partial(crossing.to_caller, settings.on_attempt)),
         )
         async with _open_senders(settings, system) as senders:
             setup = partial(_setup, settings, system, desk, senders, output)
@@ -67,7 +67,7 @@ async def open_desk(settings: Settings, crossing: Crossing) -> AsyncGenerator[De
 
 
 async def _serve(
-    desk: Desk, setup: Callable[[], Setup[Ticket]], system: System, output: _Output | None
+    desk: Session, setup: Callable[[], Setup[Submission]], system: System, output: _Output | None
 ) -> None:
     """Supervise until the desk is closed. A stop ends all that is open at the time; later jobs begin anew."""
     with trio.CancelScope(shield=True), ungrouped(deep=True):
@@ -88,8 +88,12 @@ async def _serve(
 
 
 def _setup(
-    settings: Settings, system: System, desk: Desk, senders: SupportsOpenSender, output: _Output | None
-) -> Setup[Ticket]:
+    settings: SessionSettings,
+    system: System,
+    desk: Session,
+    senders: SupportsOpenSender,
+    output: _Output | None,
+) -> Setup[Submission]:
     return Setup(
         source=desk,
         item_of=desk.intake.item_of,
@@ -111,7 +115,7 @@ def _setup(
 
 
 @asynccontextmanager
-async def _open_senders(settings: Settings, system: System) -> AsyncGenerator[SupportsOpenSender]:
+async def _open_senders(settings: SessionSettings, system: System) -> AsyncGenerator[SupportsOpenSender]:
     own = open_client(settings.endpoint, system, settings.simulator)
     async with own if settings.client is None else nullcontext(settings.client) as client:
         yield client
@@ -143,7 +147,7 @@ class _Output:
         return [] if self.durability == "none" else await last_sync(self.files, system)
 
 
-def _open_output(settings: Settings, system: System) -> _Output | None:
+def _open_output(settings: SessionSettings, system: System) -> _Output | None:
     options = settings.options
     if options.output is None:
         return None

@@ -16,7 +16,7 @@ from headrace.input.identity import hash_key
 from headrace.input.index import Index
 from headrace.input.lines import LineCutter
 from headrace.job import Failure, FailureKind, Note, TokenRange
-from headrace.library._submissions import Ticket
+from headrace.library._submissions import Submission
 from headrace.output.output import OutputPaths
 from headrace.output.records import SurveyedFile
 from headrace.output.storage import Storage
@@ -48,7 +48,7 @@ class RecordedResults:
         places.sort()
         return cls(storage, files, places, dialect)
 
-    def find(self, job_id: str, ticket: Ticket) -> Finished:
+    def find(self, job_id: str, ticket: Submission) -> Finished:
         """Return what an earlier run recorded of a job. Raises `StorageFailed` if that is gone."""
         entry = self._places.find_key(hash_key(job_id))
         if entry is None:
@@ -116,7 +116,7 @@ _decode_note: Final = msgspec.json.Decoder(_Note).decode
 _decode_error: Final = msgspec.json.Decoder(_ErrorObject).decode
 
 
-def _finished(line: bytes, ticket: Ticket, dialect: Dialect) -> Finished:
+def _finished(line: bytes, ticket: Submission, dialect: Dialect) -> Finished:
     record = _decode_record(line)
     told = _decode_note(record.headrace)
     note = Note(

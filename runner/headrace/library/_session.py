@@ -17,16 +17,16 @@ import trio
 from headrace._exceptions import BadLine
 from headrace.actors.channels import queued
 from headrace.actors.messages import Event, Finished, Pending, Stop
-from headrace.actors.monitor import Tally
+from headrace.actors.monitor import RunCounts
 from headrace.actors.statistics import Snapshot
 from headrace.dialects import Dialect
 from headrace.input.files import InputLine
-from headrace.job import Failure, Job, Note
+from headrace.job import Failure, Note, PreparedJob
 from headrace.library._recorded import RecordedResults
-from headrace.library._submissions import Group, Ticket
-from headrace.output.output import Recognised
+from headrace.library._submissions import JobGroup, Submission
+from headrace.output.output import Decision
 from headrace.policy.stop import ExitCode, StopReason
-from headrace.run.intake import Recognises
+from headrace.run.intake import DecidesLines
 
 T = TypeVar("T")
 
@@ -37,18 +37,18 @@ CLOSED = StopReason(ExitCode.STOPPED, "the runner was closed before this job had
 
 
 @attrs.define(eq=False, kw_only=True)
-class TicketIntake:
+class SubmissionParser:
     """Makes jobs of tickets, and knows those that earlier runs have done."""
 
     dialect: Dialect
     recipe: str
     """The recipe's digest."""
-    output: Recognises | None
+    output: DecidesLines | None
     """None: nothing is recorded, so no job is known."""
     recorded: RecordedResults | None
     _number: int = 0
 
-    def item_of(self, ticket: Ticket, now: float) -> Pending | Finished | None:
+    def item_of(self, ticket: Submission, now: float) -> Pending | Finished | None:
         """Return what a ticket becomes; None where nothing is to be sent or recorded."""
         if ticket.group.withdrawn:
             return None
@@ -63,7 +63,7 @@ class TicketIntake:
             request = self.dialect.read(ticket.line)
         except BadLine as error:
             return self._bad_job(ticket, recognised, str(error))
-        job = Job(
+        job = PreparedJob(
             id=recognised.id,
             line=self._number,
             source=None,
@@ -75,12 +75,12 @@ class TicketIntake:
             job=job, read_at=now, attempts=recognised.attempts, maybe_billed=recognised.maybe_billed
         )
 
-    def _recognise(self, ticket: Ticket) -> Recognised:
+    def _recognise(self, ticket: Submission) -> Decision:
         if self.output is None:
-            return Recognised(id=ticket.job.id or "", digest="")
-        return self.output.recognise(InputLine(self._number, None, ticket.line))
+            return Decision(id=ticket.job.id or "", digest="")
+        return self.output.decide(InputLine(self._number, None, ticket.line))
 
-    def _bad_job(self, ticket: Ticket, recognised: Recognised, problem: str) -> Finished:
+    def _bad_job(self, ticket: Submission, recognised: Decision, problem: str) -> Finished:
         note = Note(line=self._number, digest=recognised.digest, recipe=self.recipe)
         failure = Failure(
             kind="bad_line", message=f"job {ticket.position} is no request: {problem}", sent=False
@@ -101,33 +101,33 @@ class _Channel(Generic[T]):
 
 
 @attrs.define(eq=False, kw_only=True)
-class Desk(AsyncIterator[list[Ticket]]):
+class Session(AsyncIterator[list[Submission]]):
     """The side of an open runner that works. Its methods are called on trio and do not wait."""
 
-    intake: TicketIntake
-    tally: Tally
+    intake: SubmissionParser
+    tally: RunCounts
     on_event: Callable[[Event], None] | None = None
     ended_at: float | None = None
     """When it was closed for good."""
-    _groups: set[Group] = attrs.field(factory=set[Group])
-    _tickets: _Channel[Ticket] = attrs.field(factory=lambda: _Channel[Ticket]())
+    _groups: set[JobGroup] = attrs.field(factory=set[JobGroup])
+    _tickets: _Channel[Submission] = attrs.field(factory=lambda: _Channel[Submission]())
     _stops: _Channel[Stop] = attrs.field(factory=lambda: _Channel[Stop]())
 
     # -- for whoever waits
 
-    def enter(self, group: Group) -> None:
+    def enter(self, group: JobGroup) -> None:
         """Announce a group, before its first ticket."""
         if self.ended_at is not None:
             group.stopped(CLOSED)
         else:
             self._groups.add(group)
 
-    def submit(self, ticket: Ticket) -> None:
+    def submit(self, ticket: Submission) -> None:
         """Take a job in."""
         if self.ended_at is None:
             self._tickets.send.send_nowait(ticket)
 
-    def leave(self, group: Group) -> None:
+    def leave(self, group: JobGroup) -> None:
         """Withdraw what is left of a group; it is told when nothing of it is in flight any more."""
         self._groups.discard(group)
         group.withdraw()
@@ -142,11 +142,11 @@ class Desk(AsyncIterator[list[Ticket]]):
 
     # -- for the supervisor
 
-    def pieces(self) -> AsyncIterator[list[Ticket]]:
+    def pieces(self) -> AsyncIterator[list[Submission]]:
         """Return the tickets as they come in."""
         return self
 
-    async def __anext__(self) -> list[Ticket]:
+    async def __anext__(self) -> list[Submission]:
         first = await self._tickets.receive.receive()
         return [first, *islice(queued(self._tickets.receive), _PIECE - 1)]
 
@@ -161,7 +161,7 @@ class Desk(AsyncIterator[list[Ticket]]):
             self.on_event(event)
         if isinstance(event, list):
             for finished in event:
-                if isinstance(finished.recipient, Ticket):
+                if isinstance(finished.recipient, Submission):
                     finished.recipient.group.deliver(finished)
 
     def stop(self, reason: StopReason) -> None:

@@ -29,7 +29,7 @@ MAX_WINDOW: Final = 16_384
 """The same where the concurrency is found: it may rise to half of this."""
 
 
-class RunnerSettings(TypedDict, total=False):
+class RunnerOptions(TypedDict, total=False):
     """The keyword arguments of `open_runner` that `fan_out` passes on."""
 
     client: AsyncAPIClient | None
@@ -54,7 +54,7 @@ class RunnerSettings(TypedDict, total=False):
 
 
 @attrs.frozen(kw_only=True)
-class Settings:
+class SessionSettings:
     """A runner as it was asked for, checked."""
 
     options: RunOptions
@@ -99,7 +99,7 @@ def settings_from(
     retry_failed: RetryFailed,
     durability: Durability,
     on_attempt: Callable[[Attempt], object] | None,
-) -> Settings:
+) -> SessionSettings:
     """Check what was asked for. Raises `RunRefused` for what does not fit together."""
     if client is not None and (base_url or api_key or simulate):
         raise RunRefused("a client brings its own server and key: leave out base_url, api_key and simulate")
@@ -124,7 +124,7 @@ def settings_from(
         idle_timeout=idle_timeout,
         max_wait=max_wait,
     )
-    return Settings(
+    return SessionSettings(
         options=options,
         dialect=lines,
         endpoint=_endpoint(options, lines, client),

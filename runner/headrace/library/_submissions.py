@@ -18,7 +18,7 @@ from headrace.policy.stop import StopReason
 
 
 @attrs.define(eq=False, kw_only=True)
-class Group:
+class JobGroup:
     """Jobs that are withdrawn together. Its callbacks are called on the runner's event loop."""
 
     deliver: Callable[[Finished], None]
@@ -50,10 +50,10 @@ class Group:
 
 
 @attrs.frozen(eq=False)
-class Ticket(Recipient):
+class Submission(Recipient):
     """One job of a group."""
 
-    group: Group
+    group: JobGroup
     position: int
     """Its place among the group's jobs, from 0."""
     job: Job[Any]

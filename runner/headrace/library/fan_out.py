@@ -12,7 +12,7 @@ import trio
 
 from headrace.library._exception_groups import ungrouped
 from headrace.library._progress import progress_bar
-from headrace.library._settings import RunnerSettings
+from headrace.library._settings import RunnerOptions
 from headrace.library._trio_thread import run_on_trio_thread
 from headrace.library.open_runner import open_runner
 from headrace.library.results import Jobs, Params
@@ -28,7 +28,7 @@ async def fan_out(
     *,
     concurrency: Concurrency = 64,
     progress: bool = False,
-    **settings: Unpack[RunnerSettings],
+    **settings: Unpack[RunnerOptions],
 ) -> list[Result[ContextT]]: ...
 @overload
 async def fan_out(
@@ -36,14 +36,14 @@ async def fan_out(
     *,
     concurrency: Concurrency = 64,
     progress: bool = False,
-    **settings: Unpack[RunnerSettings],
+    **settings: Unpack[RunnerOptions],
 ) -> list[Result[None]]: ...
 async def fan_out(
     jobs: Jobs[Any],
     *,
     concurrency: Concurrency = 64,
     progress: bool = False,
-    **settings: Unpack[RunnerSettings],
+    **settings: Unpack[RunnerOptions],
 ) -> list[Result[Any]]:
     """Return the results of all jobs, in the order of the jobs. Under trio or asyncio.
 
@@ -65,7 +65,7 @@ def fan_out_sync(
     *,
     concurrency: Concurrency = 64,
     progress: bool = False,
-    **settings: Unpack[RunnerSettings],
+    **settings: Unpack[RunnerOptions],
 ) -> list[Result[ContextT]]: ...
 @overload
 def fan_out_sync(
@@ -73,14 +73,14 @@ def fan_out_sync(
     *,
     concurrency: Concurrency = 64,
     progress: bool = False,
-    **settings: Unpack[RunnerSettings],
+    **settings: Unpack[RunnerOptions],
 ) -> list[Result[None]]: ...
 def fan_out_sync(
     jobs: Iterable[Job[Any]] | Iterable[Params],
     *,
     concurrency: Concurrency = 64,
     progress: bool = False,
-    **settings: Unpack[RunnerSettings],
+    **settings: Unpack[RunnerOptions],
 ) -> list[Result[Any]]:
     """Return what `fan_out` returns, for programs without an event loop.
 

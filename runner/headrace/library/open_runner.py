@@ -13,11 +13,11 @@ from sniffio import current_async_library
 
 from headrace.actors.attempts import Attempt
 from headrace.actors.statistics import Snapshot
-from headrace.library._bridges import Crossing, NoCrossing
+from headrace.library._bridges import Bridge, DirectBridge
 from headrace.library._exception_groups import ungrouped
-from headrace.library._session import CLOSED, Desk
-from headrace.library._settings import DialectName, Settings, line_of, settings_from
-from headrace.library._submissions import Group, Ticket
+from headrace.library._session import CLOSED, Session
+from headrace.library._settings import DialectName, SessionSettings, line_of, settings_from
+from headrace.library._submissions import JobGroup, Submission
 from headrace.library.results import Jobs, Params, Results
 from headrace.library.values import Job, Result
 from headrace.pacing import StatedLimits
@@ -98,20 +98,20 @@ def open_runner(
 
 
 @asynccontextmanager
-async def _open_runner(settings: Settings) -> AsyncGenerator[Runner]:
+async def _open_runner(settings: SessionSettings) -> AsyncGenerator[Runner]:
     with ExitStack() as afterwards:
-        async with _open_desk(settings) as (desk, crossing):
+        async with _open_session(settings) as (desk, crossing):
             afterwards.callback(desk.stop, CLOSED)  # tells those who wait in other tasks
             yield Runner(desk, crossing, settings)
 
 
 @asynccontextmanager
-async def _open_desk(settings: Settings) -> AsyncGenerator[tuple[Desk, Crossing]]:
+async def _open_session(settings: SessionSettings) -> AsyncGenerator[tuple[Session, Bridge]]:
     if current_async_library() == "trio":
-        from headrace.library._engine import open_desk
+        from headrace.library._engine import open_session
 
-        crossing = NoCrossing()
-        async with open_desk(settings, crossing) as desk:
+        crossing = DirectBridge()
+        async with open_session(settings, crossing) as desk:
             yield desk, crossing
     else:
         from headrace.library._asyncio_bridge import open_bridge
@@ -124,9 +124,9 @@ async def _open_desk(settings: Settings) -> AsyncGenerator[tuple[Desk, Crossing]
 class Runner:
     """Sends jobs as fast as the server allows, for all who share it. Made by `open_runner`."""
 
-    _desk: Desk
-    _crossing: Crossing
-    _settings: Settings
+    _desk: Session
+    _crossing: Bridge
+    _settings: SessionSettings
 
     @overload
     def map(
@@ -170,18 +170,18 @@ class Runner:
 
     def statistics(self) -> Snapshot:
         """Return the counts and quantiles since the runner was opened: a value, safe to keep."""
-        return self._crossing.ask(self._desk.statistics)
+        return self._crossing.call(self._desk.statistics)
 
     @asynccontextmanager
-    async def _group(self, results: Results[Any]) -> AsyncGenerator[Group]:
+    async def _group(self, results: Results[Any]) -> AsyncGenerator[JobGroup]:
         """Give the group of a map; afterwards wait until nothing of it is in flight any more."""
-        home, idle = self._crossing.home, anyio.Event()
-        group = Group(
+        home, idle = self._crossing.to_caller, anyio.Event()
+        group = JobGroup(
             deliver=lambda finished: home(results.arrive, finished),
             stopped=lambda reason: home(results.stop, reason),
             idle=lambda: home(_set, idle),
         )
-        self._crossing.away(self._desk.enter, group)
+        self._crossing.to_runner(self._desk.enter, group)
         can_wait = True
         try:
             yield group
@@ -189,16 +189,16 @@ class Runner:
             can_wait = False
             raise
         finally:
-            self._crossing.away(self._desk.leave, group)
+            self._crossing.to_runner(self._desk.leave, group)
             if can_wait and results.is_waiting:
                 with anyio.CancelScope(shield=True):
                     await idle.wait()
 
-    def _submitter(self, group: Group) -> Callable[[int, Job[Any]], None]:
-        away, submit, dialect = self._crossing.away, self._desk.submit, self._settings.dialect.name
+    def _submitter(self, group: JobGroup) -> Callable[[int, Job[Any]], None]:
+        away, submit, dialect = self._crossing.to_runner, self._desk.submit, self._settings.dialect.name
 
         def send(position: int, job: Job[Any]) -> None:
-            away(submit, Ticket(group, position, job, line_of(job, dialect)))
+            away(submit, Submission(group, position, job, line_of(job, dialect)))
 
         return send
 

@@ -22,7 +22,7 @@ import attrs
 from headrace._exceptions import JobFailed
 from headrace.actors.messages import Finished
 from headrace.job import Failure, Usage
-from headrace.library._submissions import Ticket
+from headrace.library._submissions import Submission
 from headrace.library.values import Job, Result
 from headrace.policy.stop import StopReason
 
@@ -136,7 +136,7 @@ class Results(AsyncIterator[Result[ContextT]], Generic[ContextT]):
     def arrive(self, finished: Finished) -> None:
         """Take a result in."""
         ticket = finished.recipient
-        if isinstance(ticket, Ticket) and self._waiting.pop(ticket.position, None) is not None:
+        if isinstance(ticket, Submission) and self._waiting.pop(ticket.position, None) is not None:
             self._arrive(finished)
 
     def stop(self, reason: StopReason) -> None:
@@ -166,7 +166,7 @@ async def _each(jobs: Jobs[ContextT]) -> AsyncGenerator[Job[ContextT] | Params]:
 def result_of(finished: Finished) -> Result[Any]:
     """Return what the caller sees of a finished job."""
     ticket, note, success, failure = finished.recipient, finished.note, finished.success, finished.failure
-    if not isinstance(ticket, Ticket) or note is None:
+    if not isinstance(ticket, Submission) or note is None:
         raise TypeError("nobody waits for the record of a file's line")
     return Result(
         job=ticket.job,

@@ -41,7 +41,7 @@ class Recorded(Protocol):
 
 
 @attrs.define
-class Tally:
+class ResultCounts:
     """What the records of an output came to."""
 
     records: int = 0

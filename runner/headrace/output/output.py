@@ -47,7 +47,7 @@ def refuse_overlap(taken: Iterable[Path], written: Iterable[Path]) -> None:
             raise RunRefused(f"{path} already is an input or output of this run: name another file")
 
 
-class Recognised(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What is to be done about one line of the input: nothing, an error record, or a job."""
 
     id: str | None
@@ -96,24 +96,24 @@ class OpenedOutput:
     save: Callable[[Mapping[str, object], float], None]
     """Keeps the levels, and what is spent, for the next run. Raises `StorageFailed`."""
 
-    def recognise(self, line: InputLine) -> Recognised:
+    def decide(self, line: InputLine) -> Decision:
         """What is to be done about a line. To be called for all lines, in the order of the input."""
         try:
             own_id = require_job(line, self._dialect)
         except BadLine as error:
             line_digest = line.oversized.digest if line.oversized else digest(line.text)
-            return Recognised(id=None, digest=line_digest, problem=str(error))
+            return Decision(id=None, digest=line_digest, problem=str(error))
         line_digest = digest(line.text)
         job_id, is_new = self._identities.name(own_id, line_digest)
         if not is_new:
             problem = None if self._scanned else f"an earlier line has its id {job_id[:60]!a}"
-            return Recognised(id=None, digest=line_digest, skip=self._scanned, problem=problem)
+            return Decision(id=None, digest=line_digest, skip=self._scanned, problem=problem)
         recalled = self._known.recall(job_id, line_digest)
         if recalled == "changed":
             problem = "its id is that of a result for another line; --on-change skip counts it as done"
-            return Recognised(id=None, digest=line_digest, problem=problem)
+            return Decision(id=None, digest=line_digest, problem=problem)
         attempts, maybe_billed = self._earlier.get(job_id, (0, NOTHING))
-        return Recognised(
+        return Decision(
             id=job_id,
             digest=line_digest,
             skip=recalled != "new",

@@ -10,7 +10,7 @@ import msgspec
 
 from headrace._exceptions import RunRefused, StorageFailed
 from headrace.dialects import BadRecord, RecordIdentity, read_identity
-from headrace.output.known_jobs import KnownJobs, RetryFailed, Tally, is_tried_again
+from headrace.output.known_jobs import KnownJobs, ResultCounts, RetryFailed, is_tried_again
 from headrace.output.recovery import Damaged, Recovery, Span, Spans, records
 from headrace.output.repair import read_all
 from headrace.output.sidecar import Sidecar, recipe_changes
@@ -56,9 +56,9 @@ class Failures:
     """Records of jobs that are not tried again."""
 
 
-def survey_results(file: SurveyedFile, known: KnownJobs, earlier: Earlier) -> Tally:
+def survey_results(file: SurveyedFile, known: KnownJobs, earlier: Earlier) -> ResultCounts:
     """Tell ``known`` of all results, and take their jobs out of ``earlier``."""
-    tally = Tally()
+    tally = ResultCounts()
     for span, record in file.records():
         if earlier and record.id is not None:
             earlier.pop(record.id, None)
@@ -85,7 +85,7 @@ def survey_failures(
     return Failures(tried_again, kept)
 
 
-def refuse_strangers(tally: Tally, path: Path) -> None:
+def refuse_strangers(tally: ResultCounts, path: Path) -> None:
     """Raise `RunRefused` if the output belongs to another input."""
     if tally.records and tally.matches["stranger"] == tally.records:
         raise RunRefused(
@@ -94,7 +94,7 @@ def refuse_strangers(tally: Tally, path: Path) -> None:
         )
 
 
-def refuse_changes(tally: Tally, path: Path, sidecar: Sidecar, recipe: Mapping[str, object]) -> None:
+def refuse_changes(tally: ResultCounts, path: Path, sidecar: Sidecar, recipe: Mapping[str, object]) -> None:
     """Raise `RunRefused` if what shaped a finished job changed since, and say what (P7)."""
     changes = [
         f"{_named(sidecar.recipes.get(old, recipe), recipe)} ({count:,} finished jobs)"

@@ -20,7 +20,14 @@ from headrace._exceptions import RunRefused, StorageFailed
 from headrace.input.identity import Identities, Ordinals, recipe_digest
 from headrace.input.index import State
 from headrace.input.scan import InputScan, ReadsJobs
-from headrace.output.known_jobs import KnownJobs, OnChange, RetryFailed, ScannedJobs, StreamedJobs, Tally
+from headrace.output.known_jobs import (
+    KnownJobs,
+    OnChange,
+    ResultCounts,
+    RetryFailed,
+    ScannedJobs,
+    StreamedJobs,
+)
 from headrace.output.output import Counts, OpenedOutput, OutputPaths
 from headrace.output.records import (
     Earlier,
@@ -157,7 +164,9 @@ def _known_jobs(scan: InputScan | None, recipe: str, on_change: OnChange) -> Kno
     return ScannedJobs(scan.index, recipe, on_change)
 
 
-def _mend_results(storage: Storage, file: SurveyedFile, tally: Tally, on_change: OnChange) -> list[str]:
+def _mend_results(
+    storage: Storage, file: SurveyedFile, tally: ResultCounts, on_change: OnChange
+) -> list[str]:
     path, recovery = file.path, file.recovery
     notices = mend_end(storage, path, recovery)
     leaving = list(recovery.holes)
@@ -193,7 +202,7 @@ def _start(span: Span) -> int:
     return span.start
 
 
-def _count(scan: InputScan | None, tally: Tally, failures: Failures, on_change: OnChange) -> Counts:
+def _count(scan: InputScan | None, tally: ResultCounts, failures: Failures, on_change: OnChange) -> Counts:
     if scan is None:
         changed = len(tally.changed) if on_change == "skip" else 0
         return Counts(done=tally.matches["same"] + changed, failed=failures.kept, to_send=None)
@@ -214,7 +223,7 @@ def _write_sidecar(storage: Storage, path: Path, sidecar: Sidecar) -> None:
         storage.sync(path)  # after a power failure it tells a torn first record from anybody's file
 
 
-def _with_recipe(sidecar: Sidecar, recipe: Mapping[str, object], tally: Tally) -> Sidecar:
+def _with_recipe(sidecar: Sidecar, recipe: Mapping[str, object], tally: ResultCounts) -> Sidecar:
     """The sidecar with this run's recipe, and without those that no record was made by."""
     used = {key: old for key, old in sidecar.recipes.items() if key in tally.recipes}
     return msgspec.structs.replace(sidecar, recipes=used | {recipe_digest(recipe): dict(recipe)})

@@ -15,7 +15,7 @@ from headrace.actors.dispatcher import Rules
 from headrace.actors.messages import Stop
 from headrace.actors.statistics import Snapshot
 from headrace.actors.supervisor import Setup, sparing_collector, supervise
-from headrace.actors.worker import Exchange, SupportsOpenSender
+from headrace.actors.worker import AttemptSettings, SupportsOpenSender
 from headrace.dialects import Dialect
 from headrace.input.identity import recipe_digest
 from headrace.input.scan import InputScan, scan_inputs
@@ -30,7 +30,7 @@ from headrace.policy.retry import RunRetryPolicy
 from headrace.policy.stop import StopReason, StopRules
 from headrace.run.endpoint import Endpoint
 from headrace.run.finish import last_sync, order, rescue
-from headrace.run.intake import Intake
+from headrace.run.intake import LineParser
 from headrace.run.options import RunOptions, default_output, max_failures
 from headrace.run.preparation import Prepared, prepare
 from headrace.run.summary import Summary, summarize
@@ -77,7 +77,7 @@ async def run_file(
         restart=_label(system.wall_clock()) if options.restart else None,
     )
     _announce(opened, notify)
-    intake = Intake(dialect=prepared.dialect, recipe=recipe_digest(prepared.recipe), output=opened)
+    intake = LineParser(dialect=prepared.dialect, recipe=recipe_digest(prepared.recipe), output=opened)
     to_send = opened.counts.to_send
     budget = _budget(options, opened, system, paths)
     if budget is not None and budget.spent:
@@ -187,9 +187,9 @@ def exchange_of(
     recipe: str,
     client: SupportsOpenSender,
     wall_clock: Callable[[], float],
-) -> Exchange:
+) -> AttemptSettings:
     """Return how the attempts of a run are made. ``recipe``: its digest."""
-    return Exchange(
+    return AttemptSettings(
         client=client,
         dialect=dialect,
         headers=endpoint.headers,
@@ -252,7 +252,7 @@ def _summary(
     run: Snapshot,
     reasons: list[StopReason],
     opened: OpenedOutput,
-    intake: Intake,
+    intake: LineParser,
     scan: InputScan | None,
     paths: OutputPaths,
     notices: tuple[str, ...],

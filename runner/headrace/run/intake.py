@@ -10,26 +10,26 @@ from headrace._exceptions import BadLine
 from headrace.actors.messages import Finished, Pending
 from headrace.dialects import Dialect
 from headrace.input.files import InputLine
-from headrace.job import Failure, Job, Note
-from headrace.output.output import Recognised
+from headrace.job import Failure, Note, PreparedJob
+from headrace.output.output import Decision
 
 
-class Recognises(Protocol):
+class DecidesLines(Protocol):
     """What knows which lines are done."""
 
-    def recognise(self, line: InputLine) -> Recognised:
+    def decide(self, line: InputLine) -> Decision:
         """What is to be done about a line."""
         ...
 
 
 @attrs.define(kw_only=True)
-class Intake:
+class LineParser:
     """Makes items of lines, and counts them."""
 
     dialect: Dialect
     recipe: str
     """The recipe's digest."""
-    output: Recognises
+    output: DecidesLines
     lines: int = 0
     skipped: int = 0
     """Lines about which nothing is to be done: earlier runs have done it."""
@@ -37,7 +37,7 @@ class Intake:
     def item_of(self, line: InputLine, now: float) -> Pending | Finished | None:
         """Return what a line becomes; None for one that is done. ``now``: on the event loop's clock."""
         self.lines += 1
-        recognised = self.output.recognise(line)
+        recognised = self.output.decide(line)
         if recognised.skip:
             self.skipped += 1
             return None
@@ -47,14 +47,14 @@ class Intake:
             request = self.dialect.read(line.text)
         except BadLine as error:
             return self._bad_line(line, recognised, str(error))
-        job = Job(
+        job = PreparedJob(
             id=recognised.id, line=line.number, source=line.source, digest=recognised.digest, request=request
         )
         return Pending(
             job=job, read_at=now, attempts=recognised.attempts, maybe_billed=recognised.maybe_billed
         )
 
-    def _bad_line(self, line: InputLine, recognised: Recognised, problem: str) -> Finished:
+    def _bad_line(self, line: InputLine, recognised: Decision, problem: str) -> Finished:
         note = Note(line=line.number, source=line.source, digest=recognised.digest, recipe=self.recipe)
         failure = Failure(kind="bad_line", message=f"line {line.number}: {problem}", sent=False)
         return Finished(record=self.dialect.failure_record(recognised.id, failure, note), failure=failure)

@@ -23,7 +23,7 @@ from headrace.actors.supervisor import Setup, sparing_collector, supervise
 from headrace.actors.worker import OnData
 from headrace.dialects import Dialect
 from headrace.input.files import InputLine, Inputs
-from headrace.job import Job
+from headrace.job import PreparedJob
 from headrace.pacing import Concurrency, Pacing
 from headrace.policy.prices import own_prices
 from headrace.policy.retry import RunRetryPolicy
@@ -104,7 +104,7 @@ async def _rehearse(options: RunOptions, inputs: Inputs, assumed: Assumptions) -
     prepared = await prepare(options, inputs)
     dialect = prepared.dialect
     service = Simulator(_profile(options, assumed), log=RequestLog(keep=False), epoch=_EPOCH)
-    intake = _Intake(dialect)
+    intake = _PlannedLines(dialect)
     began = trio.current_time()
     outcome = await supervise(
         Setup(
@@ -119,7 +119,7 @@ async def _rehearse(options: RunOptions, inputs: Inputs, assumed: Assumptions) -
                 wall_clock=lambda: _EPOCH + trio.current_time(),
             ),
             rules=_rules(options, dialect),
-            output=_Nowhere(),
+            output=_NoOutput(),
             stops=_never(),
         )
     )
@@ -199,7 +199,7 @@ def _rules(options: RunOptions, dialect: Dialect) -> Rules:
 
 
 @attrs.define
-class _Intake:
+class _PlannedLines:
     """Makes jobs of lines, and counts them."""
 
     _dialect: Dialect
@@ -216,7 +216,7 @@ class _Intake:
             return None
         self.model = request.model if self.jobs == 0 or self.model == request.model else None
         self.jobs += 1
-        job = Job(id=str(self.jobs), line=line.number, source=None, digest="", request=request)
+        job = PreparedJob(id=str(self.jobs), line=line.number, source=None, digest="", request=request)
         return Pending(job=job, read_at=now)
 
 
@@ -242,7 +242,7 @@ class _RehearsedSender:
     _scope: Mapping[str, Any]
 
     async def send(self, body: bytes, *, on_data: OnData | None = None, **_options: Any) -> Response:
-        began, reply = trio.current_time(), _Reply(on_data)
+        began, reply = trio.current_time(), _Sink(on_data)
         await self._simulator(dict(self._scope), partial(_request, body), reply.take)
         now = trio.current_time()
         return Response(
@@ -260,7 +260,7 @@ async def _request(body: bytes) -> dict[str, Any]:
 
 
 @attrs.define
-class _Reply:
+class _Sink:
     """What the application sends, as one answer."""
 
     on_data: OnData | None
@@ -280,7 +280,7 @@ class _Reply:
                 self.on_data(data)
 
 
-class _Nowhere:
+class _NoOutput:
     def append_results(self, data: bytes) -> None:
         """Keep nothing."""
 

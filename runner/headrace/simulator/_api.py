@@ -21,7 +21,7 @@ class Prefix:
 
 
 @attrs.frozen(kw_only=True)
-class Question:
+class ApiRequest:
     """A request, understood. ``reserve``: the tokens to debit before anything is known for sure.
 
     ``prefixes``: the marked prefixes of the prompt, shortest first.
@@ -38,7 +38,7 @@ class Question:
 
 
 @attrs.frozen(kw_only=True)
-class Usage:
+class TokenCounts:
     """The tokens of one exchange; the three kinds of input add up to the prompt."""
 
     input: int
@@ -53,19 +53,19 @@ class Usage:
 
 
 @attrs.frozen(kw_only=True)
-class Reply:
+class Completion:
     """An answer before it is spelt in a dialect. ``cut``: ``max_tokens`` ended it. ``created``: wall time."""
 
     name: str
     model: str
     text: str
     cut: bool
-    usage: Usage
+    usage: TokenCounts
     created: float
 
 
 @attrs.define(kw_only=True)
-class Refusal(Exception):
+class Rejection(Exception):
     """A request answered with an error. ``code``: the machine-readable reason, if the provider gives one.
 
     ``retry_after``: seconds, None if no time is named. ``allow``: the method that the path takes.
@@ -86,27 +86,27 @@ class Api(Protocol):
         """True: the reserve is final and failed requests count. False: the truth is debited as it comes."""
         ...
 
-    def read(self, body: bytes, /) -> Question:
+    def read(self, body: bytes, /) -> ApiRequest:
         """Understand a request body. Raises `Refusal` with status 400."""
         ...
 
-    def whole(self, reply: Reply, /) -> bytes:
+    def whole(self, reply: Completion, /) -> bytes:
         """Spell the reply as one JSON document."""
         ...
 
-    def opening(self, question: Question, reply: Reply, /) -> bytes:
+    def opening(self, question: ApiRequest, reply: Completion, /) -> bytes:
         """Spell the events before the text of a streamed reply."""
         ...
 
-    def piece(self, question: Question, reply: Reply, text: str, /) -> bytes:
+    def piece(self, question: ApiRequest, reply: Completion, text: str, /) -> bytes:
         """Spell the event that carries a piece of the text."""
         ...
 
-    def closing(self, question: Question, reply: Reply, /) -> bytes:
+    def closing(self, question: ApiRequest, reply: Completion, /) -> bytes:
         """Spell the events after the text."""
         ...
 
-    def error(self, refusal: Refusal, request_id: str, /) -> bytes:
+    def error(self, refusal: Rejection, request_id: str, /) -> bytes:
         """Spell an error."""
         ...
 

@@ -8,7 +8,7 @@ import trio
 
 from . import _chat_endpoint as _chat_api
 from . import _messages_endpoint as _messages_api
-from ._api import Refusal
+from ._api import Rejection
 from ._asgi import BodyTooLarge, Disconnected, Receive, Scope, Send, live, read_body
 from ._call import Call
 from ._generation import generate
@@ -93,7 +93,7 @@ class Simulator:
             _check_request(call, too_large=too_large)
             self.service.check_key(call.profile, call.api.key(call.headers))
             await self._route(call)
-        except Refusal as refusal:
+        except Rejection as refusal:
             await call.refuse(refusal)
 
     async def _route(self, call: Call) -> None:
@@ -124,8 +124,8 @@ def _check_request(call: Call, *, too_large: bool) -> None:
     elif path == _MODELS or path.startswith(f"{_MODELS}/"):
         allowed = "GET"
     else:
-        raise Refusal(status=404, message=f"Not found: {path}")
+        raise Rejection(status=404, message=f"Not found: {path}")
     if method != allowed:
-        raise Refusal(status=405, message=f"Method not allowed: {method}", allow=allowed)
+        raise Rejection(status=405, message=f"Method not allowed: {method}", allow=allowed)
     if too_large:
-        raise Refusal(status=413, message="Request exceeds the maximum size")
+        raise Rejection(status=413, message="Request exceeds the maximum size")

@@ -21,7 +21,7 @@ _EPSILON = 1e-9  # waiting for exactly the time we named must be enough, whateve
 
 
 @attrs.frozen(kw_only=True)
-class Reading:
+class BucketState:
     """What a bucket tells the outside: its limit a minute, what is left, and the seconds until it is full."""
 
     limit: int
@@ -75,11 +75,11 @@ class Bucket:
         self.limit = limit
         self.level = min(self.level, limit.depth)
 
-    def read(self, now: float) -> Reading:
+    def read(self, now: float) -> BucketState:
         """Return what the rate-limit headers are made of."""
         level = self.refill(now)
         inflow = self.limit.per_minute / 60
-        return Reading(
+        return BucketState(
             limit=int(self.limit.per_minute),
             remaining=max(0.0, level),
             full_in=(self.limit.depth - level) / inflow if inflow else math.inf,
@@ -126,7 +126,7 @@ class Quota:
         return None
 
 
-class Slope:
+class AccelerationLimit:
     """Bounds the rise of traffic: the rate of the last second against that of the last minute.
 
     Both are exponentially decaying counts (their sums divided by their time constants).

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ._api import Prefix, Question, Usage
+from ._api import ApiRequest, Prefix, TokenCounts
 from ._text import Turn, count_characters, count_tokens
 
 Block = dict[str, Any]
@@ -56,19 +56,19 @@ class PromptCache:
     def __init__(self) -> None:
         self._expires: dict[bytes, float] = {}
 
-    def account(self, question: Question, output: int, minimum: int, now: float) -> Usage:
+    def account(self, question: ApiRequest, output: int, minimum: int, now: float) -> TokenCounts:
         """Split the prompt of a request that starts now into fresh, created and read tokens."""
         cacheable = [prefix.tokens for prefix in question.prefixes if prefix.tokens >= minimum]
         read = max((p.tokens for p in question.prefixes if self._expires.get(p.key, now) > now), default=0)
         marked = max(cacheable, default=read)
-        return Usage(
+        return TokenCounts(
             input=max(0, question.input_tokens - marked),
             cache_creation=marked - read,
             cache_read=read,
             output=output,
         )
 
-    def store(self, question: Question, minimum: int, ttl: float, now: float) -> None:
+    def store(self, question: ApiRequest, minimum: int, ttl: float, now: float) -> None:
         """Keep (or keep longer) the prefixes of a request whose answer begins now."""
         for prefix in question.prefixes:
             if prefix.tokens >= minimum:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import attrs
 import trio
 
-from ._api import Api, RawHeaders, Refusal
+from ._api import Api, RawHeaders, Rejection
 from ._asgi import Receive, Scope, Send, part, start
 from ._buckets import Quota
 from ._log import LogRecord, RequestLog
@@ -63,7 +63,7 @@ class Call:
         await self.start(status, kind, (b"content-length", b"%d" % len(body)), *extra)
         await self.part(body, last=True)
 
-    async def refuse(self, refusal: Refusal) -> None:
+    async def refuse(self, refusal: Rejection) -> None:
         """Send an error in the dialect of the request."""
         extra: RawHeaders = []
         if refusal.retry_after is not None and self.profile.retry_after:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from ._api import Question, RawHeaders, Refusal, Reply
+from ._api import ApiRequest, Completion, RawHeaders, Rejection
 from ._buckets import Bucket, Quota
 from ._text import Turn, count_characters, count_tokens, messages_digest
 
@@ -35,15 +35,15 @@ class _Body(msgspec.Struct, kw_only=True):
     stream_options: _StreamOptions | None = None
 
 
-def read(body: bytes) -> Question:
+def read(body: bytes) -> ApiRequest:
     """Understand the body of ``POST /v1/chat/completions``."""
     try:
         asked = msgspec.json.decode(body, type=_Body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(status=400, message=str(error)) from error
+        raise Rejection(status=400, message=str(error)) from error
     characters = sum(count_characters(turn.content) for turn in asked.messages)
     longest = asked.max_completion_tokens or asked.max_tokens
-    return Question(
+    return ApiRequest(
         model=asked.model,
         digest=messages_digest(asked.messages),
         input_tokens=count_tokens(characters),
@@ -54,7 +54,7 @@ def read(body: bytes) -> Question:
     )
 
 
-def _usage(reply: Reply) -> dict[str, int]:
+def _usage(reply: Completion) -> dict[str, int]:
     prompt = reply.usage.input
     return {
         "prompt_tokens": prompt,
@@ -63,7 +63,7 @@ def _usage(reply: Reply) -> dict[str, int]:
     }
 
 
-def _completion(kind: str, reply: Reply, choices: list[dict[str, object]]) -> dict[str, object]:
+def _completion(kind: str, reply: Completion, choices: list[dict[str, object]]) -> dict[str, object]:
     return {
         "id": f"chatcmpl-{reply.name}",
         "object": kind,
@@ -73,11 +73,11 @@ def _completion(kind: str, reply: Reply, choices: list[dict[str, object]]) -> di
     }
 
 
-def _finish_reason(reply: Reply) -> str:
+def _finish_reason(reply: Completion) -> str:
     return "length" if reply.cut else "stop"
 
 
-def whole(reply: Reply) -> bytes:
+def whole(reply: Completion) -> bytes:
     """Spell the reply as one completion."""
     message = {"role": "assistant", "content": reply.text, "refusal": None}
     choice: dict[str, object] = {
@@ -90,7 +90,7 @@ def whole(reply: Reply) -> bytes:
 
 
 def _chunk(
-    question: Question, reply: Reply, delta: dict[str, str] | None, finish_reason: str | None = None
+    question: ApiRequest, reply: Completion, delta: dict[str, str] | None, finish_reason: str | None = None
 ) -> bytes:
     choice: dict[str, object] = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
     chunk = _completion("chat.completion.chunk", reply, [] if delta is None else [choice])
@@ -99,23 +99,23 @@ def _chunk(
     return b"data: %b\n\n" % msgspec.json.encode(chunk)
 
 
-def opening(question: Question, reply: Reply) -> bytes:
+def opening(question: ApiRequest, reply: Completion) -> bytes:
     """Spell the chunk that names the role."""
     return _chunk(question, reply, {"role": "assistant", "content": ""})
 
 
-def piece(question: Question, reply: Reply, text: str) -> bytes:
+def piece(question: ApiRequest, reply: Completion, text: str) -> bytes:
     """Spell the chunk that carries a piece of the text."""
     return _chunk(question, reply, {"content": text})
 
 
-def closing(question: Question, reply: Reply) -> bytes:
+def closing(question: ApiRequest, reply: Completion) -> bytes:
     """Spell the chunk with the finish reason, the usage if it was asked for, and the end mark."""
     usage = _chunk(question, reply, None) if question.include_usage else b""
     return _chunk(question, reply, {}, _finish_reason(reply)) + usage + b"data: [DONE]\n\n"
 
 
-def error(refusal: Refusal, _request_id: str) -> bytes:
+def error(refusal: Rejection, _request_id: str) -> bytes:
     """Spell an error; a spend limit is ``insufficient_quota`` in this dialect."""
     spent = refusal.code in _CODES_OF_SPEND
     code = "insufficient_quota" if spent else _ERROR_CODES.get(refusal.status)

@@ -6,11 +6,11 @@ import math
 
 import trio
 
-from ._api import Reply
+from ._api import Completion
 from ._asgi import wait_disconnected
 from ._call import EVENTS, HTML, Call
-from ._service import Service, Ticket
-from ._text import pieces
+from ._service import Generation, Service
+from ._text import chunks
 
 _HTML_PAGE = b"<!DOCTYPE html><html><title>Bad gateway</title><body>Try again later.</body></html>"
 
@@ -30,7 +30,7 @@ async def generate(service: Service, call: Call) -> None:
         service.release()
 
 
-async def _play(service: Service, call: Call, ticket: Ticket) -> None:
+async def _play(service: Service, call: Call, ticket: Generation) -> None:
     if ticket.fault == "reset":
         await call.reset()
     elif ticket.fault == "hang":
@@ -41,14 +41,14 @@ async def _play(service: Service, call: Call, ticket: Ticket) -> None:
         await (_stream if streamed else _send_whole)(service, call, ticket, reply)
 
 
-async def _first_token(service: Service, call: Call, ticket: Ticket) -> Reply:
+async def _first_token(service: Service, call: Call, ticket: Generation) -> Completion:
     await trio.sleep(ticket.ttft)
     now = trio.current_time()
     service.begin(call.api, ticket, now)
     call.record.input_tokens = ticket.usage.input
     call.record.cache_creation_tokens = ticket.usage.cache_creation
     call.record.cache_read_tokens = ticket.usage.cache_read
-    return Reply(
+    return Completion(
         name=call.draw.name,
         model=ticket.question.model,
         text=ticket.text,
@@ -58,7 +58,7 @@ async def _first_token(service: Service, call: Call, ticket: Ticket) -> Reply:
     )
 
 
-async def _speak(service: Service, call: Call, ticket: Ticket, tokens: int, since: float) -> float:
+async def _speak(service: Service, call: Call, ticket: Generation, tokens: int, since: float) -> float:
     """Wait until so many more tokens have come out, debit them, and return the time."""
     due = since + tokens / ticket.profile.tokens_per_second
     await trio.sleep_until(due)
@@ -67,7 +67,7 @@ async def _speak(service: Service, call: Call, ticket: Ticket, tokens: int, sinc
     return due
 
 
-async def _send_whole(service: Service, call: Call, ticket: Ticket, reply: Reply) -> None:
+async def _send_whole(service: Service, call: Call, ticket: Generation, reply: Completion) -> None:
     now = trio.current_time()
     step = math.ceil(
         min(ticket.profile.tokens_per_second * ticket.profile.debit_interval, ticket.output_tokens)
@@ -85,13 +85,13 @@ async def _send_whole(service: Service, call: Call, ticket: Ticket, reply: Reply
         await call.respond(200, call.api.whole(reply))
 
 
-async def _stream(service: Service, call: Call, ticket: Ticket, reply: Reply) -> None:
+async def _stream(service: Service, call: Call, ticket: Generation, reply: Completion) -> None:
     now = trio.current_time()
     question, size = ticket.question, ticket.profile.event_tokens
     end = int(ticket.draw.place * ticket.output_tokens) if ticket.fault == "cut" else ticket.output_tokens
     await call.start(200, EVENTS)
     await call.part(call.api.opening(question, reply))
-    for place, text in enumerate(pieces(reply.text, size)):
+    for place, text in enumerate(chunks(reply.text, size)):
         tokens = min(size, ticket.output_tokens - place * size)
         if place * size + tokens > end:
             return

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ._api import Prefix, Question, RawHeaders, Refusal, Reply, Usage
+from ._api import ApiRequest, Completion, Prefix, RawHeaders, Rejection, TokenCounts
 from ._buckets import Bucket, Quota
 from ._cache import marked_prefixes
 from ._text import Turn, count_characters, count_tokens, messages_digest
@@ -48,9 +48,11 @@ class _Body(_Prompt, kw_only=True):
 def _checked(prompt: _Prompt) -> None:
     for place, turn in enumerate(prompt.messages):
         if turn.role not in ("user", "assistant"):
-            raise Refusal(status=400, message=f"messages.{place}.role: Input should be 'user' or 'assistant'")
+            raise Rejection(
+                status=400, message=f"messages.{place}.role: Input should be 'user' or 'assistant'"
+            )
         if not turn.content:
-            raise Refusal(status=400, message=f"messages.{place}.content: Input should not be empty")
+            raise Rejection(status=400, message=f"messages.{place}.content: Input should not be empty")
 
 
 def _input_tokens(prompt: _Prompt) -> int:
@@ -58,14 +60,14 @@ def _input_tokens(prompt: _Prompt) -> int:
     return count_tokens(sum(map(count_characters, parts)))
 
 
-def read(body: bytes) -> Question:
+def read(body: bytes) -> ApiRequest:
     """Understand the body of ``POST /v1/messages``."""
     try:
         asked = msgspec.json.decode(body, type=_Body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(status=400, message=str(error)) from error
+        raise Rejection(status=400, message=str(error)) from error
     _checked(asked)
-    return Question(
+    return ApiRequest(
         model=asked.model,
         digest=messages_digest(asked.messages),
         input_tokens=_input_tokens(asked),
@@ -85,12 +87,12 @@ def count(body: bytes) -> tuple[str, bytes]:
     try:
         asked = msgspec.json.decode(body, type=_Prompt)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(status=400, message=str(error)) from error
+        raise Rejection(status=400, message=str(error)) from error
     _checked(asked)
     return asked.model, msgspec.json.encode({"input_tokens": _input_tokens(asked)})
 
 
-def _usage(usage: Usage, output: int) -> dict[str, object]:
+def _usage(usage: TokenCounts, output: int) -> dict[str, object]:
     return {
         "input_tokens": usage.input,
         "cache_creation_input_tokens": usage.cache_creation,
@@ -101,7 +103,7 @@ def _usage(usage: Usage, output: int) -> dict[str, object]:
 
 
 def _message(
-    reply: Reply, content: list[dict[str, str]], stop_reason: str | None, output: int
+    reply: Completion, content: list[dict[str, str]], stop_reason: str | None, output: int
 ) -> dict[str, object]:
     return {
         "id": f"msg_{reply.name}",
@@ -115,11 +117,11 @@ def _message(
     }
 
 
-def _stop_reason(reply: Reply) -> str:
+def _stop_reason(reply: Completion) -> str:
     return "max_tokens" if reply.cut else "end_turn"
 
 
-def whole(reply: Reply) -> bytes:
+def whole(reply: Completion) -> bytes:
     """Spell the reply as one message."""
     content = [{"type": "text", "text": reply.text}]
     return msgspec.json.encode(_message(reply, content, _stop_reason(reply), reply.usage.output))
@@ -129,7 +131,7 @@ def _event(name: str, **fields: object) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode({"type": name, **fields}))
 
 
-def opening(_question: Question, reply: Reply) -> bytes:
+def opening(_question: ApiRequest, reply: Completion) -> bytes:
     """Spell ``message_start``, ``content_block_start`` and the ping that follows them."""
     return (
         _event("message_start", message=_message(reply, [], None, 1))
@@ -138,12 +140,12 @@ def opening(_question: Question, reply: Reply) -> bytes:
     )
 
 
-def piece(_question: Question, _reply: Reply, text: str) -> bytes:
+def piece(_question: ApiRequest, _reply: Completion, text: str) -> bytes:
     """Spell one ``content_block_delta``."""
     return _event("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
 
 
-def closing(_question: Question, reply: Reply) -> bytes:
+def closing(_question: ApiRequest, reply: Completion) -> bytes:
     """Spell ``content_block_stop``, ``message_delta`` and ``message_stop``."""
     delta = {"stop_reason": _stop_reason(reply), "stop_sequence": None}
     usage = {"output_tokens": reply.usage.output}
@@ -154,7 +156,7 @@ def closing(_question: Question, reply: Reply) -> bytes:
     )
 
 
-def error(refusal: Refusal, request_id: str) -> bytes:
+def error(refusal: Rejection, request_id: str) -> bytes:
     """Spell an error; its machine-readable reason stands in ``error.details.error_code``."""
     described: dict[str, object] = {
         "type": _ERROR_TYPES.get(refusal.status, "api_error"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from ._api import Refusal
+from ._api import Rejection
 
 CATALOGUE = (
     "claude-opus-4-5",
@@ -33,13 +33,13 @@ def _described(model: str, *, anthropic: bool) -> dict[str, object]:
 def _page_size(query: Mapping[str, str]) -> int:
     limit = query.get("limit", "20")
     if not limit.isdecimal() or not 1 <= int(limit) <= 1_000:
-        raise Refusal(status=400, message="limit: Input should be between 1 and 1000")
+        raise Rejection(status=400, message="limit: Input should be between 1 and 1000")
     return int(limit)
 
 
 def _place(models: Sequence[str], model: str) -> int:
     if model not in models:
-        raise Refusal(status=400, message=f"no such cursor: {model}")
+        raise Rejection(status=400, message=f"no such cursor: {model}")
     return models.index(model)
 
 
@@ -71,5 +71,5 @@ def models_page(models: Sequence[str], query: Mapping[str, str], *, anthropic: b
 def model_document(models: Sequence[str], model: str, *, anthropic: bool) -> bytes:
     """Answer ``GET /v1/models/{id}``. Raises `Refusal` 404 for a model that does not exist."""
     if model not in models:
-        raise Refusal(status=404, message=f"model: {model}")
+        raise Rejection(status=404, message=f"model: {model}")
     return msgspec.json.encode(_described(model, anthropic=anthropic))

@@ -12,8 +12,8 @@ from collections import Counter
 
 import attrs
 
-from ._api import Api, Question, Refusal, Usage
-from ._buckets import Quota, Shortage, Slope
+from ._api import Api, ApiRequest, Rejection, TokenCounts
+from ._buckets import AccelerationLimit, Quota, Shortage
 from ._cache import PromptCache
 from ._models import CATALOGUE
 from ._profile import FaultKind, Profile, Schedule
@@ -21,25 +21,25 @@ from ._text import Draw, answer_text, draw, natural_length
 
 _MAX_RETRY_AFTER = 86_400.0
 
-_STATUS_FAULTS: dict[FaultKind, Refusal] = {
-    "429": Refusal(status=429, message="This request would exceed your rate limit.", retry_after=1),
-    "529": Refusal(status=529, message="Overloaded"),
-    "500": Refusal(status=500, message="Internal server error"),
+_STATUS_FAULTS: dict[FaultKind, Rejection] = {
+    "429": Rejection(status=429, message="This request would exceed your rate limit.", retry_after=1),
+    "529": Rejection(status=529, message="Overloaded"),
+    "500": Rejection(status=500, message="Internal server error"),
 }
 
 
 @attrs.define(kw_only=True)
-class Ticket:
+class Generation:
     """One admitted request on its way. ``text``: the whole answer; ``cut``: ``max_tokens`` ended it."""
 
-    question: Question
+    question: ApiRequest
     profile: Profile
     quota: Quota
     draw: Draw
     fault: FaultKind | None
     output_tokens: int
     cut: bool
-    usage: Usage
+    usage: TokenCounts
 
     @property
     def text(self) -> str:
@@ -60,7 +60,7 @@ class Service:
         self._seed = seed
         self._started: float | None = None
         self._quotas: dict[str | None, Quota] = {}
-        self._slope = Slope(0.0)
+        self._slope = AccelerationLimit(0.0)
         self._cache = PromptCache()
         self._arrivals: Counter[str] = Counter()
         self._accepted = 0
@@ -80,12 +80,12 @@ class Service:
     def check_key(self, profile: Profile, key: str | None) -> None:
         """Raise `Refusal` 401 unless the key is good."""
         if profile.reject_keys or (profile.required_key is not None and key != profile.required_key):
-            raise Refusal(status=401, message="invalid x-api-key" if key else "no API key was presented")
+            raise Rejection(status=401, message="invalid x-api-key" if key else "no API key was presented")
 
     def check_model(self, profile: Profile, model: str) -> None:
         """Raise `Refusal` 404 unless the model exists."""
         if profile.known_models is not None and model not in profile.known_models:
-            raise Refusal(status=404, message=f"model: {model}")
+            raise Rejection(status=404, message=f"model: {model}")
 
     def quota(self, profile: Profile, model: str, now: float) -> Quota:
         """Return the buckets that a model draws from, under the limits that hold."""
@@ -115,8 +115,8 @@ class Service:
         return None
 
     def admit(
-        self, api: Api, question: Question, profile: Profile, quota: Quota, draw: Draw, now: float
-    ) -> Ticket:
+        self, api: Api, question: ApiRequest, profile: Profile, quota: Quota, draw: Draw, now: float
+    ) -> Generation:
         """Let a request in and debit its reserve. Raises `Refusal`. Every ticket must be `release`d."""
         fault = self.draw_fault(profile, draw)
         self._check_account(profile, now)
@@ -128,7 +128,7 @@ class Service:
         self.in_flight += 1
         natural = natural_length(self._seed, question.digest, *profile.output_tokens)
         output = natural if question.max_tokens is None else min(natural, question.max_tokens)
-        return Ticket(
+        return Generation(
             question=question,
             profile=profile,
             quota=quota,
@@ -142,21 +142,21 @@ class Service:
     def _check_account(self, profile: Profile, now: float) -> None:
         if profile.spend_cap is not None and self._accepted >= profile.spend_cap:
             message = "You have reached your specified API usage limits."
-            raise Refusal(status=429, message=message, code="enforced_spend_limit_reached")
+            raise Rejection(status=429, message=message, code="enforced_spend_limit_reached")
         if profile.concurrency is not None and self.in_flight >= profile.concurrency:
             message = "Number of concurrent connections has exceeded your rate limit."
-            raise Refusal(status=429, message=message)
+            raise Rejection(status=429, message=message)
         if profile.ramp is not None and not self._slope.admit(profile.ramp, now):
             message = "Your traffic rises too steeply; raise it more gradually."
-            raise Refusal(status=429, message=message, code="ramp_limit_exceeded", retry_after=1)
+            raise Rejection(status=429, message=message, code="ramp_limit_exceeded", retry_after=1)
 
-    def begin(self, api: Api, ticket: Ticket, now: float) -> None:
+    def begin(self, api: Api, ticket: Generation, now: float) -> None:
         """Account for the first token: the true input replaces the reserve, prefixes are cached."""
         self._cache.store(ticket.question, ticket.profile.cache_minimum, ticket.profile.cache_ttl, now)
         if not api.RESERVES_OUTPUT:
             ticket.quota.input.take(ticket.usage.charged_input - ticket.question.reserve, now)
 
-    def produce(self, api: Api, ticket: Ticket, tokens: int, now: float) -> None:
+    def produce(self, api: Api, ticket: Generation, tokens: int, now: float) -> None:
         """Account for output that has come out."""
         if not api.RESERVES_OUTPUT:
             ticket.quota.output.take(tokens, now)
@@ -166,7 +166,7 @@ class Service:
         self.in_flight -= 1
 
 
-def _exceeded(shortage: Shortage) -> Refusal:
+def _exceeded(shortage: Shortage) -> Rejection:
     unit = "requests" if shortage.resource == "requests" else f"{shortage.resource} tokens"
     message = f"This request would exceed your rate limit of {shortage.limit:,} {unit} per minute."
-    return Refusal(status=429, message=message, retry_after=min(shortage.wait, _MAX_RETRY_AFTER))
+    return Rejection(status=429, message=message, retry_after=min(shortage.wait, _MAX_RETRY_AFTER))

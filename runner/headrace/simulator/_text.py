@@ -22,7 +22,7 @@ _SENTENCE = (
 )
 
 
-def _river(length: int) -> str:
+def _make_corpus(length: int) -> str:
     """Make a long text whose places do not look alike, by stepping through the sentence in uneven strides."""
     source = _SENTENCE.split()
     words: list[str] = []
@@ -35,7 +35,7 @@ def _river(length: int) -> str:
     return " ".join(words)
 
 
-_RIVER = _river(8_192)
+_CORPUS = _make_corpus(8_192)
 
 
 class Turn(msgspec.Struct):
@@ -79,13 +79,13 @@ def count_characters(content: object) -> int:
 def answer_text(digest: str, tokens: int) -> str:
     """Return the answer to the messages of this digest: ``tokens`` long, beginning with the digest."""
     length = tokens * _CHARACTERS_PER_TOKEN
-    start = int(digest[:4], 16) % len(_RIVER)
+    start = int(digest[:4], 16) % len(_CORPUS)
     wanted = length - len(digest) - 1
-    river = _RIVER[start:] + _RIVER * (max(0, wanted) // len(_RIVER) + 1)
+    river = _CORPUS[start:] + _CORPUS * (max(0, wanted) // len(_CORPUS) + 1)
     return f"{digest} {river[: max(0, wanted)]}"[:length]
 
 
-def pieces(text: str, tokens: int) -> Iterator[str]:
+def chunks(text: str, tokens: int) -> Iterator[str]:
     """Cut a text into pieces of so many tokens."""
     size = tokens * _CHARACTERS_PER_TOKEN
     return (text[start : start + size] for start in range(0, len(text), size))

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from headrace.dialects import Dialect, RequestOptions, make_dialect
-from headrace.job import Job, Note
+from headrace.job import Note, PreparedJob
 from headrace_client.transport.sender import Response
 
 MESSAGE: dict[str, Any] = {
@@ -50,6 +50,6 @@ def line(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-def job(name: str, text: bytes, job_id: str = "a-1") -> Job:
+def job(name: str, text: bytes, job_id: str = "a-1") -> PreparedJob:
     """The job of a line."""
-    return Job(id=job_id, line=7, source=None, digest=NOTE.digest, request=dialect(name).read(text))
+    return PreparedJob(id=job_id, line=7, source=None, digest=NOTE.digest, request=dialect(name).read(text))
