@@ -120,7 +120,7 @@ BUGS = (
     Bug(
         "an old record stays when its job is done again",
         "files/resume.py",
-        "        leaving = list(heapq.merge(leaving, tally.changed, key=_start))\n",
+        "        leaving = list(heapq.merge(leaving, counts.changed, key=_start))\n",
         "",
         (_RESUME,),
     ),
@@ -134,7 +134,7 @@ BUGS = (
     Bug(
         "foreign output is not refused",
         "files/resume.py",
-        "    refuse_strangers(tally, paths.results)\n",
+        "    refuse_strangers(counts, paths.results)\n",
         "",
         (_RESUME,),
     ),

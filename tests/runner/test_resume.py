@@ -279,9 +279,9 @@ def test_a_duplicate_from_a_pipe_becomes_an_error_record() -> None:
     """P6: never two records of one id."""
     run = story("a", "b", "a", piped=True)
     output = run.open()
-    found = [recognised for _, recognised in run.recognise_all(output)]
+    found = [decision for _, decision in run.recognise_all(output)]
 
-    assert [recognised.id for recognised in found] == ["a", "b", None]
+    assert [decision.id for decision in found] == ["a", "b", None]
     assert found[2].problem == "an earlier line has its id 'a'"
 
 
@@ -290,12 +290,12 @@ def test_a_line_that_changed_in_a_pipe_becomes_an_error_record() -> None:
     run.send(run.open())
     run.next_run()
     run.lines = [job_line("a", "other"), job_line("b")]
-    found = [recognised for _, recognised in run.recognise_all(run.open())]
+    found = [decision for _, decision in run.recognise_all(run.open())]
 
     assert (found[0].id, found[0].skip, found[1].skip) == (None, False, True)
     assert "another line" in str(found[0].problem)
     run.next_run()
-    assert [recognised.skip for _, recognised in run.recognise_all(run.open(on_change="skip"))] == [
+    assert [decision.skip for _, decision in run.recognise_all(run.open(on_change="skip"))] == [
         True,
         True,
     ]

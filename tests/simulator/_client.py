@@ -116,7 +116,7 @@ async def ask(app: App, body: object, path: str = MESSAGES) -> Response:
         return await client.post(path, body)
 
 
-def question(text: str = "How wide is the gate?", **changes: object) -> dict[str, object]:
+def request(text: str = "How wide is the gate?", **changes: object) -> dict[str, object]:
     """A body that both dialects take."""
     messages = [{"role": "user", "content": text}]
     return {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": messages, **changes}

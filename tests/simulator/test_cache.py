@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from headrace.simulator import Limit, Limits
 
-from ._client import Response, ask, question, steady
+from ._client import Response, ask, request, steady
 
 pytestmark = pytest.mark.trio
 
@@ -25,8 +25,8 @@ def input_usage(response: Response) -> tuple[int, int, int]:
 async def test_a_marked_prefix_is_created_once_then_read(autojump_clock: MockClock) -> None:
     app = steady()
 
-    first = await ask(app, question("Where?", system=MARKED))
-    second = await ask(app, question("When then?", system=MARKED))
+    first = await ask(app, request("Where?", system=MARKED))
+    second = await ask(app, request("When then?", system=MARKED))
 
     assert input_usage(first) == (2, 1_500, 0)
     assert input_usage(second) == (3, 0, 1_500)
@@ -38,9 +38,9 @@ async def test_an_entry_exists_only_from_the_first_byte_on(autojump_clock: MockC
 
     async with trio.open_nursery() as nursery:
         for place in range(5):
-            nursery.start_soon(ask, app, question(f"{place}", system=MARKED))
+            nursery.start_soon(ask, app, request(f"{place}", system=MARKED))
         await trio.sleep(0.51)
-        late = await ask(app, question("late", system=MARKED))
+        late = await ask(app, request("late", system=MARKED))
 
     assert app.log.totals["cache_creations"] == 5
     assert input_usage(late)[2] == 1_500
@@ -49,9 +49,9 @@ async def test_an_entry_exists_only_from_the_first_byte_on(autojump_clock: MockC
 async def test_a_longer_marked_prefix_creates_only_its_rest(autojump_clock: MockClock) -> None:
     app = steady()
     turn = {"type": "text", "text": "x" * 4_000, "cache_control": {"type": "ephemeral"}}
-    longer = question(system=MARKED, messages=[{"role": "user", "content": [turn]}])
+    longer = request(system=MARKED, messages=[{"role": "user", "content": [turn]}])
 
-    await ask(app, question(system=MARKED))
+    await ask(app, request(system=MARKED))
     response = await ask(app, longer)
 
     assert input_usage(response) == (0, 1_000, 1_500)
@@ -61,10 +61,10 @@ async def test_entries_die_unused_and_short_prefixes_are_never_cached(autojump_c
     app = steady(cache_ttl=60.0)
     short = [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]
 
-    await ask(app, question(system=MARKED))
+    await ask(app, request(system=MARKED))
     await trio.sleep(61)
-    again = await ask(app, question(system=MARKED))
-    brief = await ask(app, question(system=short))
+    again = await ask(app, request(system=MARKED))
+    brief = await ask(app, request(system=short))
 
     assert input_usage(again)[1:] == (1_500, 0)
     assert input_usage(brief)[1:] == (0, 0)
@@ -73,8 +73,8 @@ async def test_entries_die_unused_and_short_prefixes_are_never_cached(autojump_c
 async def test_only_created_and_fresh_input_counts_against_the_limit(autojump_clock: MockClock) -> None:
     app = steady(limits=Limits(input=Limit(per_minute=60, burst=10_000)))
 
-    await ask(app, question("Where?", system=MARKED))  # 2 fresh, 1,500 created, 0.9 s of refill
-    await ask(app, question("When then?", system=MARKED))  # 3 fresh, 1,500 read, 0.9 s of refill
+    await ask(app, request("Where?", system=MARKED))  # 2 fresh, 1,500 created, 0.9 s of refill
+    await ask(app, request("When then?", system=MARKED))  # 3 fresh, 1,500 read, 0.9 s of refill
 
     profile = app.service.profile_at(trio.current_time())
     level = app.service.quota(profile, "any", trio.current_time()).input.refill(trio.current_time())

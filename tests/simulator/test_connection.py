@@ -14,7 +14,7 @@ from headrace.simulator._asgi import Message, Receive, Scope, Send
 from headrace_client.transport.memory_stream import memory_stream_pair
 from headrace_client.transport.stream import ByteStream
 
-from ._client import Client, open_client, question, steady
+from ._client import Client, open_client, request, steady
 
 pytestmark = pytest.mark.trio
 
@@ -166,7 +166,7 @@ async def test_a_stream_whose_reader_left_stops_and_is_logged_as_unfinished(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_connection, app, server)
         with trio.move_on_after(1.25):
-            await Client(client).post("/v1/messages", question(stream=True, max_tokens=1_000))
+            await Client(client).post("/v1/messages", request(stream=True, max_tokens=1_000))
         client.close()
 
     record = app.log.records[0]

@@ -1,4 +1,4 @@
-"""Each endpoint answers in the shape of its API, and so does each refusal."""
+"""Each endpoint answers in the shape of its API, and so does each rejection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from headrace.simulator import messages_digest
 
-from ._client import CHAT, MESSAGES, ask, open_client, question, steady
+from ._client import CHAT, MESSAGES, ask, open_client, request, steady
 
 pytestmark = pytest.mark.trio
 
@@ -18,7 +18,7 @@ DIGEST = messages_digest([{"role": "user", "content": "How wide is the gate?"}])
 
 
 async def test_a_message_answers_with_the_digest_of_its_question(autojump_clock: MockClock) -> None:
-    response = await ask(steady(), question())
+    response = await ask(steady(), request())
 
     message = response.json()
     assert response.status == 200
@@ -33,9 +33,9 @@ async def test_a_message_answers_with_the_digest_of_its_question(autojump_clock:
 async def test_an_answer_takes_its_time_whole_or_streamed(autojump_clock: MockClock) -> None:
     app = steady()
 
-    await ask(app, question())
+    await ask(app, request())
     whole = trio.current_time()
-    await ask(app, question(stream=True))
+    await ask(app, request(stream=True))
 
     assert whole == pytest.approx(0.9)
     assert trio.current_time() - whole == pytest.approx(0.9)
@@ -44,8 +44,8 @@ async def test_an_answer_takes_its_time_whole_or_streamed(autojump_clock: MockCl
 async def test_max_tokens_cuts_the_same_answer_short(autojump_clock: MockClock) -> None:
     app = steady()
 
-    long = (await ask(app, question())).json()
-    short = (await ask(app, question(max_tokens=10))).json()
+    long = (await ask(app, request())).json()
+    short = (await ask(app, request(max_tokens=10))).json()
 
     assert short["stop_reason"] == "max_tokens"
     assert short["usage"]["output_tokens"] == 10
@@ -55,8 +55,8 @@ async def test_max_tokens_cuts_the_same_answer_short(autojump_clock: MockClock) 
 async def test_a_stream_tells_the_documented_events_and_the_same_text(autojump_clock: MockClock) -> None:
     app = steady()
 
-    whole = (await ask(app, question())).json()
-    events = (await ask(app, question(stream=True))).events()
+    whole = (await ask(app, request())).json()
+    events = (await ask(app, request(stream=True))).events()
 
     names = [name for name, _ in events]
     texts = [data["delta"]["text"] for name, data in events if name == "content_block_delta"]
@@ -73,7 +73,7 @@ async def test_a_stream_tells_the_documented_events_and_the_same_text(autojump_c
 
 
 async def test_a_chat_completion_says_the_same_in_its_own_shape(autojump_clock: MockClock) -> None:
-    response = await ask(steady(), question(), CHAT)
+    response = await ask(steady(), request(), CHAT)
 
     completion = response.json()
     assert completion["object"] == "chat.completion"
@@ -85,10 +85,10 @@ async def test_a_chat_completion_says_the_same_in_its_own_shape(autojump_clock: 
 
 async def test_a_chat_stream_ends_with_usage_if_asked_and_done(autojump_clock: MockClock) -> None:
     app = steady()
-    whole = (await ask(app, question(), CHAT)).json()
+    whole = (await ask(app, request(), CHAT)).json()
 
-    plain = (await ask(app, question(stream=True), CHAT)).events()
-    asked = question(stream=True, stream_options={"include_usage": True})
+    plain = (await ask(app, request(stream=True), CHAT)).events()
+    asked = request(stream=True, stream_options={"include_usage": True})
     counted = (await ask(app, asked, CHAT)).events()
 
     chunks: list[Any] = [data for _, data in counted[:-1]]
@@ -104,7 +104,7 @@ async def test_a_chat_stream_ends_with_usage_if_asked_and_done(autojump_clock: M
 
 async def test_tokens_are_counted_without_an_answer(autojump_clock: MockClock) -> None:
     app = steady()
-    body = {key: value for key, value in question(system="Be brief.").items() if key != "max_tokens"}
+    body = {key: value for key, value in request(system="Be brief.").items() if key != "max_tokens"}
 
     response = await ask(app, body, "/v1/messages/count_tokens")
 
@@ -141,8 +141,8 @@ async def test_models_are_listed_in_pages_both_ways(autojump_clock: MockClock) -
         (b"{", "truncated"),
         (b"\xff", "malformed"),
         (b"[]", "Expected `object`"),
-        (question(messages=[]), "length >= 1"),
-        (question(max_tokens=0), "$.max_tokens"),
+        (request(messages=[]), "length >= 1"),
+        (request(max_tokens=0), "$.max_tokens"),
         ({"model": "m", "max_tokens": 1}, "`messages`"),
     ],
 )
@@ -156,7 +156,7 @@ async def test_a_bad_body_is_refused_with_what_is_wrong(path: str, body: object,
 
 @pytest.mark.parametrize("turn", [{"role": "wizard", "content": "x"}, {"role": "user", "content": ""}])
 async def test_a_message_wants_known_roles_and_some_content(turn: dict[str, str]) -> None:
-    response = await ask(steady(), question(messages=[turn]))
+    response = await ask(steady(), request(messages=[turn]))
 
     assert response.status == 400
     assert response.json()["error"]["message"].startswith("messages.0.")
@@ -181,11 +181,11 @@ async def test_unknown_paths_and_methods_are_refused(method: str, path: str, sta
 
 async def test_a_key_is_wanted_only_where_one_is_required(autojump_clock: MockClock) -> None:
     async with open_client(steady(required_key="good")) as client:
-        none = await client.post(MESSAGES, question())
-        wrong = await client.post(CHAT, question(), {"authorization": "Bearer bad"})
-        key = await client.post(MESSAGES, question(), {"x-api-key": "good"})
-        token = await client.post(MESSAGES, question(), {"authorization": "Bearer good"})
-        chat = await client.post(CHAT, question(), {"authorization": "Bearer good"})
+        none = await client.post(MESSAGES, request())
+        wrong = await client.post(CHAT, request(), {"authorization": "Bearer bad"})
+        key = await client.post(MESSAGES, request(), {"x-api-key": "good"})
+        token = await client.post(MESSAGES, request(), {"authorization": "Bearer good"})
+        chat = await client.post(CHAT, request(), {"authorization": "Bearer good"})
 
     assert [none.status, wrong.status, key.status, token.status, chat.status] == [401, 401, 200, 200, 200]
     assert none.json()["error"]["type"] == "authentication_error"
@@ -195,7 +195,7 @@ async def test_a_key_is_wanted_only_where_one_is_required(autojump_clock: MockCl
 async def test_a_model_that_does_not_exist_is_not_found(autojump_clock: MockClock) -> None:
     app = steady(known_models=("claude-haiku-4-5",))
 
-    message, chat = await ask(app, question()), await ask(app, question(), CHAT)
+    message, chat = await ask(app, request()), await ask(app, request(), CHAT)
 
     assert [message.status, chat.status] == [404, 404]
     assert message.json()["error"] == {"type": "not_found_error", "message": "model: claude-sonnet-4-5"}
@@ -203,7 +203,7 @@ async def test_a_model_that_does_not_exist_is_not_found(autojump_clock: MockCloc
 
 
 async def test_a_body_beyond_the_limit_is_too_large() -> None:
-    response = await ask(steady(max_body=1_000), question("x" * 1_000))
+    response = await ask(steady(max_body=1_000), request("x" * 1_000))
 
     assert response.status == 413
     assert response.json()["error"]["type"] == "request_too_large"

@@ -8,13 +8,13 @@ from trio.testing import MockClock
 
 from headrace.simulator import FaultKind, RequestLog, Simulator
 
-from ._client import CHAT, NOTHING, Response, ask, open_client, question, steady
+from ._client import CHAT, NOTHING, Response, ask, open_client, request, steady
 
 pytestmark = pytest.mark.trio
 
 
 async def meet(kind: FaultKind, path: str = "/v1/messages", *, stream: bool = False) -> Response:
-    return await ask(steady(faults={kind: 1.0}), question(stream=stream), path)
+    return await ask(steady(faults={kind: 1.0}), request(stream=stream), path)
 
 
 @pytest.mark.parametrize("kind", ["429", "529", "500"])
@@ -39,7 +39,7 @@ async def test_a_reset_leaves_nothing(autojump_clock: MockClock) -> None:
 async def test_a_cut_answer_begins_well_and_does_not_end(
     path: str, stream: bool, autojump_clock: MockClock
 ) -> None:
-    whole = await ask(steady(), question(stream=stream), path)
+    whole = await ask(steady(), request(stream=stream), path)
     cut = await meet("cut", path, stream=stream)
 
     assert (cut.status, cut.complete) == (200, False)
@@ -63,7 +63,7 @@ async def test_a_hanging_request_ends_only_when_the_client_leaves(autojump_clock
     app = steady(faults={"hang": 1.0})
 
     async with trio.open_nursery() as nursery, open_client(app) as client:
-        nursery.start_soon(client.post, "/v1/messages", question())
+        nursery.start_soon(client.post, "/v1/messages", request())
         await trio.sleep(3_600)
         assert not app.log.records
         nursery.cancel_scope.cancel()
@@ -76,7 +76,7 @@ async def run_all(seed: int) -> Simulator:
     app = Simulator(steady(faults=faults).service.profile_at(0), seed=seed)
     async with trio.open_nursery() as nursery:
         for place in range(300):
-            nursery.start_soon(ask, app, question(f"{place}"))
+            nursery.start_soon(ask, app, request(f"{place}"))
     return app
 
 
@@ -97,6 +97,6 @@ async def test_the_shares_are_kept_and_the_seed_decides(autojump_clock: MockCloc
 async def test_a_retry_draws_again(autojump_clock: MockClock) -> None:
     app = steady(faults={"529": 0.5})
 
-    statuses = {(await ask(app, question())).status for _ in range(20)}
+    statuses = {(await ask(app, request())).status for _ in range(20)}
 
     assert statuses == {200, 529}

@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from headrace.simulator import Limit, Limits, Ramp, Simulator
 
-from ._client import CHAT, MESSAGES, STEADY, Response, ask, open_client, question, steady
+from ._client import CHAT, MESSAGES, STEADY, Response, ask, open_client, request, steady
 
 pytestmark = pytest.mark.trio
 
@@ -26,7 +26,7 @@ async def statuses(app: Simulator, count: int, path: str = MESSAGES) -> list[int
     got: list[int] = []
 
     async def one(place: int) -> None:
-        got.append((await ask(app, question(f"{place}"), path)).status)
+        got.append((await ask(app, request(f"{place}"), path)).status)
 
     async with trio.open_nursery() as nursery:
         for place in range(count):
@@ -45,7 +45,7 @@ async def test_headers_tell_limit_remaining_and_the_time_of_full_refill(
         )
     )
 
-    response = await ask(app, question())
+    response = await ask(app, request())
 
     told = {
         name.removeprefix("anthropic-ratelimit-"): value
@@ -73,7 +73,7 @@ async def test_chat_headers_tell_durations_and_reserve_max_tokens(autojump_clock
         limits=limits(requests=Limit(per_minute=60, burst=50), input=Limit(per_minute=60, burst=10_000))
     )
 
-    response = await ask(app, question(max_tokens=1_000), CHAT)
+    response = await ask(app, request(max_tokens=1_000), CHAT)
 
     told = {name: value for name, value in response.headers.items() if name.startswith("x-ratelimit-")}
     assert told == {
@@ -97,8 +97,8 @@ async def test_a_burst_passes_up_to_the_depth_and_the_rest_is_refused(autojump_c
 async def test_a_refusal_names_the_limit_and_when_to_come_back(autojump_clock: MockClock) -> None:
     app = steady(limits=limits(requests=Limit(per_minute=6, burst=1)))
 
-    await ask(app, question("first"))
-    refused = await ask(app, question("second"))
+    await ask(app, request("first"))
+    refused = await ask(app, request("second"))
 
     assert refused.status == 429
     assert refused.headers["retry-after"] == "10"  # 9.1 s, rounded up
@@ -111,11 +111,11 @@ async def test_a_refusal_names_the_limit_and_when_to_come_back(autojump_clock: M
 
 async def test_failed_chat_requests_count_and_failed_messages_do_not(autojump_clock: MockClock) -> None:
     app = steady(limits=limits(requests=Limit(per_minute=60, burst=1)))
-    await ask(app, question())
+    await ask(app, request())
     for path, expected in ((CHAT, 429), (MESSAGES, 200)):
-        await ask(app, question(), path)  # 429: 0.9 or so of the request is there
+        await ask(app, request(), path)  # 429: 0.9 or so of the request is there
         await trio.sleep(0.5)
-        assert (await ask(app, question("again"), path)).status == expected
+        assert (await ask(app, request("again"), path)).status == expected
         await trio.sleep(0.5)
 
 
@@ -123,7 +123,7 @@ async def test_input_tokens_are_estimated_first_and_corrected_at_the_first_token
     autojump_clock: MockClock,
 ) -> None:
     app = steady(limits=limits(input=Limit(per_minute=60, burst=45)))
-    body = question("x")  # about 25 tokens by its characters, 1 in truth
+    body = request("x")  # about 25 tokens by its characters, 1 in truth
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ask, app, body)
@@ -138,8 +138,8 @@ async def test_input_tokens_are_estimated_first_and_corrected_at_the_first_token
 async def test_output_is_debited_as_it_comes_out_and_gates_only_admission(autojump_clock: MockClock) -> None:
     app = steady(limits=limits(output=Limit(per_minute=60, burst=20)))
 
-    first = await ask(app, question(stream=True))
-    second = await ask(app, question())
+    first = await ask(app, request(stream=True))
+    second = await ask(app, request())
 
     assert first.complete
     assert first.events()[-1][0] == "message_stop"
@@ -151,8 +151,8 @@ async def test_models_with_limits_of_their_own_do_not_share(autojump_clock: Mock
     scarce = limits(requests=Limit(per_minute=6, burst=1))
     app = steady(limits=scarce, model_limits={"claude-haiku-4-5": scarce})
 
-    shared = [await ask(app, question(model=model)) for model in ("claude-opus-4-5", "claude-sonnet-4-5")]
-    own = await ask(app, question(model="claude-haiku-4-5"))
+    shared = [await ask(app, request(model=model)) for model in ("claude-opus-4-5", "claude-sonnet-4-5")]
+    own = await ask(app, request(model="claude-haiku-4-5"))
 
     assert [response.status for response in (*shared, own)] == [200, 429, 200]
 
@@ -175,7 +175,7 @@ async def test_dead_for_a_while_then_back(autojump_clock: MockClock) -> None:
     answers: list[Response] = []
     for time in times:
         await trio.sleep_until(time)
-        answers.append(await ask(app, question()))
+        answers.append(await ask(app, request()))
 
     assert [answer.status for answer in answers] == [200, 0, 0, 200]
 
@@ -183,8 +183,8 @@ async def test_dead_for_a_while_then_back(autojump_clock: MockClock) -> None:
 async def test_the_spend_cap_is_a_429_without_a_time(autojump_clock: MockClock) -> None:
     app = steady(spend_cap=2)
 
-    answers = [await ask(app, question(f"{place}")) for place in range(4)]
-    chat = await ask(app, question(), CHAT)
+    answers = [await ask(app, request(f"{place}")) for place in range(4)]
+    chat = await ask(app, request(), CHAT)
 
     assert [answer.status for answer in answers] == [200, 200, 429, 429]
     assert answers[2].json()["error"]["details"]["error_code"] == "enforced_spend_limit_reached"
@@ -208,7 +208,7 @@ async def test_too_steep_a_rise_is_refused(autojump_clock: MockClock) -> None:
     assert jump.count(429) == 3
     assert refused.path == MESSAGES
     await trio.sleep(10)
-    answer = [await ask(app, question(f"{place}")) for place in range(2)][-1]
+    answer = [await ask(app, request(f"{place}")) for place in range(2)][-1]
     assert answer.status == 200
 
 
@@ -218,7 +218,7 @@ async def test_another_client_on_the_key_halves_what_one_gets(autojump_clock: Mo
 
     async with open_client(app) as client:
         while trio.current_time() < 20:
-            answer = await client.post(MESSAGES, question(f"{trio.current_time()}", max_tokens=1))
+            answer = await client.post(MESSAGES, request(f"{trio.current_time()}", max_tokens=1))
             granted += answer.status == 200
             await trio.sleep(0.05)
 
@@ -229,7 +229,7 @@ async def test_headers_can_be_silent(autojump_clock: MockClock) -> None:
     scarce = limits(requests=Limit(per_minute=6, burst=1))
     app = steady(limits=scarce, rate_limit_headers=False, retry_after=False)
 
-    answers = [await ask(app, question()), await ask(app, question())]
+    answers = [await ask(app, request()), await ask(app, request())]
 
     assert [answer.status for answer in answers] == [200, 429]
     assert not any(
@@ -238,4 +238,4 @@ async def test_headers_can_be_silent(autojump_clock: MockClock) -> None:
 
 
 async def test_every_key_can_be_refused() -> None:
-    assert (await ask(steady(reject_keys=True), question())).status == 401
+    assert (await ask(steady(reject_keys=True), request())).status == 401

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from headrace.cli.simulate import simulate
 from headrace.simulator import FaultKind, Profile, Simulator, body_digest, serve
 
-from ._client import question
+from ._client import request
 
 QUICK = Profile(ttft=0.0, tokens_per_second=1e6)
 
@@ -45,8 +45,8 @@ async def test_it_answers_on_a_real_port_and_stops_gracefully() -> None:
     app = Simulator(QUICK)
 
     async with served(app) as client:
-        whole = await client.post("/v1/messages", json=question())
-        stream = await client.post("/v1/messages", json=question(stream=True))
+        whole = await client.post("/v1/messages", json=request())
+        stream = await client.post("/v1/messages", json=request(stream=True))
 
     assert whole.json()["type"] == "message"
     assert stream.text.rstrip().endswith('data: {"type":"message_stop"}')
@@ -58,7 +58,7 @@ async def test_it_answers_on_a_real_port_and_stops_gracefully() -> None:
 async def test_broken_connections_are_broken_on_a_real_port_too(kind: FaultKind) -> None:
     async with served(Simulator(Profile(ttft=0.0, tokens_per_second=1e6, faults={kind: 1.0}))) as client:
         with pytest.raises(httpx.RemoteProtocolError):
-            await client.post("/v1/messages", json=question())
+            await client.post("/v1/messages", json=request())
 
 
 @pytest.mark.trio
@@ -85,7 +85,7 @@ def test_the_command_says_where_it_listens_and_logs_every_request(tmp_path: Path
             url = re.search(r"http://127\.0\.0\.1:\d+", ready)
             assert url, ready
             with httpx.Client(base_url=url[0], trust_env=False) as client:
-                answers = [client.post("/v1/messages", json=question()) for _ in range(3)]
+                answers = [client.post("/v1/messages", json=request()) for _ in range(3)]
             lines = [json.loads(line) for line in log.read_text().splitlines()]
         finally:
             process.send_signal(signal.SIGINT)

@@ -28,7 +28,7 @@ REFUSED = frozenset({"refusal", "content_filter"})
 async def monitor(
     events: trio.MemoryReceiveChannel[Event],
     inbox: trio.MemorySendChannel[Inbox],
-    tally: RunCounts,
+    counts: RunCounts,
     watch: Callable[[Event], None] | None,
     show: Callable[[Snapshot], None] | None,
     interval: float = 0.25,
@@ -40,7 +40,7 @@ async def monitor(
     due = trio.current_time() + interval if show is not None else math.inf
 
     def take(event: Event) -> None:
-        tally.take(event)
+        counts.take(event)
         if watch is not None:
             watch(event)
 
@@ -53,9 +53,9 @@ async def monitor(
                     take(event)
                 now = trio.current_time()
                 if show is not None and now >= due:
-                    due = now + interval if _shown(show, tally.snapshot(now), inbox) else math.inf
+                    due = now + interval if _shown(show, counts.snapshot(now), inbox) else math.inf
         except trio.EndOfChannel:
-            return tally.snapshot(trio.current_time())
+            return counts.snapshot(trio.current_time())
 
 
 def _shown(

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class Setup(Generic[T]):
-    """Everything a run needs, ready to be wired. T is what its source yields: lines, or tickets."""
+    """Everything a run needs, ready to be wired. T is what its source yields: lines, or submissions."""
 
     source: Source[T]
     item_of: Callable[[T, float], Pending | Finished | None]
@@ -49,7 +49,7 @@ class Setup(Generic[T]):
     show: Callable[[Snapshot], None] | None = None
     watch: Callable[[Event], None] | None = None
     """Sees each event when it has been counted: records that are on disk, failed attempts, the load."""
-    tally: RunCounts | None = None
+    counts: RunCounts | None = None
     """Counts that go on from an earlier run; None: from zero."""
 
 
@@ -85,9 +85,11 @@ async def supervise(setup: Setup[Any]) -> Outcome:
         events=events_send.clone(),
     )
     worker_ends = working.WorkerChannels(jobs=jobs, results=results_send, inbox=inbox_send.clone())
-    tally = setup.tally or RunCounts(started_at=trio.current_time())
+    counts = setup.counts or RunCounts(started_at=trio.current_time())
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(counting.keep, monitor, events, inbox_send.clone(), tally, setup.watch, setup.show)
+        nursery.start_soon(
+            counting.keep, monitor, events, inbox_send.clone(), counts, setup.watch, setup.show
+        )
         if setup.sync is None:
             written_send = events_send
         else:

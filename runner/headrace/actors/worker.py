@@ -81,12 +81,12 @@ async def worker(channels: WorkerChannels, exchange: AttemptSettings) -> None:
 async def _work(channels: WorkerChannels, exchange: AttemptSettings, scope: trio.CancelScope) -> None:
     """Work until the jobs channel is closed, or ``scope`` is cancelled."""
     async with AsyncExitStack() as senders:
-        desk = _Worker(channels=channels, exchange=exchange, stack=senders, scope=scope)
+        session = _Worker(channels=channels, exchange=exchange, stack=senders, scope=scope)
         async for pending in channels.jobs:
             if pending.job.recipient is None:
-                await desk.work(pending)
+                await session.work(pending)
             else:
-                await desk.work_for(pending.job.recipient, pending)
+                await session.work_for(pending.job.recipient, pending)
 
 
 @attrs.define(kw_only=True)

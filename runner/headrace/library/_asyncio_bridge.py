@@ -43,7 +43,7 @@ _log = logging.getLogger("headrace")
 
 @asynccontextmanager
 async def open_bridge(settings: SessionSettings) -> AsyncGenerator[tuple[Session, AsyncioBridge]]:
-    """Give the desk of a new runner in a trio thread, and the way there.
+    """Give the session of a new runner in a trio thread, and the way there.
 
     Leaving the block ends the thread: what is in flight is cut off, what is finished is written first.
     """
@@ -72,7 +72,7 @@ def _settings_for_thread(settings: SessionSettings) -> SessionSettings:
 
 
 class AsyncioBridge:
-    """A `Crossing` between an asyncio loop and a trio thread."""
+    """A `Bridge` between an asyncio loop and a trio thread."""
 
     def __init__(self, settings: SessionSettings, loop: asyncio.AbstractEventLoop) -> None:
         self._settings = settings
@@ -108,11 +108,11 @@ class AsyncioBridge:
                 thread.join()  # it has nothing left to do
 
     async def opened(self) -> Session:
-        """Wait for the desk; raise why there is none."""
+        """Wait for the session; raise why there is none."""
         return await asyncio.shield(self._opened)
 
     def to_runner(self, function: Callable[[T], object], argument: T) -> None:
-        """Call on trio, soon; see `Crossing`."""
+        """Call on trio, soon; see `Bridge`."""
         if self._ended:
             function(argument)
             return
@@ -130,7 +130,7 @@ class AsyncioBridge:
             _make(calls)
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call on trio, and wait; see `Crossing`."""
+        """Call on trio, and wait; see `Bridge`."""
         if self._ended:
             return function()
         try:
@@ -139,7 +139,7 @@ class AsyncioBridge:
             return function()
 
     def close(self) -> None:
-        """Let the thread end; if it has not opened the desk yet, `host` says it again."""
+        """Let the thread end; if it has not opened the session yet, `host` says it again."""
         self._close_wanted = True
         self._on_trio(self._closing.set)
 
@@ -174,7 +174,7 @@ class AsyncioBridge:
     # -- in the trio thread
 
     def to_caller(self, function: Callable[[T], object], argument: T) -> None:
-        """Call on the caller's loop, soon; see `Crossing`."""
+        """Call on the caller's loop, soon; see `Bridge`."""
         if self._ended:
             function(argument)
             return
@@ -196,8 +196,8 @@ class AsyncioBridge:
                 nursery.start_soon(self._carry_home)
                 nursery.start_soon(self._take_in)
                 nursery.start_soon(self._watch_loop)
-                async with open_session(self._settings, self) as desk:
-                    self._to_loop(self._opened.set_result, desk)
+                async with open_session(self._settings, self) as session:
+                    self._to_loop(self._opened.set_result, session)
                     await self._closing.wait()
                 nursery.cancel_scope.cancel()
 

@@ -1,4 +1,4 @@
-"""The runner at work on trio: one dispatcher with its actors, for as long as the desk is open."""
+"""The runner at work on trio: one dispatcher with its actors, for as long as the session is open."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _log = logging.getLogger("headrace")
 
 
 @asynccontextmanager
-async def open_session(settings: SessionSettings, crossing: Bridge) -> AsyncGenerator[Session]:
-    """Give the desk of a new runner. Leaving the block cuts off what is in flight.
+async def open_session(settings: SessionSettings, bridge: Bridge) -> AsyncGenerator[Session]:
+    """Give the session of a new runner. Leaving the block cuts off what is in flight.
 
     Raises `RunRefused` or `StorageFailed` before anything is sent; later a `StorageFailed` or a bug cancels
     the block.
@@ -45,31 +45,31 @@ async def open_session(settings: SessionSettings, crossing: Bridge) -> AsyncGene
     with DiskStorage() as storage, ungrouped():
         system = real_system(storage)
         output = _open_output(settings, system)
-        desk = Session(
+        session = Session(
             intake=SubmissionParser(
                 dialect=settings.dialect,
                 recipe=recipe_digest(settings.recipe),
                 output=output and output.files,
                 recorded=output and output.recorded,
             ),
-            tally=RunCounts(started_at=trio.current_time()),
-            on_event=settings.on_attempt and watcher(partial(crossing.to_caller, settings.on_attempt)),
+            counts=RunCounts(started_at=trio.current_time()),
+            on_event=settings.on_attempt and watcher(partial(bridge.to_caller, settings.on_attempt)),
         )
         async with _open_senders(settings, system) as senders:
-            setup = partial(_setup, settings, system, desk, senders, output)
+            setup = partial(_setup, settings, system, session, senders, output)
             with ungrouped():
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_serve, desk, setup, system, output)
+                    nursery.start_soon(_serve, session, setup, system, output)
                     try:
-                        yield desk
+                        yield session
                     finally:
-                        desk.close()
+                        session.close()
 
 
 async def _serve(
-    desk: Session, setup: Callable[[], Setup[Submission]], system: System, output: _Output | None
+    session: Session, setup: Callable[[], Setup[Submission]], system: System, output: _Output | None
 ) -> None:
-    """Supervise until the desk is closed. A stop ends all that is open at the time; later jobs begin anew."""
+    """Supervise until the session is closed. A stop ends all that is open at the time; later jobs begin anew."""
     with trio.CancelScope(shield=True), ungrouped(deep=True):
         try:
             while True:
@@ -80,37 +80,37 @@ async def _serve(
                 if CLOSED in outcome.reasons:
                     break
                 _log.warning("stopped: %s", reason.message)
-                desk.stop(reason)
+                session.stop(reason)
             if output is not None and (failed := weightiest(await output.close(system))):
                 raise StorageFailed(failed.message)
         finally:
-            desk.end()
+            session.end()
 
 
 def _setup(
     settings: SessionSettings,
     system: System,
-    desk: Session,
+    session: Session,
     senders: SupportsOpenSender,
     output: _Output | None,
 ) -> Setup[Submission]:
     return Setup(
-        source=desk,
-        item_of=desk.intake.item_of,
+        source=session,
+        item_of=session.intake.item_of,
         exchange=exchange_of(
             settings.options,
             dialect=settings.dialect,
             endpoint=settings.endpoint,
-            recipe=desk.intake.recipe,
+            recipe=session.intake.recipe,
             client=senders,
             wall_clock=system.wall_clock,
         ),
         rules=rules_of(settings.options, None, system, settings.dialect),
         output=Unrecorded() if output is None else output.files,
         sync=None if output is None else output.sync_in(system),
-        stops=desk.stops,
-        watch=desk.watch,
-        tally=desk.tally,
+        stops=session.stops,
+        watch=session.watch,
+        counts=session.counts,
     )
 
 

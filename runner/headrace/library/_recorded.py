@@ -48,14 +48,14 @@ class RecordedResults:
         places.sort()
         return cls(storage, files, places, dialect)
 
-    def find(self, job_id: str, ticket: Submission) -> Finished:
+    def find(self, job_id: str, submission: Submission) -> Finished:
         """Return what an earlier run recorded of a job. Raises `StorageFailed` if that is gone."""
         entry = self._places.find_key(hash_key(job_id))
         if entry is None:
             raise StorageFailed(f"the record of job {job_id[:60]!a} is no more in {self._files[0]}")
         place = self._places.digest(entry)
         line = next(_lines_from(self._storage, self._files[place & 1], place >> 1))
-        return _finished(line, ticket, self._dialect)
+        return _finished(line, submission, self._dialect)
 
 
 def _lines_from(storage: Storage, path: Path, offset: int) -> Iterator[bytes]:
@@ -116,7 +116,7 @@ _decode_note: Final = msgspec.json.Decoder(_Note).decode
 _decode_error: Final = msgspec.json.Decoder(_ErrorObject).decode
 
 
-def _finished(line: bytes, ticket: Submission, dialect: Dialect) -> Finished:
+def _finished(line: bytes, submission: Submission, dialect: Dialect) -> Finished:
     record = _decode_record(line)
     told = _decode_note(record.headrace)
     note = Note(
@@ -133,8 +133,8 @@ def _finished(line: bytes, ticket: Submission, dialect: Dialect) -> Finished:
     status, body = _answer(record)
     answer = Response(status=status, head=b"", body=body, started_at=0.0, first_byte_at=0.0, finished_at=0.0)
     if status == _OK and not isinstance(success := dialect.judge(answer), Failure):
-        return Finished(record=b"", recipient=ticket, success=success, note=note)
-    return Finished(record=b"", failure=_failure(told, status, body), recipient=ticket, note=note)
+        return Finished(record=b"", recipient=submission, success=success, note=note)
+    return Finished(record=b"", failure=_failure(told, status, body), recipient=submission, note=note)
 
 
 _OK: Final = 200

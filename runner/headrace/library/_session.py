@@ -1,7 +1,7 @@
-"""The runner's desk: tickets come in, results go out to whoever waits for them. On trio only.
+"""The runner's session: submissions come in, results go out to whoever waits for them. On trio only.
 
 It stands where a job file stands in `headrace run`: `Desk.pieces` is the reader's source, `Desk.item_of`
-makes jobs of tickets, and `Desk.watch` sees what is finished.
+makes jobs of submissions, and `Desk.watch` sees what is finished.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CLOSED = StopReason(ExitCode.STOPPED, "the runner was closed before this job had
 
 @attrs.define(eq=False, kw_only=True)
 class SubmissionParser:
-    """Makes jobs of tickets, and knows those that earlier runs have done."""
+    """Makes jobs of submissions, and knows those that earlier runs have done."""
 
     dialect: Dialect
     recipe: str
@@ -48,45 +48,43 @@ class SubmissionParser:
     recorded: RecordedResults | None
     _number: int = 0
 
-    def item_of(self, ticket: Submission, now: float) -> Pending | Finished | None:
-        """Return what a ticket becomes; None where nothing is to be sent or recorded."""
-        if ticket.group.withdrawn:
+    def item_of(self, submission: Submission, now: float) -> Pending | Finished | None:
+        """Return what a submission becomes; None where nothing is to be sent or recorded."""
+        if submission.group.withdrawn:
             return None
         self._number += 1
-        recognised = self._recognise(ticket)
-        if recognised.skip and recognised.id is not None and self.recorded is not None:
-            ticket.group.deliver(self.recorded.find(recognised.id, ticket))
+        decision = self._decide(submission)
+        if decision.skip and decision.id is not None and self.recorded is not None:
+            submission.group.deliver(self.recorded.find(decision.id, submission))
             return None
-        if recognised.id is None:
-            return self._bad_job(ticket, recognised, recognised.problem or "the line is no job")
+        if decision.id is None:
+            return self._bad_submission(submission, decision, decision.problem or "the line is no job")
         try:
-            request = self.dialect.read(ticket.line)
+            request = self.dialect.read(submission.line)
         except BadLine as error:
-            return self._bad_job(ticket, recognised, str(error))
+            return self._bad_submission(submission, decision, str(error))
         job = PreparedJob(
-            id=recognised.id,
+            id=decision.id,
             line=self._number,
             source=None,
-            digest=recognised.digest,
+            digest=decision.digest,
             request=request,
-            recipient=ticket,
+            recipient=submission,
         )
-        return Pending(
-            job=job, read_at=now, attempts=recognised.attempts, maybe_billed=recognised.maybe_billed
-        )
+        return Pending(job=job, read_at=now, attempts=decision.attempts, maybe_billed=decision.maybe_billed)
 
-    def _recognise(self, ticket: Submission) -> Decision:
+    def _decide(self, submission: Submission) -> Decision:
         if self.output is None:
-            return Decision(id=ticket.job.id or "", digest="")
-        return self.output.decide(InputLine(self._number, None, ticket.line))
+            return Decision(id=submission.job.id or "", digest="")
+        return self.output.decide(InputLine(self._number, None, submission.line))
 
-    def _bad_job(self, ticket: Submission, recognised: Decision, problem: str) -> Finished:
-        note = Note(line=self._number, digest=recognised.digest, recipe=self.recipe)
+    def _bad_submission(self, submission: Submission, decision: Decision, problem: str) -> Finished:
+        note = Note(line=self._number, digest=decision.digest, recipe=self.recipe)
         failure = Failure(
-            kind="bad_line", message=f"job {ticket.position} is no request: {problem}", sent=False
+            kind="bad_line", message=f"job {submission.position} is no request: {problem}", sent=False
         )
-        record = self.dialect.failure_record(recognised.id, failure, note)
-        return Finished(record=record, failure=failure, recipient=ticket, note=note)
+        record = self.dialect.failure_record(decision.id, failure, note)
+        return Finished(record=record, failure=failure, recipient=submission, note=note)
 
 
 @attrs.define(eq=False, init=False)
@@ -105,7 +103,7 @@ class Session(AsyncIterator[list[Submission]]):
     """The side of an open runner that works. Its methods are called on trio and do not wait."""
 
     intake: SubmissionParser
-    tally: RunCounts
+    counts: RunCounts
     on_event: Callable[[Event], None] | None = None
     ended_at: float | None = None
     """When it was closed for good."""
@@ -116,16 +114,16 @@ class Session(AsyncIterator[list[Submission]]):
     # -- for whoever waits
 
     def enter(self, group: JobGroup) -> None:
-        """Announce a group, before its first ticket."""
+        """Announce a group, before its first submission."""
         if self.ended_at is not None:
             group.stopped(CLOSED)
         else:
             self._groups.add(group)
 
-    def submit(self, ticket: Submission) -> None:
+    def submit(self, submission: Submission) -> None:
         """Take a job in."""
         if self.ended_at is None:
-            self._tickets.send.send_nowait(ticket)
+            self._tickets.send.send_nowait(submission)
 
     def leave(self, group: JobGroup) -> None:
         """Withdraw what is left of a group; it is told when nothing of it is in flight any more."""
@@ -134,7 +132,7 @@ class Session(AsyncIterator[list[Submission]]):
 
     def statistics(self) -> Snapshot:
         """Return the counts at this moment."""
-        return self.tally.snapshot(trio.current_time() if self.ended_at is None else self.ended_at)
+        return self.counts.snapshot(trio.current_time() if self.ended_at is None else self.ended_at)
 
     def close(self) -> None:
         """Send nothing more and cut off what is in flight; finished answers are still written."""
@@ -143,7 +141,7 @@ class Session(AsyncIterator[list[Submission]]):
     # -- for the supervisor
 
     def pieces(self) -> AsyncIterator[list[Submission]]:
-        """Return the tickets as they come in."""
+        """Return the submissions as they come in."""
         return self
 
     async def __anext__(self) -> list[Submission]:

@@ -100,9 +100,9 @@ def open_runner(
 @asynccontextmanager
 async def _open_runner(settings: SessionSettings) -> AsyncGenerator[Runner]:
     with ExitStack() as afterwards:
-        async with _open_session(settings) as (desk, crossing):
-            afterwards.callback(desk.stop, CLOSED)  # tells those who wait in other tasks
-            yield Runner(desk, crossing, settings)
+        async with _open_session(settings) as (session, bridge):
+            afterwards.callback(session.stop, CLOSED)  # tells those who wait in other tasks
+            yield Runner(session, bridge, settings)
 
 
 @asynccontextmanager
@@ -110,9 +110,9 @@ async def _open_session(settings: SessionSettings) -> AsyncGenerator[tuple[Sessi
     if current_async_library() == "trio":
         from headrace.library._engine import open_session
 
-        crossing = DirectBridge()
-        async with open_session(settings, crossing) as desk:
-            yield desk, crossing
+        bridge = DirectBridge()
+        async with open_session(settings, bridge) as session:
+            yield session, bridge
     else:
         from headrace.library._asyncio_bridge import open_bridge
 

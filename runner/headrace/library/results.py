@@ -135,8 +135,8 @@ class Results(AsyncIterator[Result[ContextT]], Generic[ContextT]):
 
     def arrive(self, finished: Finished) -> None:
         """Take a result in."""
-        ticket = finished.recipient
-        if isinstance(ticket, Submission) and self._waiting.pop(ticket.position, None) is not None:
+        submission = finished.recipient
+        if isinstance(submission, Submission) and self._waiting.pop(submission.position, None) is not None:
             self._arrive(finished)
 
     def stop(self, reason: StopReason) -> None:
@@ -165,12 +165,12 @@ async def _each(jobs: Jobs[ContextT]) -> AsyncGenerator[Job[ContextT] | Params]:
 
 def result_of(finished: Finished) -> Result[Any]:
     """Return what the caller sees of a finished job."""
-    ticket, note, success, failure = finished.recipient, finished.note, finished.success, finished.failure
-    if not isinstance(ticket, Submission) or note is None:
+    submission, note, success, failure = finished.recipient, finished.note, finished.success, finished.failure
+    if not isinstance(submission, Submission) or note is None:
         raise TypeError("nobody waits for the record of a file's line")
     return Result(
-        job=ticket.job,
-        position=ticket.position,
+        job=submission.job,
+        position=submission.position,
         body=success and success.message,
         error=failure and JobFailed(failure),
         attempts=note.attempts,

@@ -58,13 +58,13 @@ class Failures:
 
 def survey_results(file: SurveyedFile, known: KnownJobs, earlier: Earlier) -> ResultCounts:
     """Tell ``known`` of all results, and take their jobs out of ``earlier``."""
-    tally = ResultCounts()
+    counts = ResultCounts()
     for span, record in file.records():
         if earlier and record.id is not None:
             earlier.pop(record.id, None)
         match, first = known.take(record)
-        tally.take(match, record, span, first=first)
-    return tally
+        counts.take(match, record, span, first=first)
+    return counts
 
 
 def survey_failures(
@@ -85,24 +85,24 @@ def survey_failures(
     return Failures(tried_again, kept)
 
 
-def refuse_strangers(tally: ResultCounts, path: Path) -> None:
+def refuse_strangers(counts: ResultCounts, path: Path) -> None:
     """Raise `RunRefused` if the output belongs to another input."""
-    if tally.records and tally.matches["stranger"] == tally.records:
+    if counts.records and counts.matches["stranger"] == counts.records:
         raise RunRefused(
-            f"{path} holds {tally.records:,} records and none is of this input: "
+            f"{path} holds {counts.records:,} records and none is of this input: "
             f"name another output, or move it aside by --restart"
         )
 
 
-def refuse_changes(tally: ResultCounts, path: Path, sidecar: Sidecar, recipe: Mapping[str, object]) -> None:
+def refuse_changes(counts: ResultCounts, path: Path, sidecar: Sidecar, recipe: Mapping[str, object]) -> None:
     """Raise `RunRefused` if what shaped a finished job changed since, and say what (P7)."""
     changes = [
         f"{_named(sidecar.recipes.get(old, recipe), recipe)} ({count:,} finished jobs)"
-        for old, count in tally.recipes.items()
+        for old, count in counts.recipes.items()
     ]
-    if count := tally.matches["line changed"]:
-        ids = ", ".join(ascii(job_id[:60]) for job_id in tally.changed_ids)
-        more = ", ..." if count > len(tally.changed_ids) else ""
+    if count := counts.matches["line changed"]:
+        ids = ", ".join(ascii(job_id[:60]) for job_id in counts.changed_ids)
+        more = ", ..." if count > len(counts.changed_ids) else ""
         changes.append(f"the lines of {count:,} finished jobs changed ({ids}{more})")
     if changes:
         raise RunRefused(

@@ -71,23 +71,23 @@ def open_output(
     results = SurveyedFile(storage, paths.results, ours)
     errors = SurveyedFile(storage, paths.errors, ours)
     earlier: Earlier = {} if restart is not None else dict(sidecar.attempts)
-    tally = survey_results(results, known, earlier)
+    counts = survey_results(results, known, earlier)
     failures = survey_failures(errors, known, retry_failed, earlier)
-    refuse_strangers(tally, paths.results)
+    refuse_strangers(counts, paths.results)
     if on_change == "refuse":
-        refuse_changes(tally, paths.results, sidecar, recipe)
+        refuse_changes(counts, paths.results, sidecar, recipe)
 
     spent = sidecar.spent if restart is None else 0.0
-    sidecar = msgspec.structs.replace(_with_recipe(sidecar, recipe, tally), attempts=earlier, spent=spent)
+    sidecar = msgspec.structs.replace(_with_recipe(sidecar, recipe, counts), attempts=earlier, spent=spent)
     _write_sidecar(storage, paths.sidecar, sidecar)  # first: it keeps what error records that leave say
-    notices += _mend_results(storage, results, tally, on_change)
+    notices += _mend_results(storage, results, counts, on_change)
     notices += _mend_errors(storage, errors, failures)
     with storage_errors("write", paths.results):
         storage.append(paths.results, b"")  # before anything is sent: can it be written?
     return OpenedOutput(
         results=LineFile(storage, paths.results, results.recovery.size),
         errors=LineFile(storage, paths.errors, errors.recovery.size),
-        counts=_count(scan, tally, failures, on_change),
+        counts=_count(scan, counts, failures, on_change),
         notices=notices,
         pacing=sidecar.pacing,
         spent=sidecar.spent,
@@ -165,7 +165,7 @@ def _known_jobs(scan: InputScan | None, recipe: str, on_change: OnChange) -> Kno
 
 
 def _mend_results(
-    storage: Storage, file: SurveyedFile, tally: ResultCounts, on_change: OnChange
+    storage: Storage, file: SurveyedFile, counts: ResultCounts, on_change: OnChange
 ) -> list[str]:
     path, recovery = file.path, file.recovery
     notices = mend_end(storage, path, recovery)
@@ -173,20 +173,20 @@ def _mend_results(
     for hole in recovery.holes:
         kept = keep(storage, path, [hole], f"torn-{hole.start}")
         notices.append(f"a crash lost part of {path} at byte {hole.start:,}; what is left there: {kept}")
-    if tally.changed and on_change == "rerun":
-        kept = keep(storage, path, tally.changed, "superseded")
+    if counts.changed and on_change == "rerun":
+        kept = keep(storage, path, counts.changed, "superseded")
         notices.append(
-            f"{len(tally.changed):,} finished jobs changed and are sent again; old records: {kept}"
+            f"{len(counts.changed):,} finished jobs changed and are sent again; old records: {kept}"
         )
-        leaving = list(heapq.merge(leaving, tally.changed, key=_start))
-    elif tally.changed:
-        notices.append(f"{len(tally.changed):,} finished jobs changed since, and count as done")
+        leaving = list(heapq.merge(leaving, counts.changed, key=_start))
+    elif counts.changed:
+        notices.append(f"{len(counts.changed):,} finished jobs changed since, and count as done")
     if leaving:
         recovery.size = take_out(storage, path, leaving, recovery.size)
-    if strangers := tally.matches["stranger"]:
+    if strangers := counts.matches["stranger"]:
         notices.append(f"{strangers:,} records of {path} are of no line of this input")
-    if tally.again:
-        notices.append(f"{tally.again:,} jobs have more than one record in {path}")
+    if counts.again:
+        notices.append(f"{counts.again:,} jobs have more than one record in {path}")
     return notices
 
 
@@ -202,10 +202,10 @@ def _start(span: Span) -> int:
     return span.start
 
 
-def _count(scan: InputScan | None, tally: ResultCounts, failures: Failures, on_change: OnChange) -> Counts:
+def _count(scan: InputScan | None, counts: ResultCounts, failures: Failures, on_change: OnChange) -> Counts:
     if scan is None:
-        changed = len(tally.changed) if on_change == "skip" else 0
-        return Counts(done=tally.matches["same"] + changed, failed=failures.kept, to_send=None)
+        changed = len(counts.changed) if on_change == "skip" else 0
+        return Counts(done=counts.matches["same"] + changed, failed=failures.kept, to_send=None)
     done, failed = scan.index.count(State.DONE), scan.index.count(State.FAILED)
     return Counts(done=done, failed=failed, to_send=scan.jobs - done - failed, bad_lines=scan.bad_lines)
 
@@ -223,9 +223,9 @@ def _write_sidecar(storage: Storage, path: Path, sidecar: Sidecar) -> None:
         storage.sync(path)  # after a power failure it tells a torn first record from anybody's file
 
 
-def _with_recipe(sidecar: Sidecar, recipe: Mapping[str, object], tally: ResultCounts) -> Sidecar:
+def _with_recipe(sidecar: Sidecar, recipe: Mapping[str, object], counts: ResultCounts) -> Sidecar:
     """The sidecar with this run's recipe, and without those that no record was made by."""
-    used = {key: old for key, old in sidecar.recipes.items() if key in tally.recipes}
+    used = {key: old for key, old in sidecar.recipes.items() if key in counts.recipes}
     return msgspec.structs.replace(sidecar, recipes=used | {recipe_digest(recipe): dict(recipe)})
 
 

@@ -37,24 +37,22 @@ class LineParser:
     def item_of(self, line: InputLine, now: float) -> Pending | Finished | None:
         """Return what a line becomes; None for one that is done. ``now``: on the event loop's clock."""
         self.lines += 1
-        recognised = self.output.decide(line)
-        if recognised.skip:
+        decision = self.output.decide(line)
+        if decision.skip:
             self.skipped += 1
             return None
-        if recognised.id is None:
-            return self._bad_line(line, recognised, recognised.problem or "the line is no job")
+        if decision.id is None:
+            return self._bad_line(line, decision, decision.problem or "the line is no job")
         try:
             request = self.dialect.read(line.text)
         except BadLine as error:
-            return self._bad_line(line, recognised, str(error))
+            return self._bad_line(line, decision, str(error))
         job = PreparedJob(
-            id=recognised.id, line=line.number, source=line.source, digest=recognised.digest, request=request
+            id=decision.id, line=line.number, source=line.source, digest=decision.digest, request=request
         )
-        return Pending(
-            job=job, read_at=now, attempts=recognised.attempts, maybe_billed=recognised.maybe_billed
-        )
+        return Pending(job=job, read_at=now, attempts=decision.attempts, maybe_billed=decision.maybe_billed)
 
-    def _bad_line(self, line: InputLine, recognised: Decision, problem: str) -> Finished:
-        note = Note(line=line.number, source=line.source, digest=recognised.digest, recipe=self.recipe)
+    def _bad_line(self, line: InputLine, decision: Decision, problem: str) -> Finished:
+        note = Note(line=line.number, source=line.source, digest=decision.digest, recipe=self.recipe)
         failure = Failure(kind="bad_line", message=f"line {line.number}: {problem}", sent=False)
-        return Finished(record=self.dialect.failure_record(recognised.id, failure, note), failure=failure)
+        return Finished(record=self.dialect.failure_record(decision.id, failure, note), failure=failure)

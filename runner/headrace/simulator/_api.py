@@ -94,19 +94,19 @@ class Api(Protocol):
         """Spell the reply as one JSON document."""
         ...
 
-    def opening(self, question: ApiRequest, reply: Completion, /) -> bytes:
+    def opening(self, request: ApiRequest, reply: Completion, /) -> bytes:
         """Spell the events before the text of a streamed reply."""
         ...
 
-    def piece(self, question: ApiRequest, reply: Completion, text: str, /) -> bytes:
+    def piece(self, request: ApiRequest, reply: Completion, text: str, /) -> bytes:
         """Spell the event that carries a piece of the text."""
         ...
 
-    def closing(self, question: ApiRequest, reply: Completion, /) -> bytes:
+    def closing(self, request: ApiRequest, reply: Completion, /) -> bytes:
         """Spell the events after the text."""
         ...
 
-    def error(self, refusal: Rejection, request_id: str, /) -> bytes:
+    def error(self, rejection: Rejection, request_id: str, /) -> bytes:
         """Spell an error."""
         ...
 

@@ -93,8 +93,8 @@ class Simulator:
             _check_request(call, too_large=too_large)
             self.service.check_key(call.profile, call.api.key(call.headers))
             await self._route(call)
-        except Rejection as refusal:
-            await call.refuse(refusal)
+        except Rejection as rejection:
+            await call.refuse(rejection)
 
     async def _route(self, call: Call) -> None:
         path = call.scope["path"]

@@ -56,20 +56,20 @@ class PromptCache:
     def __init__(self) -> None:
         self._expires: dict[bytes, float] = {}
 
-    def account(self, question: ApiRequest, output: int, minimum: int, now: float) -> TokenCounts:
+    def account(self, request: ApiRequest, output: int, minimum: int, now: float) -> TokenCounts:
         """Split the prompt of a request that starts now into fresh, created and read tokens."""
-        cacheable = [prefix.tokens for prefix in question.prefixes if prefix.tokens >= minimum]
-        read = max((p.tokens for p in question.prefixes if self._expires.get(p.key, now) > now), default=0)
+        cacheable = [prefix.tokens for prefix in request.prefixes if prefix.tokens >= minimum]
+        read = max((p.tokens for p in request.prefixes if self._expires.get(p.key, now) > now), default=0)
         marked = max(cacheable, default=read)
         return TokenCounts(
-            input=max(0, question.input_tokens - marked),
+            input=max(0, request.input_tokens - marked),
             cache_creation=marked - read,
             cache_read=read,
             output=output,
         )
 
-    def store(self, question: ApiRequest, minimum: int, ttl: float, now: float) -> None:
+    def store(self, request: ApiRequest, minimum: int, ttl: float, now: float) -> None:
         """Keep (or keep longer) the prefixes of a request whose answer begins now."""
-        for prefix in question.prefixes:
+        for prefix in request.prefixes:
             if prefix.tokens >= minimum:
                 self._expires[prefix.key] = now + ttl

@@ -63,15 +63,15 @@ class Call:
         await self.start(status, kind, (b"content-length", b"%d" % len(body)), *extra)
         await self.part(body, last=True)
 
-    async def refuse(self, refusal: Rejection) -> None:
+    async def refuse(self, rejection: Rejection) -> None:
         """Send an error in the dialect of the request."""
         extra: RawHeaders = []
-        if refusal.retry_after is not None and self.profile.retry_after:
-            extra.append((b"retry-after", b"%d" % max(1, math.ceil(refusal.retry_after))))
-        if refusal.allow is not None:
-            extra.append((b"allow", refusal.allow.encode()))
-        body = self.api.error(refusal, self._request_id)
-        await self.respond(refusal.status, body, *extra)
+        if rejection.retry_after is not None and self.profile.retry_after:
+            extra.append((b"retry-after", b"%d" % max(1, math.ceil(rejection.retry_after))))
+        if rejection.allow is not None:
+            extra.append((b"allow", rejection.allow.encode()))
+        body = self.api.error(rejection, self._request_id)
+        await self.respond(rejection.status, body, *extra)
 
     async def cut(self, body: bytes, size: int) -> None:
         """Announce a whole answer and send only its first ``size`` bytes."""

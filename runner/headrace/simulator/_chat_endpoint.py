@@ -79,7 +79,7 @@ def _finish_reason(reply: Completion) -> str:
 
 def whole(reply: Completion) -> bytes:
     """Spell the reply as one completion."""
-    message = {"role": "assistant", "content": reply.text, "refusal": None}
+    message = {"role": "assistant", "content": reply.text, "rejection": None}
     choice: dict[str, object] = {
         "index": 0,
         "message": message,
@@ -90,37 +90,37 @@ def whole(reply: Completion) -> bytes:
 
 
 def _chunk(
-    question: ApiRequest, reply: Completion, delta: dict[str, str] | None, finish_reason: str | None = None
+    request: ApiRequest, reply: Completion, delta: dict[str, str] | None, finish_reason: str | None = None
 ) -> bytes:
     choice: dict[str, object] = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
     chunk = _completion("chat.completion.chunk", reply, [] if delta is None else [choice])
-    if question.include_usage:  # the last chunk has no choice and the usage, the others a usage of null
+    if request.include_usage:  # the last chunk has no choice and the usage, the others a usage of null
         chunk["usage"] = _usage(reply) if delta is None else None
     return b"data: %b\n\n" % msgspec.json.encode(chunk)
 
 
-def opening(question: ApiRequest, reply: Completion) -> bytes:
+def opening(request: ApiRequest, reply: Completion) -> bytes:
     """Spell the chunk that names the role."""
-    return _chunk(question, reply, {"role": "assistant", "content": ""})
+    return _chunk(request, reply, {"role": "assistant", "content": ""})
 
 
-def piece(question: ApiRequest, reply: Completion, text: str) -> bytes:
+def piece(request: ApiRequest, reply: Completion, text: str) -> bytes:
     """Spell the chunk that carries a piece of the text."""
-    return _chunk(question, reply, {"content": text})
+    return _chunk(request, reply, {"content": text})
 
 
-def closing(question: ApiRequest, reply: Completion) -> bytes:
+def closing(request: ApiRequest, reply: Completion) -> bytes:
     """Spell the chunk with the finish reason, the usage if it was asked for, and the end mark."""
-    usage = _chunk(question, reply, None) if question.include_usage else b""
-    return _chunk(question, reply, {}, _finish_reason(reply)) + usage + b"data: [DONE]\n\n"
+    usage = _chunk(request, reply, None) if request.include_usage else b""
+    return _chunk(request, reply, {}, _finish_reason(reply)) + usage + b"data: [DONE]\n\n"
 
 
-def error(refusal: Rejection, _request_id: str) -> bytes:
+def error(rejection: Rejection, _request_id: str) -> bytes:
     """Spell an error; a spend limit is ``insufficient_quota`` in this dialect."""
-    spent = refusal.code in _CODES_OF_SPEND
-    code = "insufficient_quota" if spent else _ERROR_CODES.get(refusal.status)
-    kind = "insufficient_quota" if spent else _ERROR_TYPES.get(refusal.status, "invalid_request_error")
-    described = {"message": refusal.message, "type": kind, "param": None, "code": code}
+    spent = rejection.code in _CODES_OF_SPEND
+    code = "insufficient_quota" if spent else _ERROR_CODES.get(rejection.status)
+    kind = "insufficient_quota" if spent else _ERROR_TYPES.get(rejection.status, "invalid_request_error")
+    described = {"message": rejection.message, "type": kind, "param": None, "code": code}
     return msgspec.json.encode({"error": described})
 
 

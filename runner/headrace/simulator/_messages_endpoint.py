@@ -156,14 +156,14 @@ def closing(_question: ApiRequest, reply: Completion) -> bytes:
     )
 
 
-def error(refusal: Rejection, request_id: str) -> bytes:
+def error(rejection: Rejection, request_id: str) -> bytes:
     """Spell an error; its machine-readable reason stands in ``error.details.error_code``."""
     described: dict[str, object] = {
-        "type": _ERROR_TYPES.get(refusal.status, "api_error"),
-        "message": refusal.message,
+        "type": _ERROR_TYPES.get(rejection.status, "api_error"),
+        "message": rejection.message,
     }
-    if refusal.code is not None:
-        described["details"] = {"error_code": refusal.code}
+    if rejection.code is not None:
+        described["details"] = {"error_code": rejection.code}
     return msgspec.json.encode({"type": "error", "error": described, "request_id": request_id})
 
 

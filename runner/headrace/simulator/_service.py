@@ -32,7 +32,7 @@ _STATUS_FAULTS: dict[FaultKind, Rejection] = {
 class Generation:
     """One admitted request on its way. ``text``: the whole answer; ``cut``: ``max_tokens`` ended it."""
 
-    question: ApiRequest
+    request: ApiRequest
     profile: Profile
     quota: Quota
     draw: Draw
@@ -44,7 +44,7 @@ class Generation:
     @property
     def text(self) -> str:
         """The answer's text."""
-        return answer_text(self.question.digest, self.output_tokens)
+        return answer_text(self.request.digest, self.output_tokens)
 
     @property
     def ttft(self) -> float:
@@ -109,34 +109,34 @@ class Service:
         for kind, share in profile.faults.items():
             passed += share
             if draw.fault < passed:
-                if refusal := _STATUS_FAULTS.get(kind):
-                    raise refusal
+                if rejection := _STATUS_FAULTS.get(kind):
+                    raise rejection
                 return kind
         return None
 
     def admit(
-        self, api: Api, question: ApiRequest, profile: Profile, quota: Quota, draw: Draw, now: float
+        self, api: Api, request: ApiRequest, profile: Profile, quota: Quota, draw: Draw, now: float
     ) -> Generation:
-        """Let a request in and debit its reserve. Raises `Refusal`. Every ticket must be `release`d."""
+        """Let a request in and debit its reserve. Raises `Refusal`. Every generation must be `release`d."""
         fault = self.draw_fault(profile, draw)
         self._check_account(profile, now)
-        if shortage := quota.admit(question.reserve, now):
+        if shortage := quota.admit(request.reserve, now):
             if api.RESERVES_OUTPUT:
                 quota.requests.drain(1, now)
             raise _exceeded(shortage)
         self._accepted += 1
         self.in_flight += 1
-        natural = natural_length(self._seed, question.digest, *profile.output_tokens)
-        output = natural if question.max_tokens is None else min(natural, question.max_tokens)
+        natural = natural_length(self._seed, request.digest, *profile.output_tokens)
+        output = natural if request.max_tokens is None else min(natural, request.max_tokens)
         return Generation(
-            question=question,
+            request=request,
             profile=profile,
             quota=quota,
             draw=draw,
             fault=fault,
             output_tokens=output,
             cut=output < natural,
-            usage=self._cache.account(question, output, profile.cache_minimum, now),
+            usage=self._cache.account(request, output, profile.cache_minimum, now),
         )
 
     def _check_account(self, profile: Profile, now: float) -> None:
@@ -150,16 +150,18 @@ class Service:
             message = "Your traffic rises too steeply; raise it more gradually."
             raise Rejection(status=429, message=message, code="ramp_limit_exceeded", retry_after=1)
 
-    def begin(self, api: Api, ticket: Generation, now: float) -> None:
+    def begin(self, api: Api, generation: Generation, now: float) -> None:
         """Account for the first token: the true input replaces the reserve, prefixes are cached."""
-        self._cache.store(ticket.question, ticket.profile.cache_minimum, ticket.profile.cache_ttl, now)
+        self._cache.store(
+            generation.request, generation.profile.cache_minimum, generation.profile.cache_ttl, now
+        )
         if not api.RESERVES_OUTPUT:
-            ticket.quota.input.take(ticket.usage.charged_input - ticket.question.reserve, now)
+            generation.quota.input.take(generation.usage.charged_input - generation.request.reserve, now)
 
-    def produce(self, api: Api, ticket: Generation, tokens: int, now: float) -> None:
+    def produce(self, api: Api, generation: Generation, tokens: int, now: float) -> None:
         """Account for output that has come out."""
         if not api.RESERVES_OUTPUT:
-            ticket.quota.output.take(tokens, now)
+            generation.quota.output.take(tokens, now)
 
     def release(self) -> None:
         """End one admitted request, however it ended."""

@@ -81,8 +81,8 @@ def answer_text(digest: str, tokens: int) -> str:
     length = tokens * _CHARACTERS_PER_TOKEN
     start = int(digest[:4], 16) % len(_CORPUS)
     wanted = length - len(digest) - 1
-    river = _CORPUS[start:] + _CORPUS * (max(0, wanted) // len(_CORPUS) + 1)
-    return f"{digest} {river[: max(0, wanted)]}"[:length]
+    corpus = _CORPUS[start:] + _CORPUS * (max(0, wanted) // len(_CORPUS) + 1)
+    return f"{digest} {corpus[: max(0, wanted)]}"[:length]
 
 
 def chunks(text: str, tokens: int) -> Iterator[str]:

@@ -17,12 +17,12 @@ _JOBS = 600
 
 
 def _one_side(kills: int, seed: int) -> Tally:
-    dice, tally = Random(seed), Tally()
+    dice, counts = Random(seed), Tally()
     with tempfile.TemporaryDirectory() as name, simulator(Path(name), "--ttft", "0.02") as server:
-        while tally.kills < kills:
-            job = Job(Path(name), f"job{tally.outputs}", server, _JOBS)
-            kill_until_done(job, dice, tally, kills - tally.kills)
-    return tally
+        while counts.kills < kills:
+            job = Job(Path(name), f"job{counts.outputs}", server, _JOBS)
+            kill_until_done(job, dice, counts, kills - counts.kills)
+    return counts
 
 
 def main() -> None:

@@ -164,7 +164,7 @@ class Tally:
     """By kill, the answers that were paid for and not recorded."""
 
 
-def kill_until_done(job: Job, dice: Random, tally: Tally, most: int) -> None:
+def kill_until_done(job: Job, dice: Random, counts: Tally, most: int) -> None:
     """Kill the run of a job at random moments between its first new record and its end; then finish it."""
     job.server.new_answers()
     runs: list[tuple[float, int]] = []
@@ -182,15 +182,15 @@ def kill_until_done(job: Job, dice: Random, tally: Tally, most: int) -> None:
         if process.returncode != -signal.SIGKILL or found == job.count:
             break
         runs.append((began, found))
-        tally.torn += not job.output.read_bytes().endswith(b"\n")
+        counts.torn += not job.output.read_bytes().endswith(b"\n")
     job.server.settle()
     last = time.time()
     code, said = job.finish()
     if code != 0 or job.records().keys() != job.asked.keys():
         raise AssertionError(f"{job.output} is not complete: {code}\n{said}")
-    tally.kills += len(runs)
-    tally.outputs += 1
-    tally.paid_again += _paid_again(job, runs, last)
+    counts.kills += len(runs)
+    counts.outputs += 1
+    counts.paid_again += _paid_again(job, runs, last)
 
 
 def _paid_again(job: Job, runs: list[tuple[float, int]], last: float) -> list[int]:
