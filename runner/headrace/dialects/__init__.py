@@ -9,13 +9,13 @@ from headrace._exceptions import RunRefused
 
 from . import anthropic, openai, raw, rows
 from ._chat_api import ChatDialect
-from ._costs import Bill, read_bill
 from ._dialect import Assembler, Dialect
 from ._failures import failure_from_transport
 from ._lines import decode_object
 from ._messages_api import MessagesDialect
 from ._options import RequestOptions
 from ._printable import redact
+from ._recorded_usage import Bill, read_bill
 from ._records import BadRecord, RecordIdentity, read_identity
 
 __all__ = [

@@ -26,7 +26,7 @@ from headrace.library._recorded import RecordedResults
 from headrace.library._submissions import JobGroup, Submission
 from headrace.output.output import Decision
 from headrace.policy.stop import ExitCode, StopReason
-from headrace.run.intake import DecidesLines
+from headrace.run.line_parser import DecidesLines
 
 T = TypeVar("T")
 

@@ -30,7 +30,7 @@ from headrace.policy.retry import RunRetryPolicy
 from headrace.policy.stop import StopReason, StopRules
 from headrace.run.endpoint import Endpoint
 from headrace.run.finish import last_sync, order, rescue
-from headrace.run.intake import LineParser
+from headrace.run.line_parser import LineParser
 from headrace.run.options import RunOptions, default_output, max_failures
 from headrace.run.preparation import Prepared, prepare
 from headrace.run.summary import Summary, summarize
