@@ -17,7 +17,7 @@ FailureKind = Literal[
     "rate_limit",  # a 429 that says: slower (bucket, ramp, concurrency)
     "overloaded",  # 529, 503: the server is short of capacity, the quota is not touched
     "server",  # other 5xx, 408, 409
-    "bad_answer",  # a 2xx whose body is no answer (P16)
+    "invalid_response",  # a 2xx whose body is no answer (P16)
     "connection",  # no connection, a lost one, an invalid response
     "timeout",  # the attempt's deadline or the idle timeout passed
     "too_large",  # the answer passed the limits of P15

@@ -82,7 +82,7 @@ def test_an_answer_counts_once_and_for_its_own_job(tmp_path: Path) -> None:
         record("a", "digest-a and more")
         + record("a", "digest-a and more")
         + record("b", "digest-a and more")
-        + record("stranger", "digest-a")
+        + record("unknown", "digest-a")
         + b"torn\n"
     )
     checked = check_answers(output, {"a": "digest-a", "b": "digest-b"})

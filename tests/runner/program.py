@@ -20,7 +20,7 @@ from headrace.actors.statistics import Snapshot
 from headrace.dialects import RequestOptions
 from headrace.input.files import InputFile, Inputs
 from headrace.policy.stop import ExitCode, StopReason
-from headrace.run.execution import run_file
+from headrace.run.execution import execute
 from headrace.run.options import RunOptions
 from headrace.run.summary import Summary
 from headrace.run.system import System
@@ -137,7 +137,7 @@ async def run(
             **options,
         )
         came_of_it = await outcome.acapture(
-            lambda: run_file(
+            lambda: execute(
                 asked,
                 system=system,
                 stops=lambda: _later(list(stops)),

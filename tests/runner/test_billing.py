@@ -7,7 +7,7 @@ import pytest
 
 from headrace.actors.statistics import Histogram, Latency, Snapshot
 from headrace.job import JobRequest, TokenRange, Usage
-from headrace.policy.unconfirmed import NOTHING, MaybeBilled, one_attempt, recorded
+from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, UnconfirmedUsage, attempt_usage, recorded_usage
 from headrace.run.summary import as_builtins, as_text, summarize
 from tests.runner.program import ERRORS, OUTPUT
 
@@ -18,34 +18,38 @@ def request(size: int, max_tokens: int | None) -> JobRequest:
 
 
 def test_an_attempt_costs_at_most_its_input_and_all_the_output_that_it_allows() -> None:
-    assert one_attempt(request(401, 50)) == MaybeBilled(1, 101 + 50)
+    assert attempt_usage(request(401, 50)) == UnconfirmedUsage(1, 101 + 50)
 
 
 def test_without_a_bound_of_the_output_nobody_knows_at_most_how_many() -> None:
-    unbounded = one_attempt(request(400, None))
+    unbounded = attempt_usage(request(400, None))
 
     assert unbounded.tokens == (0, None)
-    assert one_attempt(request(400, 50)).plus(unbounded) == MaybeBilled(2, None)
-    assert unbounded.plus(NOTHING).tokens == (0, None)
+    assert attempt_usage(request(400, 50)).plus(unbounded) == UnconfirmedUsage(2, None)
+    assert unbounded.plus(NO_UNCONFIRMED_USAGE).tokens == (0, None)
 
 
 def test_where_nothing_is_uncertain_there_is_no_range() -> None:
-    assert NOTHING.tokens is None
-    assert NOTHING.plus(MaybeBilled(1, 7)) == MaybeBilled(1, 7)
+    assert NO_UNCONFIRMED_USAGE.tokens is None
+    assert NO_UNCONFIRMED_USAGE.plus(UnconfirmedUsage(1, 7)) == UnconfirmedUsage(1, 7)
 
 
 @pytest.mark.parametrize(
     ("attempts", "tokens", "expected"),
-    [(0, None, NOTHING), (2, (0, 30), MaybeBilled(2, 30)), (2, (0, None), MaybeBilled(2, None))],
+    [
+        (0, None, NO_UNCONFIRMED_USAGE),
+        (2, (0, 30), UnconfirmedUsage(2, 30)),
+        (2, (0, None), UnconfirmedUsage(2, None)),
+    ],
 )
 def test_a_record_tells_what_it_was_made_with(
-    attempts: int, tokens: TokenRange | None, expected: MaybeBilled
+    attempts: int, tokens: TokenRange | None, expected: UnconfirmedUsage
 ) -> None:
-    assert recorded(attempts, tokens) == expected
+    assert recorded_usage(attempts, tokens) == expected
 
 
 def test_a_record_that_counts_attempts_alone_leaves_the_range_open() -> None:
-    assert recorded(2, None) == MaybeBilled(2, None)
+    assert recorded_usage(2, None) == UnconfirmedUsage(2, None)
 
 
 @pytest.mark.parametrize(

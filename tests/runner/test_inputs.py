@@ -35,7 +35,7 @@ def write(path: Path, content: bytes) -> str:
 async def test_the_scan_and_the_run_see_the_same_lines(tmp_path: Path) -> None:
     name = write(tmp_path / "a", b"".join(b'{"n":%d}\n' % number for number in range(100_000)) + b"last")
     inputs = open_inputs([name])
-    lines = await gather(inputs.pieces())
+    lines = await gather(inputs.batches())
 
     assert inputs.rereadable
     assert lines == scanned(inputs)
@@ -48,7 +48,7 @@ async def test_several_files_follow_each_other_with_numbers_of_their_own(tmp_pat
     one, two = write(tmp_path / "one", b"a\nb"), write(tmp_path / "two", b"\xef\xbb\xbfc\n\nd\n")
     inputs = open_inputs([one, two])
 
-    assert await gather(inputs.pieces()) == [(one, 1, b"a"), (one, 2, b"b"), (two, 1, b"c"), (two, 3, b"d")]
+    assert await gather(inputs.batches()) == [(one, 1, b"a"), (one, 2, b"b"), (two, 1, b"c"), (two, 3, b"d")]
     inputs.close()
 
 
@@ -58,7 +58,7 @@ async def test_the_first_lines_are_counted_over_all_files(tmp_path: Path, first:
     names = [write(tmp_path / "one", b"a\n\nb\n"), write(tmp_path / "two", b"c\nd\n")]
     inputs = open_inputs(names, first=first)
 
-    assert [text for _, _, text in await gather(inputs.pieces())] == [b"a", b"b", b"c", b"d"][:count]
+    assert [text for _, _, text in await gather(inputs.batches())] == [b"a", b"b", b"c", b"d"][:count]
     assert len(scanned(inputs)) == count
     inputs.close()
 
@@ -69,7 +69,7 @@ async def test_lines_that_are_appended_during_the_run_wait_for_the_next(tmp_path
     inputs = open_inputs([name])
     write(tmp_path / "a", b"a\nbc\nd\n")
 
-    assert [text for _, _, text in await gather(inputs.pieces())] == [b"a", b"b"]
+    assert [text for _, _, text in await gather(inputs.batches())] == [b"a", b"b"]
     inputs.close()
 
 
@@ -99,7 +99,7 @@ async def test_a_fifo_is_read_as_it_comes(tmp_path: Path) -> None:
     inputs = open_inputs([str(path)])
     writer = threading.Thread(target=path.write_bytes, args=(b"a\r\n" + b"x" * 300_000 + b"\nb",))
     writer.start()
-    texts = [text for _, _, text in await gather(inputs.pieces())]
+    texts = [text for _, _, text in await gather(inputs.batches())]
     await trio.to_thread.run_sync(writer.join)
 
     assert not inputs.rereadable
@@ -114,7 +114,7 @@ async def test_a_fifo_and_a_file_follow_each_other(tmp_path: Path) -> None:
     inputs = open_inputs([str(path), name], first=3)
     writer = threading.Thread(target=path.write_bytes, args=(b"a\nb\n",))
     writer.start()
-    texts = [text for _, _, text in await gather(inputs.pieces())]
+    texts = [text for _, _, text in await gather(inputs.batches())]
     await trio.to_thread.run_sync(writer.join)
 
     assert texts == [b"a", b"b", b"c"]
@@ -126,7 +126,7 @@ async def test_standard_input_is_a_stream(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr("headrace.input.files._STDIN", fd)
     inputs = open_inputs(["-"])
 
-    assert [text for _, _, text in await gather(inputs.pieces())] == [b"a", b"b"]
+    assert [text for _, _, text in await gather(inputs.batches())] == [b"a", b"b"]
     assert inputs.name_of(InputLine(2, None, b"b")) == "line 2 of standard input"
     os.close(fd)
 
@@ -138,7 +138,7 @@ async def test_waiting_for_a_fifo_can_be_cancelled(tmp_path: Path) -> None:
     os.mkfifo(path)
     keeper = os.open(path, os.O_RDWR)
     with trio.move_on_after(0.01) as scope:
-        await gather(open_inputs([str(path)]).pieces())
+        await gather(open_inputs([str(path)]).batches())
     os.close(keeper)
 
     assert scope.cancelled_caught

@@ -20,7 +20,7 @@ def test_what_repetition_does_not_mend_is_given_up(kind: FailureKind) -> None:
     assert verdict(kind) == GiveUp()
 
 
-@pytest.mark.parametrize("kind", ["server", "bad_answer", "connection", "timeout"])
+@pytest.mark.parametrize("kind", ["server", "invalid_response", "connection", "timeout"])
 def test_what_may_pass_is_tried_again_until_the_attempts_are_used_up(kind: FailureKind) -> None:
     assert verdict(kind, failures=1) == Retry(after=1.0, counts=True)
     assert verdict(kind, failures=2) == GiveUp()

@@ -1,7 +1,14 @@
 """When a run ends early, and with which exit code."""
 
 from headrace.job import Failure
-from headrace.policy.stop import SYSTEMIC_FAILURES, ExitCode, StopReason, StopRules, stop_for, weightiest
+from headrace.policy.stop import (
+    SYSTEMIC_FAILURES,
+    ExitCode,
+    StopReason,
+    StopRules,
+    most_severe,
+    stop_reason_for,
+)
 
 UNKNOWN_MODEL = Failure(kind="rejected", message="model: nope", status=404, code="not_found_error")
 TOO_LONG = Failure(kind="rejected", message="prompt is too long", status=400)
@@ -55,13 +62,15 @@ def test_precedence_of_exit_codes() -> None:
     ]
     seen: list[ExitCode | None] = []
     for n in range(1, len(codes) + 1):
-        weighty = weightiest([StopReason(code, "") for code in codes[:n]])
+        weighty = most_severe([StopReason(code, "") for code in codes[:n]])
         seen.append(weighty and weighty.exit_code)
 
     assert seen == codes
-    assert weightiest([]) is None
+    assert most_severe([]) is None
 
 
 def test_a_failure_that_ends_the_run_says_what_to_do() -> None:
-    assert stop_for(Failure(kind="credentials", message="invalid x-api-key", status=401)).exit_code == 77
-    assert "run the same command again" in stop_for(Failure(kind="spend_limit", message="cap")).message
+    assert (
+        stop_reason_for(Failure(kind="credentials", message="invalid x-api-key", status=401)).exit_code == 77
+    )
+    assert "run the same command again" in stop_reason_for(Failure(kind="spend_limit", message="cap")).message

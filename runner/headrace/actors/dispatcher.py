@@ -23,8 +23,8 @@ from headrace.pacing import Pacing
 from headrace.policy.budget import Budget
 from headrace.policy.circuit_breaker import Breaker
 from headrace.policy.retry import MAY_PASS, NOT_NOW, GiveUp, Retry, RetryQuota, RunRetryPolicy, StopRun
-from headrace.policy.stop import ExitCode, StopReason, StopRules, stop_for
-from headrace.policy.unconfirmed import NOTHING, MaybeBilled, one_attempt
+from headrace.policy.stop import ExitCode, StopReason, StopRules, stop_reason_for
+from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, UnconfirmedUsage, attempt_usage
 
 from ._admission import Admission
 from ._notes import note_of
@@ -256,13 +256,13 @@ class _Dispatcher:
         self.admission.outstanding -= 1
         self.admission.interrupted(pending, sent=sent)
         if sent:
-            lost = one_attempt(pending.job.request)
+            lost = attempt_usage(pending.job.request)
             self.channels.events.send_nowait(AttemptFailed(kind=None, again=False, maybe_billed=lost))
 
     def _failed(self, message: Failed, now: float) -> None:
         failure = message.failure
         self.admission.outstanding -= 1
-        lost = one_attempt(message.pending.job.request) if failure.sent else NOTHING
+        lost = attempt_usage(message.pending.job.request) if failure.sent else NO_UNCONFIRMED_USAGE
         pending = _counted(message.pending, lost)
         self.admission.failed(message, now, self.rules.random())
         if self.refused_since is None and (failure.kind in NOT_NOW or self.rules.breaker.is_open):
@@ -289,7 +289,7 @@ class _Dispatcher:
             case GiveUp():
                 self._record_failure(self._finished(pending, message), failure)
             case StopRun():
-                self.stop(stop_for(failure), now)
+                self.stop(stop_reason_for(failure), now)
 
     def _verdict(self, message: Failed, pending: Pending, now: float) -> Retry | GiveUp | StopRun:
         verdict = self.rules.retry.verdict(
@@ -342,7 +342,7 @@ class _Dispatcher:
         self.reasons.append(reason)
 
 
-def _counted(pending: Pending, lost: MaybeBilled) -> Pending:
+def _counted(pending: Pending, lost: UnconfirmedUsage) -> Pending:
     return structs.replace(
         pending, attempts=pending.attempts + 1, maybe_billed=pending.maybe_billed.plus(lost)
     )

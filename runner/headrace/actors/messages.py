@@ -14,7 +14,7 @@ import msgspec
 from headrace.job import Failure, FailureKind, JobRequest, Note, PreparedJob, Recipient, Success, Usage
 from headrace.pacing import Bottleneck
 from headrace.policy.stop import StopReason
-from headrace.policy.unconfirmed import NOTHING, MaybeBilled
+from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, UnconfirmedUsage
 from headrace_client.lowlevel import RateLimits
 
 
@@ -27,7 +27,7 @@ class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Attempts sent so far."""
     failures: int = 0
     """Those that used up an attempt."""
-    maybe_billed: MaybeBilled = NOTHING
+    maybe_billed: UnconfirmedUsage = NO_UNCONFIRMED_USAGE
     """Those whose request was sent and whose answer never came."""
     warms_cache: bool = False
     """Others wait until its answer begins."""
@@ -119,7 +119,7 @@ class AttemptFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     kind: FailureKind | None
     again: bool
     """The job is tried again."""
-    maybe_billed: MaybeBilled
+    maybe_billed: UnconfirmedUsage
     job_id: str = ""
     model: str = ""
     attempt: int = 0

@@ -16,7 +16,7 @@ import trio
 from headrace.actors.statistics import Histogram, Latency, Snapshot
 from headrace.job import Usage
 from headrace.policy.stop import ExitCode, StopReason
-from headrace.policy.unconfirmed import NOTHING, MaybeBilled
+from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, UnconfirmedUsage
 
 from .channels import queued, until
 from .messages import AttemptFailed, Event, Finished, Inbox, Load, Stop
@@ -79,7 +79,7 @@ class RunCounts:
     results: int = 0
     failed: int = 0
     attempts: int = 0
-    maybe_billed: MaybeBilled = NOTHING
+    maybe_billed: UnconfirmedUsage = NO_UNCONFIRMED_USAGE
     truncated: int = 0
     refusals: int = 0
     input_tokens: int = 0

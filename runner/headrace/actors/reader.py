@@ -19,7 +19,7 @@ T_co = TypeVar("T_co", covariant=True)
 class Source(Protocol[T_co]):
     """An input: pieces of it, each a list of lines in order, or of what else stands for a job."""
 
-    def pieces(self) -> AsyncIterator[Sequence[T_co]]:
+    def batches(self) -> AsyncIterator[Sequence[T_co]]:
         """Yield what can be read at a time."""
         ...
 
@@ -38,7 +38,7 @@ async def reader(
     with demand, inbox:
         try:
             asked_for = await demand.receive()
-            async for lines in source.pieces():
+            async for lines in source.batches():
                 items: list[Pending | Finished] = []
                 now = trio.current_time()
                 for line in lines:

@@ -87,15 +87,13 @@ async def supervise(setup: Setup[Any]) -> Outcome:
     worker_ends = working.WorkerChannels(jobs=jobs, results=results_send, inbox=inbox_send.clone())
     counts = setup.counts or RunCounts(started_at=trio.current_time())
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(
-            counting.keep, monitor, events, inbox_send.clone(), counts, setup.watch, setup.show
-        )
+        nursery.start_soon(counting.run, monitor, events, inbox_send.clone(), counts, setup.watch, setup.show)
         if setup.sync is None:
             written_send = events_send
         else:
             written_send, written = trio.open_memory_channel[Event](math.inf)
-            nursery.start_soon(syncing.keep, flusher, written, inbox_send.clone(), events_send, setup.sync)
-        nursery.start_soon(writing.keep, writer, results, inbox_send.clone(), written_send, setup.output)
+            nursery.start_soon(syncing.run, flusher, written, inbox_send.clone(), events_send, setup.sync)
+        nursery.start_soon(writing.run, writer, results, inbox_send.clone(), written_send, setup.output)
         hire = await nursery.start(_work, worker_ends, setup, in_flight)
         async with trio.open_nursery() as feeding:
             feeding.start_soon(reader, setup.source, demand, inbox_send.clone(), setup.item_of)
@@ -149,12 +147,12 @@ class _ReturnValue(Generic[T]):
 
     value: T = attrs.field(init=False)
 
-    async def keep(self, actor: Callable[..., Awaitable[T]], *args: object) -> None:
+    async def run(self, actor: Callable[..., Awaitable[T]], *args: object) -> None:
         self.value = await actor(*args)
 
 
 @contextmanager
-def sparing_collector() -> Generator[None]:
+def relaxed_garbage_collection() -> Generator[None]:
     """Collect garbage less often: at 5000 in flight the default thresholds cost half as much again a job."""
     before = gc.get_threshold()
     gc.set_threshold(50_000, 20, 100)

@@ -134,7 +134,7 @@ class _Worker:
 
     async def _attempt(self, sender: Sender, pending: Pending, started_at: float) -> Finished | Failed:
         request = pending.job.request
-        watch = _TokenWatch(self.exchange.dialect.assembler()) if request.stream else None
+        watch = _FirstTokenTimer(self.exchange.dialect.assembler()) if request.stream else None
         on_data = watch and watch.feed
         try:
             answer = await sender.send(
@@ -236,7 +236,7 @@ class _FirstByteHook:
 
 
 @attrs.define
-class _TokenWatch:
+class _FirstTokenTimer:
     """Feeds an assembler and notes when the first token came."""
 
     assembler: Assembler

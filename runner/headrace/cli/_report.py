@@ -15,9 +15,9 @@ import click
 import msgspec
 
 from headrace._exceptions import HeadraceError, RunRefused, StorageFailed
-from headrace.policy.stop import ExitCode, StopReason, weightiest
+from headrace.policy.stop import ExitCode, StopReason, most_severe
 from headrace.run.options import RunOptions, default_output
-from headrace.run.summary import Summary, as_builtins, as_text, parting_words
+from headrace.run.summary import Summary, as_builtins, as_text, final_message
 
 from ._display import Style, display
 from ._signals import stops_by_signal
@@ -30,16 +30,16 @@ def run_and_report(
     import trio
 
     from headrace.output.storage import DiskStorage
-    from headrace.run.execution import run_file
+    from headrace.run.execution import execute
     from headrace.run.system import real_system
 
     if summary_json is not None:
         _refuse_summary(summary_json, options)
-    notify = _say_nothing if quiet else _say
+    notify = _discard_message if quiet else print_message
     with DiskStorage() as storage:
         summary = trio.run(
             partial(
-                run_file,
+                execute,
                 options,
                 system=real_system(storage),
                 stops=stops_by_signal,
@@ -49,18 +49,18 @@ def run_and_report(
         )
     untold = _report(summary, summary_json, quiet=quiet)
     for problem in untold:
-        _say(problem.message)
-    reason = weightiest([*untold, *([summary.reason] if summary.reason else [])])
+        print_message(problem.message)
+    reason = most_severe([*untold, *([summary.reason] if summary.reason else [])])
     return reason.exit_code if reason else summary.exit_code
 
 
 def _refuse_summary(file: Path, options: RunOptions) -> None:
     """Refuse what would overwrite a file of the run, and what is known to fail at its end."""
-    from headrace.output.ordered import written_by
+    from headrace.output.ordered import output_files
     from headrace.output.output import output_paths, refuse_overlap
 
     paths = output_paths(options.output or default_output(options.inputs))
-    refuse_overlap([*map(Path, options.inputs), *written_by(paths, ordered=options.ordered)], [file])
+    refuse_overlap([*map(Path, options.inputs), *output_files(paths, ordered=options.ordered)], [file])
     if not file.parent.is_dir():
         raise RunRefused(f"the folder of --summary-json {file} does not exist: make it first")
 
@@ -76,10 +76,10 @@ def _report(summary: Summary, file: Path | None, *, quiet: bool) -> list[StopRea
             untold.append(StopReason(ExitCode.STORAGE, message))
     if quiet:
         if summary.reason is not None:
-            _say(parting_words(summary.reason))
+            print_message(final_message(summary.reason))
         return untold
     try:
-        tell(as_text(summary))
+        print_output(as_text(summary))
     except StorageFailed as error:
         untold.append(StopReason(ExitCode.STORAGE, str(error)))
     return untold
@@ -97,7 +97,7 @@ def report_dry_run(options: RunOptions) -> None:
     if not inputs.rereadable:
         raise RunRefused("--dry-run reads the input without using it up: give it a regular file")
     prepared = trio.run(prepare, options, inputs)
-    tell(preview(prepared, forecast(inputs, prepared.dialect)))
+    print_output(preview(prepared, forecast(inputs, prepared.dialect)))
 
 
 @contextmanager
@@ -108,16 +108,18 @@ def clear_errors() -> Generator[None]:
     except (click.ClickException, click.exceptions.Exit):
         raise
     except HeadraceError as error:
-        _say(str(error))
+        print_message(str(error))
         sys.exit(error.exit_code)
     except Exception:  # noqa: BLE001  (whatever nobody expected is a bug, and says so)
         with suppress(OSError):
             traceback.print_exc()
-        _say("this is a bug of headrace; what is recorded is safe, and the same command goes on after it")
+        print_message(
+            "this is a bug of headrace; what is recorded is safe, and the same command goes on after it"
+        )
         sys.exit(ExitCode.BUG)
 
 
-def tell(text: str) -> None:
+def print_output(text: str) -> None:
     """Print a result of the command. Raises `StorageFailed` if nobody can read it."""
     try:
         click.echo(text)
@@ -136,10 +138,10 @@ def set_up_logging(verbose: int) -> None:
     )
 
 
-def _say(text: str) -> None:
+def print_message(text: str) -> None:
     with suppress(OSError):  # of a closed pipe: then nobody wants to know
         click.echo(f"headrace: {text}", err=True)
 
 
-def _say_nothing(text: str) -> None:
+def _discard_message(text: str) -> None:
     del text

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ._numbers import NOT_NEGATIVE, POSITIVE
-from ._report import clear_errors, tell
+from ._report import clear_errors, print_output
 from .run import input_options, options_from, pacing_options, price_option, request_options
 from .simulate import as_range
 
@@ -70,4 +70,4 @@ def plan(
             burst=burst,
         )
         inputs = open_inputs(options.inputs, first=options.first, max_line=options.max_line)
-        tell(as_text(make_plan(options, inputs, assumed)))
+        print_output(as_text(make_plan(options, inputs, assumed)))

@@ -11,7 +11,7 @@ import click
 from headrace.policy.stop import ExitCode
 from headrace.run.options import default_output
 
-from ._report import clear_errors, tell
+from ._report import clear_errors, print_output
 from .run import max_line_option
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def verify(
             paths = output_paths(output or default_output(inputs))
             verdict = verify_output(storage, paths, opened, dialect)
         for line in _report(verdict):
-            tell(line)
+            print_output(line)
         sys.exit(ExitCode.SOME_FAILED if verdict.problem_count else ExitCode.ALL_RESULTS)
 
 

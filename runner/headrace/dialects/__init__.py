@@ -15,21 +15,21 @@ from ._lines import decode_object
 from ._messages_api import MessagesDialect
 from ._options import RequestOptions
 from ._printable import redact
-from ._recorded_usage import Bill, read_bill
+from ._recorded_usage import RecordedUsage, read_recorded_usage
 from ._records import BadRecord, RecordIdentity, read_identity
 
 __all__ = [
     "DIALECT_NAMES",
     "Assembler",
     "BadRecord",
-    "Bill",
+    "RecordedUsage",
     "Dialect",
     "RecordIdentity",
     "RequestOptions",
     "detect",
     "failure_from_transport",
     "make_dialect",
-    "read_bill",
+    "read_recorded_usage",
     "read_identity",
     "redact",
 ]

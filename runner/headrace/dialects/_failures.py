@@ -147,13 +147,13 @@ def _failure(
     )
 
 
-def bad_answer(reason: str, answer: Response) -> Failure:
+def invalid_response(reason: str, answer: Response) -> Failure:
     """Return the failure of a 2xx response whose body is no answer; the server may have billed it."""
     value = _decoded(answer.body)
     error = read_error(value)
     text = error.text or answer.body[:MAX_EXCERPT].decode(errors="replace")
     return Failure(
-        kind="bad_answer",
+        kind="invalid_response",
         message=printable(f"{answer.status} with a body that is no answer ({reason}): {text}"),
         status=answer.status,
         body=_excerpt(value),

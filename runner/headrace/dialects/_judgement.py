@@ -9,7 +9,7 @@ import msgspec
 from headrace.job import Failure, Success
 from headrace_client.lowlevel import Response
 
-from ._failures import bad_answer, failure_from_answer
+from ._failures import failure_from_answer, invalid_response
 from ._records import DECODE_ERRORS, repaired
 
 _BLANKS = b" \t\r\n"
@@ -26,9 +26,9 @@ def judge(answer: Response, success: Callable[[bytes], Success]) -> Success | Fa
     try:
         return success(body)
     except msgspec.ValidationError as error:
-        return bad_answer(str(error), answer)
+        return invalid_response(str(error), answer)
     except DECODE_ERRORS as error:
-        return _judge_repaired(body, success) or bad_answer(str(error), answer)
+        return _judge_repaired(body, success) or invalid_response(str(error), answer)
 
 
 def _judge_repaired(body: bytes, success: Callable[[bytes], Success]) -> Success | None:

@@ -13,7 +13,7 @@ from ._messages_answer import read_message
 from ._records import DECODE_ERRORS
 
 
-class Bill(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class RecordedUsage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What one record has cost, in tokens."""
 
     model: str = ""
@@ -47,10 +47,10 @@ class _Named(msgspec.Struct, gc=False):
 
 _DECODE_RECORD: Final = msgspec.json.Decoder(_Record).decode
 _DECODE_NAME: Final = msgspec.json.Decoder(_Named).decode
-_NOTHING: Final = Bill()
+_NOTHING: Final = RecordedUsage()
 
 
-def read_bill(line: bytes) -> Bill:
+def read_recorded_usage(line: bytes) -> RecordedUsage:
     """Return what a line of an output or error file has cost; nothing, if it does not say so."""
     try:
         record = _DECODE_RECORD(line)
@@ -62,6 +62,8 @@ def read_bill(line: bytes) -> Bill:
     body = b"" if record.response is None else bytes(record.response.body)
     try:
         success = read_message(message) if message else read_answer(body)
-        return Bill(model=_DECODE_NAME(message or body).model, usage=success.usage, maybe_billed=most)
+        return RecordedUsage(
+            model=_DECODE_NAME(message or body).model, usage=success.usage, maybe_billed=most
+        )
     except DECODE_ERRORS:
-        return Bill(maybe_billed=most)
+        return RecordedUsage(maybe_billed=most)

@@ -84,4 +84,6 @@ class StreamAssembler:
 
 
 def _bad_stream(reason: str) -> Failure:
-    return Failure(kind="bad_answer", message=printable(f"a stream that is no answer: {reason}"), status=200)
+    return Failure(
+        kind="invalid_response", message=printable(f"a stream that is no answer: {reason}"), status=200
+    )

@@ -23,7 +23,7 @@ __all__ = ["InputDisk", "InputFile", "InputLine", "Inputs", "Oversized", "open_i
 
 _T = TypeVar("_T")
 
-_PIECE = 256 * 1024
+_CHUNK_SIZE = 256 * 1024
 _STDIN = 0
 DEFAULT_MAX_LINE = 16 * 1024 * 1024
 
@@ -71,10 +71,10 @@ class Inputs:
 
     def scan(self) -> Iterator[list[InputLine]]:
         """Yield all lines at the speed of the page cache. For `rereadable` inputs."""
-        left = _Left(self.first)
+        left = _LineLimit(self.first)
         for file in self.files:
             splitter = self._splitter(file)
-            for piece in _pieces(self.disk, file):
+            for piece in _chunks(self.disk, file):
                 if lines := left.cut(splitter.feed(piece)):
                     yield lines
                 if left.none:
@@ -82,11 +82,11 @@ class Inputs:
             if lines := left.cut(splitter.finish()):
                 yield lines
 
-    def pieces(self) -> AsyncIterator[list[InputLine]]:
+    def batches(self) -> AsyncIterator[list[InputLine]]:
         """Yield all lines, at most a few hundred KB at a time; streams are read in a thread."""
         if self.rereadable:
             return _Scanned(self.scan())
-        return _Streamed(((file, self._splitter(file)) for file in self.files), _Left(self.first))
+        return _Streamed(((file, self._splitter(file)) for file in self.files), _LineLimit(self.first))
 
     def close(self) -> None:
         """Close the regular files; a stream closes at its end."""
@@ -105,7 +105,7 @@ def open_inputs(
 ) -> Inputs:
     """Look at the inputs (``-`` is standard input). Raises `RunRefused` for what cannot be read."""
     disk = FileDisk()
-    return Inputs(files=[_look_at(name, disk) for name in names], disk=disk, first=first, max_line=max_line)
+    return Inputs(files=[_inspect(name, disk) for name in names], disk=disk, first=first, max_line=max_line)
 
 
 @attrs.define
@@ -127,7 +127,7 @@ class FileDisk:
             os.close(self._fds.popitem()[1])
 
 
-def _look_at(name: str, disk: FileDisk) -> InputFile:
+def _inspect(name: str, disk: FileDisk) -> InputFile:
     if name == "-":
         return InputFile(path=None, size=None)
     path = Path(name)
@@ -143,13 +143,13 @@ def _look_at(name: str, disk: FileDisk) -> InputFile:
     return InputFile(path=path, size=status.st_size)
 
 
-def _pieces(disk: InputDisk, file: InputFile) -> Iterator[bytes]:
+def _chunks(disk: InputDisk, file: InputFile) -> Iterator[bytes]:
     if file.path is None or file.size is None:
         raise TypeError(f"{file.name} is a stream and can be read only once, by pieces()")
     offset = 0
     while offset < file.size:
         try:
-            piece = disk.read(file.path, offset, min(_PIECE, file.size - offset))
+            piece = disk.read(file.path, offset, min(_CHUNK_SIZE, file.size - offset))
         except OSError as error:
             raise StorageFailed(f"cannot read {file.name}: {error.strerror or error}") from error
         if not piece:
@@ -159,7 +159,7 @@ def _pieces(disk: InputDisk, file: InputFile) -> Iterator[bytes]:
 
 
 @attrs.define
-class _Left:
+class _LineLimit:
     """How many lines may still be given out; None: all."""
 
     _count: int | None
@@ -194,7 +194,7 @@ class _Streamed(AsyncIterator[list[InputLine]]):
     """Lines of files that may keep their reader waiting: each read happens in a thread."""
 
     _files: Iterator[tuple[InputFile, LineSplitter]]
-    _left: _Left
+    _left: _LineLimit
     _open: tuple[InputFile, int, LineSplitter] | None = None
 
     async def __anext__(self) -> list[InputLine]:
@@ -217,7 +217,7 @@ class _Streamed(AsyncIterator[list[InputLine]]):
         if self._open is None:
             return []
         file, fd, splitter = self._open
-        if piece := await _in_thread(file, partial(os.read, fd, _PIECE)):
+        if piece := await _in_thread(file, partial(os.read, fd, _CHUNK_SIZE)):
             return splitter.feed(piece)
         self._open = None
         if fd != _STDIN:

@@ -26,8 +26,8 @@ from headrace.library._submissions import Submission
 from headrace.output.output import OpenedOutput, OutputPaths, output_paths
 from headrace.output.resume import open_output
 from headrace.output.storage import DiskStorage
-from headrace.policy.stop import ExitCode, StopReason, weightiest
-from headrace.run.execution import exchange_of, open_client, rules_of
+from headrace.policy.stop import ExitCode, StopReason, most_severe
+from headrace.run.execution import attempt_settings, build_rules, open_client
 from headrace.run.finish import last_sync, rescue
 from headrace.run.options import Durability
 from headrace.run.system import System, real_system
@@ -74,14 +74,14 @@ async def _serve(
         try:
             while True:
                 outcome = await supervise(setup())
-                reason = weightiest(outcome.reasons) or CLOSED
+                reason = most_severe(outcome.reasons) or CLOSED
                 if reason.exit_code is ExitCode.STORAGE:
                     raise StorageFailed(_storage_failure(reason, outcome, system, output))
                 if CLOSED in outcome.reasons:
                     break
                 _log.warning("stopped: %s", reason.message)
                 session.stop(reason)
-            if output is not None and (failed := weightiest(await output.close(system))):
+            if output is not None and (failed := most_severe(await output.close(system))):
                 raise StorageFailed(failed.message)
         finally:
             session.end()
@@ -97,7 +97,7 @@ def _setup(
     return Setup(
         source=session,
         item_of=session.intake.item_of,
-        exchange=exchange_of(
+        exchange=attempt_settings(
             settings.options,
             dialect=settings.dialect,
             endpoint=settings.endpoint,
@@ -105,7 +105,7 @@ def _setup(
             client=senders,
             wall_clock=system.wall_clock,
         ),
-        rules=rules_of(settings.options, None, system, settings.dialect),
+        rules=build_rules(settings.options, None, system, settings.dialect),
         output=Unrecorded() if output is None else output.files,
         sync=None if output is None else output.sync_in(system),
         stops=session.stops,

@@ -18,7 +18,7 @@ from headrace.input.lines import LineCutter
 from headrace.job import Failure, FailureKind, Note, TokenRange
 from headrace.library._submissions import Submission
 from headrace.output.output import OutputPaths
-from headrace.output.records import SurveyedFile
+from headrace.output.records import RecordFile
 from headrace.output.storage import Storage
 from headrace_client.lowlevel import Response
 
@@ -42,7 +42,7 @@ class RecordedResults:
         files = (paths.results, paths.errors)
         places = Index()
         for which, path in enumerate(files):
-            for span, record in SurveyedFile(storage, path, ours=True).records():
+            for span, record in RecordFile(storage, path, ours=True).records():
                 if record.id is not None:
                     places.add(hash_key(record.id), span.start << 1 | which)
         places.sort()

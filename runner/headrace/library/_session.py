@@ -30,7 +30,7 @@ from headrace.run.line_parser import DecidesLines
 
 T = TypeVar("T")
 
-_PIECE = 64
+_MAX_BATCH = 64
 """Tickets that the reader gets at a time at most: it holds them until the last one is taken over."""
 
 CLOSED = StopReason(ExitCode.STOPPED, "the runner was closed before this job had a result")
@@ -140,13 +140,13 @@ class Session(AsyncIterator[list[Submission]]):
 
     # -- for the supervisor
 
-    def pieces(self) -> AsyncIterator[list[Submission]]:
+    def batches(self) -> AsyncIterator[list[Submission]]:
         """Return the submissions as they come in."""
         return self
 
     async def __anext__(self) -> list[Submission]:
         first = await self._tickets.receive.receive()
-        return [first, *islice(queued(self._tickets.receive), _PIECE - 1)]
+        return [first, *islice(queued(self._tickets.receive), _MAX_BATCH - 1)]
 
     @property
     def stops(self) -> AsyncIterable[Stop]:

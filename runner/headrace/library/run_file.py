@@ -112,7 +112,7 @@ def _options(inputs: tuple[str | os.PathLike[str], ...], given: RunFileOptions) 
 
 async def _run(options: RunOptions) -> Summary:
     with ungrouped(deep=True), DiskStorage() as storage:
-        return await _run_file.run_file(
+        return await _run_file.execute(
             options,
             system=real_system(storage),
             stops=_never,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.dialects import read_bill
+from headrace.dialects import read_recorded_usage
 from headrace.input.lines import LineCutter
 from headrace.output.output import OutputPaths
 from headrace.output.repair import read_all
@@ -17,5 +17,5 @@ def recorded_cost(storage: Storage, paths: OutputPaths, prices: PriceList) -> fl
     for path in (paths.results, paths.errors):
         cutter = LineCutter()
         for piece in read_all(storage, path):
-            cost += sum(cost_of(read_bill(line), prices) for line in cutter.feed(piece))
+            cost += sum(cost_of(read_recorded_usage(line), prices) for line in cutter.feed(piece))
     return cost

@@ -14,8 +14,8 @@ from .recovery import Span, Spans
 
 OnChange = Literal["refuse", "rerun", "skip"]
 RetryFailed = Literal["all", "transient", "none"]
-Match = Literal["same", "line changed", "recipe changed", "stranger"]
-Recalled = Literal["new", "done", "failed", "changed"]
+Match = Literal["same", "line changed", "recipe changed", "unknown"]
+LookUp = Literal["new", "done", "failed", "changed"]
 
 _EXAMPLES = 3
 _UNKNOWN_DIGEST = 0
@@ -79,7 +79,7 @@ class KnownJobs(Protocol):
         """Learn from an error record, ``again`` if it may be tried again; return whether the record stays."""
         ...
 
-    def recall(self, job_id: str, digest: str) -> Recalled:
+    def look_up(self, job_id: str, digest: str) -> LookUp:
         """What the records said of a job."""
         ...
 
@@ -113,20 +113,20 @@ class ScannedJobs:
         self._mark(entry, State.FAILED)
         return True
 
-    def recall(self, job_id: str, digest: str) -> Recalled:
+    def look_up(self, job_id: str, digest: str) -> LookUp:
         """What the records said of a job; lines that came after the scan are new."""
         if not self._marked:  # as in every first run: a look-up costs 2 us
             return "new"
         key, ordinal = index_key(job_id)
         entry = self.index.find(key, int(digest, 16), ordinal)
-        return "new" if entry is None else _RECALLED[self.index.state(entry)]
+        return "new" if entry is None else _LOOK_UPS[self.index.state(entry)]
 
     def _mark(self, entry: int, state: State) -> None:
         self.index.mark(entry, state)
         self._marked = True
 
 
-_RECALLED: dict[int, Recalled] = {State.NEW: "new", State.DONE: "done", State.FAILED: "failed"}
+_LOOK_UPS: dict[int, LookUp] = {State.NEW: "new", State.DONE: "done", State.FAILED: "failed"}
 
 
 @attrs.define
@@ -142,7 +142,7 @@ class StreamedJobs:
     def take(self, record: Recorded) -> tuple[Match, bool]:
         """Learn from a record of the output; whether it is the job's first is not known here."""
         if record.id is None:
-            return "stranger", True
+            return "unknown", True
         digest = _UNKNOWN_DIGEST if record.digest is None else _number(record.digest)
         match: Match = "same" if record.digest is None or record.recipe == self.recipe else "recipe changed"
         if match == "same" or self.on_change == "skip":
@@ -156,7 +156,7 @@ class StreamedJobs:
         self._failed.add(record.id)
         return True
 
-    def recall(self, job_id: str, digest: str) -> Recalled:
+    def look_up(self, job_id: str, digest: str) -> LookUp:
         """What the records said of a job; "changed" if they are of another line with its id."""
         if not self._sorted:
             self._index.sort()
@@ -171,7 +171,7 @@ class StreamedJobs:
 def relate(index: Index, recipe: str | None, record: Recorded) -> tuple[Match, int | None]:
     """How a record relates to a scanned input and a recipe (None: any), and the entry of its job."""
     if record.id is None:
-        return "stranger", None
+        return "unknown", None
     key, ordinal = index_key(record.id)
     if record.digest is not None:
         same_line = index.find(key, _number(record.digest), ordinal)
@@ -179,7 +179,7 @@ def relate(index: Index, recipe: str | None, record: Recorded) -> tuple[Match, i
             return ("same" if recipe in (record.recipe, None) else "recipe changed"), same_line
     entry = index.find_key(key, ordinal)
     if entry is None:
-        return "stranger", None
+        return "unknown", None
     return ("same" if record.digest is None else "line changed"), entry
 
 

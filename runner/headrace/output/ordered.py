@@ -22,7 +22,7 @@ from headrace.output.recovery import Recovery, records
 from headrace.output.repair import read_all
 from headrace.output.storage import Storage, append_all, storage_errors
 
-_PIECE = 16 * 1024
+_CHUNK_SIZE = 16 * 1024
 _GROUP = 1024 * 1024
 
 
@@ -31,7 +31,7 @@ def ordered_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}.ordered{output.suffix}")
 
 
-def written_by(paths: OutputPaths, *, ordered: bool) -> list[Path]:
+def output_files(paths: OutputPaths, *, ordered: bool) -> list[Path]:
     """The files that a run writes."""
     twin = [ordered_path(paths.results)] if ordered else []
     return [paths.results, paths.errors, paths.sidecar, *twin]
@@ -86,7 +86,7 @@ def _in_order(storage: Storage, output: Path, places: Index, ids: Iterator[str])
 
 def _line_at(storage: Storage, path: Path, start: int) -> bytes:
     pieces: list[bytes] = []
-    while piece := storage.read(path, start, _PIECE):
+    while piece := storage.read(path, start, _CHUNK_SIZE):
         head, newline, _ = piece.partition(b"\n")
         pieces.append(head + newline)
         if newline:

@@ -14,7 +14,7 @@ from headrace.input.identity import Identities, digest
 from headrace.input.scan import ReadsJobs, require_job
 from headrace.output.known_jobs import KnownJobs
 from headrace.output.storage import LineFile
-from headrace.policy.unconfirmed import NOTHING, MaybeBilled
+from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, UnconfirmedUsage
 
 
 @attrs.frozen(kw_only=True)
@@ -59,7 +59,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Why the line becomes an error record."""
     attempts: int = 0
     """Sent by earlier runs without success."""
-    maybe_billed: MaybeBilled = NOTHING
+    maybe_billed: UnconfirmedUsage = NO_UNCONFIRMED_USAGE
 
 
 @attrs.frozen(kw_only=True)
@@ -90,7 +90,7 @@ class OpenedOutput:
     _dialect: ReadsJobs = attrs.field(alias="dialect")
     _identities: Identities = attrs.field(alias="identities")
     _known: KnownJobs = attrs.field(alias="known")
-    _earlier: Mapping[str, tuple[int, MaybeBilled]] = attrs.field(alias="earlier")
+    _earlier: Mapping[str, tuple[int, UnconfirmedUsage]] = attrs.field(alias="earlier")
     """Attempts, and maybe billed ones, of jobs that failed in earlier runs."""
     _scanned: bool = attrs.field(alias="scanned")
     save: Callable[[Mapping[str, object], float], None]
@@ -108,11 +108,11 @@ class OpenedOutput:
         if not is_new:
             problem = None if self._scanned else f"an earlier line has its id {job_id[:60]!a}"
             return Decision(id=None, digest=line_digest, skip=self._scanned, problem=problem)
-        recalled = self._known.recall(job_id, line_digest)
+        recalled = self._known.look_up(job_id, line_digest)
         if recalled == "changed":
             problem = "its id is that of a result for another line; --on-change skip counts it as done"
             return Decision(id=None, digest=line_digest, problem=problem)
-        attempts, maybe_billed = self._earlier.get(job_id, (0, NOTHING))
+        attempts, maybe_billed = self._earlier.get(job_id, (0, NO_UNCONFIRMED_USAGE))
         return Decision(
             id=job_id,
             digest=line_digest,

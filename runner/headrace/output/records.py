@@ -15,11 +15,11 @@ from headrace.output.recovery import Damaged, Recovery, Span, Spans, records
 from headrace.output.repair import read_all
 from headrace.output.sidecar import Sidecar, recipe_changes
 from headrace.output.storage import Storage
-from headrace.policy.unconfirmed import MaybeBilled, recorded
+from headrace.policy.unconfirmed import UnconfirmedUsage, recorded_usage
 
 
 @attrs.frozen
-class SurveyedFile:
+class RecordFile:
     """A file whose records are to be read once; the rest is in ``recovery`` afterwards."""
 
     storage: Storage
@@ -42,12 +42,12 @@ class SurveyedFile:
             ) from damage
 
 
-Earlier = dict[str, tuple[int, MaybeBilled]]
+EarlierAttempts = dict[str, tuple[int, UnconfirmedUsage]]
 """By id, how many attempts earlier runs have sent for a job without a record, and the maybe billed ones."""
 
 
 @attrs.frozen
-class Failures:
+class FailureRecords:
     """What the error file came to."""
 
     tried_again: Spans
@@ -56,7 +56,7 @@ class Failures:
     """Records of jobs that are not tried again."""
 
 
-def survey_results(file: SurveyedFile, known: KnownJobs, earlier: Earlier) -> ResultCounts:
+def read_results(file: RecordFile, known: KnownJobs, earlier: EarlierAttempts) -> ResultCounts:
     """Tell ``known`` of all results, and take their jobs out of ``earlier``."""
     counts = ResultCounts()
     for span, record in file.records():
@@ -67,9 +67,9 @@ def survey_results(file: SurveyedFile, known: KnownJobs, earlier: Earlier) -> Re
     return counts
 
 
-def survey_failures(
-    file: SurveyedFile, known: KnownJobs, retry_failed: RetryFailed, earlier: Earlier
-) -> Failures:
+def read_failures(
+    file: RecordFile, known: KnownJobs, retry_failed: RetryFailed, earlier: EarlierAttempts
+) -> FailureRecords:
     """Tell ``known`` of all failures, and ``earlier`` what was sent. To be called after `survey_results`."""
     tried_again = Spans()
     kept = 0
@@ -80,14 +80,14 @@ def survey_failures(
             continue
         tried_again.append(span)
         if record.id is not None and record.attempts:
-            lost = recorded(record.maybe_billed, record.maybe_billed_tokens)
+            lost = recorded_usage(record.maybe_billed, record.maybe_billed_tokens)
             earlier[record.id] = record.attempts, lost
-    return Failures(tried_again, kept)
+    return FailureRecords(tried_again, kept)
 
 
-def refuse_strangers(counts: ResultCounts, path: Path) -> None:
+def refuse_foreign_output(counts: ResultCounts, path: Path) -> None:
     """Raise `RunRefused` if the output belongs to another input."""
-    if counts.records and counts.matches["stranger"] == counts.records:
+    if counts.records and counts.matches["unknown"] == counts.records:
         raise RunRefused(
             f"{path} holds {counts.records:,} records and none is of this input: "
             f"name another output, or move it aside by --restart"

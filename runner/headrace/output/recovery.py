@@ -67,16 +67,16 @@ class Recovery:
     """What is cut off, to be kept elsewhere first."""
     unterminated: bool = False
     """The last whole record lacks its LF, which is to be appended."""
-    holes: Spans = attrs.field(factory=Spans)
+    gaps: Spans = attrs.field(factory=Spans)
     """Lost pages between whole records, to be taken out."""
 
-    def take_record(self, end: int, holes: list[Span]) -> None:
+    def take_record(self, end: int, gaps: list[Span]) -> None:
         """Count a whole record; the holes since the one before lie between records."""
         self.records += 1
         self.size = end
-        for hole in holes:
-            self.holes.append(hole)
-        holes.clear()
+        for hole in gaps:
+            self.gaps.append(hole)
+        gaps.clear()
 
 
 def records(
@@ -89,28 +89,28 @@ def records(
     """
     cutter = LineCutter()
     start = 0
-    holes: list[Span] = []
+    gaps: list[Span] = []
     for piece in pieces:
         for line in cutter.feed(piece):
             span = Span(start, start + len(line) + 1)
             start = span.end
             if (record := read(line)) is not None:
-                recovery.take_record(span.end, holes)
+                recovery.take_record(span.end, gaps)
                 yield span, record
             elif b"\0" in line:
-                holes.append(span)
+                gaps.append(span)
             elif line.strip():
                 raise Damaged(span.start)
-            elif not holes:
+            elif not gaps:
                 recovery.size = span.end
     rest = cutter.take_rest()
     end = start + len(rest)
     if rest and (record := read(rest)) is not None:
-        recovery.take_record(end, holes)
+        recovery.take_record(end, gaps)
         recovery.unterminated = True
         yield Span(start, end + 1), record
     elif end > recovery.size:
-        if not (_may_be_torn(rest) if ours or recovery.records else _must_be_ours(rest) and not holes):
+        if not (_may_be_torn(rest) if ours or recovery.records else _must_be_ours(rest) and not gaps):
             raise Damaged(start)
         recovery.torn = Span(recovery.size, end)
 

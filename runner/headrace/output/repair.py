@@ -12,7 +12,7 @@ from pathlib import Path
 from headrace.output.recovery import Recovery, Span
 from headrace.output.storage import Storage, append_all, storage_errors
 
-_PIECE = 1024 * 1024
+_CHUNK_SIZE = 1024 * 1024
 _TO_THE_END = 2**63
 
 
@@ -25,10 +25,10 @@ def read_all(storage: Storage, path: Path) -> Iterator[bytes]:
             return
 
 
-def mend_end(storage: Storage, path: Path, recovery: Recovery) -> list[str]:
+def repair_end(storage: Storage, path: Path, recovery: Recovery) -> list[str]:
     """Cut off what is torn, or end the last record's line; return what was done, for the user."""
     if recovery.torn is not None:
-        kept = keep(storage, path, [recovery.torn], f"torn-{recovery.torn.start}")
+        kept = backup(storage, path, [recovery.torn], f"torn-{recovery.torn.start}")
         with storage_errors("mend", path):
             storage.truncate(path, recovery.size)
         return [f"{_length(recovery.torn)} bytes of a torn end were cut off {path}: kept in {kept}"]
@@ -39,7 +39,7 @@ def mend_end(storage: Storage, path: Path, recovery: Recovery) -> list[str]:
     return []
 
 
-def keep(storage: Storage, path: Path, spans: Iterable[Span], suffix: str) -> Path:
+def backup(storage: Storage, path: Path, spans: Iterable[Span], suffix: str) -> Path:
     """Append spans of a file to the one beside it with this suffix, and sync it; return its path."""
     kept = path.with_name(f"{path.name}.{suffix}")
     with storage_errors("write", kept):
@@ -47,7 +47,7 @@ def keep(storage: Storage, path: Path, spans: Iterable[Span], suffix: str) -> Pa
     return kept
 
 
-def take_out(storage: Storage, path: Path, spans: Iterable[Span], size: int) -> int:
+def remove(storage: Storage, path: Path, spans: Iterable[Span], size: int) -> int:
     """Replace a file of ``size`` bytes, atomically, by itself without the spans; return the new size."""
     new = path.with_name(f"{path.name}.new")
     with storage_errors("write", new):
@@ -77,7 +77,7 @@ def _copy(storage: Storage, path: Path, spans: Iterable[Span], to: Path) -> int:
 
 def _read(storage: Storage, path: Path, span: Span) -> Iterator[bytes]:
     start = span.start
-    while start < span.end and (piece := storage.read(path, start, min(_PIECE, span.end - start))):
+    while start < span.end and (piece := storage.read(path, start, min(_CHUNK_SIZE, span.end - start))):
         yield piece
         start += len(piece)
 

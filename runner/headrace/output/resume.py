@@ -30,16 +30,16 @@ from headrace.output.known_jobs import (
 )
 from headrace.output.output import Counts, OpenedOutput, OutputPaths
 from headrace.output.records import (
-    Earlier,
-    Failures,
-    SurveyedFile,
+    EarlierAttempts,
+    FailureRecords,
+    RecordFile,
+    read_failures,
+    read_results,
     refuse_changes,
-    refuse_strangers,
-    survey_failures,
-    survey_results,
+    refuse_foreign_output,
 )
 from headrace.output.recovery import Span
-from headrace.output.repair import keep, mend_end, read_all, take_out
+from headrace.output.repair import backup, read_all, remove, repair_end
 from headrace.output.sidecar import Sidecar, read_sidecar, write_sidecar
 from headrace.output.storage import LineFile, Storage, append_all, storage_errors
 
@@ -64,24 +64,24 @@ def open_output(
     ``scan``: None for an input that can be read only once. ``restart``: first move what is there aside, to
     names that end with this. Raises `RunRefused` before anything was changed, or `StorageFailed`.
     """
-    sidecar = _hold(storage, paths)
+    sidecar = _lock(storage, paths)
     notices = [] if restart is None else _move_aside(storage, paths, restart)
     known = _known_jobs(scan, recipe_digest(recipe), on_change)
     ours = bool(sidecar.recipes)
-    results = SurveyedFile(storage, paths.results, ours)
-    errors = SurveyedFile(storage, paths.errors, ours)
-    earlier: Earlier = {} if restart is not None else dict(sidecar.attempts)
-    counts = survey_results(results, known, earlier)
-    failures = survey_failures(errors, known, retry_failed, earlier)
-    refuse_strangers(counts, paths.results)
+    results = RecordFile(storage, paths.results, ours)
+    errors = RecordFile(storage, paths.errors, ours)
+    earlier: EarlierAttempts = {} if restart is not None else dict(sidecar.attempts)
+    counts = read_results(results, known, earlier)
+    failures = read_failures(errors, known, retry_failed, earlier)
+    refuse_foreign_output(counts, paths.results)
     if on_change == "refuse":
         refuse_changes(counts, paths.results, sidecar, recipe)
 
     spent = sidecar.spent if restart is None else 0.0
     sidecar = msgspec.structs.replace(_with_recipe(sidecar, recipe, counts), attempts=earlier, spent=spent)
     _write_sidecar(storage, paths.sidecar, sidecar)  # first: it keeps what error records that leave say
-    notices += _mend_results(storage, results, counts, on_change)
-    notices += _mend_errors(storage, errors, failures)
+    notices += _repair_results(storage, results, counts, on_change)
+    notices += _repair_errors(storage, errors, failures)
     with storage_errors("write", paths.results):
         storage.append(paths.results, b"")  # before anything is sent: can it be written?
     return OpenedOutput(
@@ -100,7 +100,7 @@ def open_output(
     )
 
 
-def _hold(storage: Storage, paths: OutputPaths) -> Sidecar:
+def _lock(storage: Storage, paths: OutputPaths) -> Sidecar:
     """Lock the output, say who holds it, and return the sidecar as the last run left it."""
     for path in (paths.results, paths.errors, paths.sidecar):
         _refuse_unusable(storage, path)
@@ -164,17 +164,17 @@ def _known_jobs(scan: InputScan | None, recipe: str, on_change: OnChange) -> Kno
     return ScannedJobs(scan.index, recipe, on_change)
 
 
-def _mend_results(
-    storage: Storage, file: SurveyedFile, counts: ResultCounts, on_change: OnChange
+def _repair_results(
+    storage: Storage, file: RecordFile, counts: ResultCounts, on_change: OnChange
 ) -> list[str]:
     path, recovery = file.path, file.recovery
-    notices = mend_end(storage, path, recovery)
-    leaving = list(recovery.holes)
-    for hole in recovery.holes:
-        kept = keep(storage, path, [hole], f"torn-{hole.start}")
+    notices = repair_end(storage, path, recovery)
+    leaving = list(recovery.gaps)
+    for hole in recovery.gaps:
+        kept = backup(storage, path, [hole], f"torn-{hole.start}")
         notices.append(f"a crash lost part of {path} at byte {hole.start:,}; what is left there: {kept}")
     if counts.changed and on_change == "rerun":
-        kept = keep(storage, path, counts.changed, "superseded")
+        kept = backup(storage, path, counts.changed, "superseded")
         notices.append(
             f"{len(counts.changed):,} finished jobs changed and are sent again; old records: {kept}"
         )
@@ -182,19 +182,19 @@ def _mend_results(
     elif counts.changed:
         notices.append(f"{len(counts.changed):,} finished jobs changed since, and count as done")
     if leaving:
-        recovery.size = take_out(storage, path, leaving, recovery.size)
-    if strangers := counts.matches["stranger"]:
+        recovery.size = remove(storage, path, leaving, recovery.size)
+    if strangers := counts.matches["unknown"]:
         notices.append(f"{strangers:,} records of {path} are of no line of this input")
     if counts.again:
         notices.append(f"{counts.again:,} jobs have more than one record in {path}")
     return notices
 
 
-def _mend_errors(storage: Storage, file: SurveyedFile, failures: Failures) -> list[str]:
-    notices = mend_end(storage, file.path, file.recovery)
-    leaving = list(heapq.merge(file.recovery.holes, failures.tried_again, key=_start))
+def _repair_errors(storage: Storage, file: RecordFile, failures: FailureRecords) -> list[str]:
+    notices = repair_end(storage, file.path, file.recovery)
+    leaving = list(heapq.merge(file.recovery.gaps, failures.tried_again, key=_start))
     if leaving:
-        file.recovery.size = take_out(storage, file.path, leaving, file.recovery.size)
+        file.recovery.size = remove(storage, file.path, leaving, file.recovery.size)
     return notices
 
 
@@ -202,7 +202,9 @@ def _start(span: Span) -> int:
     return span.start
 
 
-def _count(scan: InputScan | None, counts: ResultCounts, failures: Failures, on_change: OnChange) -> Counts:
+def _count(
+    scan: InputScan | None, counts: ResultCounts, failures: FailureRecords, on_change: OnChange
+) -> Counts:
     if scan is None:
         changed = len(counts.changed) if on_change == "skip" else 0
         return Counts(done=counts.matches["same"] + changed, failed=failures.kept, to_send=None)

@@ -11,7 +11,7 @@ from typing import cast
 
 import msgspec
 
-from headrace.policy.unconfirmed import MaybeBilled
+from headrace.policy.unconfirmed import UnconfirmedUsage
 
 _CUT = 60
 
@@ -25,7 +25,7 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     recipes: dict[str, dict[str, object]] = {}
     """By digest, each recipe that made records."""
-    attempts: dict[str, tuple[int, MaybeBilled]] = {}
+    attempts: dict[str, tuple[int, UnconfirmedUsage]] = {}
     """By id, what was sent, and maybe billed, for jobs whose error record has left its file."""
     pacing: dict[str, object] = {}
     """The pacing levels at the end of the last run."""

@@ -105,7 +105,7 @@ def _check_file(
     except Damaged as damage:
         verdict.add(f"{path} is damaged at byte {damage.offset:,}; what follows was not read")
         return
-    for hole in recovery.holes:
+    for hole in recovery.gaps:
         verdict.add(f"{path}, byte {hole.start:,}: a crash left a hole of {hole.end - hole.start:,} bytes")
     if recovery.torn:
         verdict.add(f"{path}, byte {recovery.torn.start:,}: the end is torn")

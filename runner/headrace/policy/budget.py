@@ -6,15 +6,17 @@ import math
 
 import attrs
 
-from headrace.dialects import Bill
+from headrace.dialects import RecordedUsage
 from headrace.job import JobRequest, Usage
 from headrace.policy.prices import PriceList
 
 
-def cost_of(bill: Bill, prices: PriceList) -> float:
+def cost_of(recorded: RecordedUsage, prices: PriceList) -> float:
     """What a record has cost; attempts that may have been billed count at their worst."""
-    price = prices.price_at_worst(bill.model)
-    return price.of(bill.usage) + bill.maybe_billed * max(price.input, price.cache_creation, price.output)
+    price = prices.price_at_worst(recorded.model)
+    return price.of(recorded.usage) + recorded.maybe_billed * max(
+        price.input, price.cache_creation, price.output
+    )
 
 
 def no_price(model: str, prices: PriceList) -> str:

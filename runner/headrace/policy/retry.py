@@ -16,7 +16,7 @@ import attrs
 from headrace.job import Failure, FailureKind
 
 NOT_NOW: frozenset[FailureKind] = frozenset({"rate_limit", "overloaded"})
-MAY_PASS: frozenset[FailureKind] = frozenset({"server", "bad_answer", "connection", "timeout"})
+MAY_PASS: frozenset[FailureKind] = frozenset({"server", "invalid_response", "connection", "timeout"})
 
 
 @attrs.frozen

@@ -48,12 +48,12 @@ class StopReason:
     message: str
 
 
-def weightiest(reasons: list[StopReason]) -> StopReason | None:
+def most_severe(reasons: list[StopReason]) -> StopReason | None:
     """The reason that names the exit code, by precedence; the first of equals."""
     return min(reasons, key=lambda reason: _PRECEDENCE.index(reason.exit_code), default=None)
 
 
-def stop_for(failure: Failure) -> StopReason:
+def stop_reason_for(failure: Failure) -> StopReason:
     """The reason to stop after a failure that ends the run."""
     if failure.kind == "credentials":
         return StopReason(

@@ -17,17 +17,17 @@ _TOKENS_PER_BYTE: Final = 0.25
 """Four characters a token, the providers' rule of thumb for English; of other text it may be more."""
 
 
-class MaybeBilled(msgspec.Struct, frozen=True, gc=False):
+class UnconfirmedUsage(msgspec.Struct, frozen=True, gc=False):
     """Attempts whose request was sent and whose answer never came."""
 
     attempts: int = 0
     most: int | None = 0
     """Tokens, input and output together, that they have cost at most; None: nothing bounds their output."""
 
-    def plus(self, other: MaybeBilled) -> MaybeBilled:
+    def plus(self, other: UnconfirmedUsage) -> UnconfirmedUsage:
         """The two together."""
         most = None if self.most is None or other.most is None else self.most + other.most
-        return MaybeBilled(self.attempts + other.attempts, most)
+        return UnconfirmedUsage(self.attempts + other.attempts, most)
 
     @property
     def tokens(self) -> TokenRange | None:
@@ -35,16 +35,20 @@ class MaybeBilled(msgspec.Struct, frozen=True, gc=False):
         return (0, self.most) if self.attempts else None
 
 
-NOTHING: Final = MaybeBilled()
+NO_UNCONFIRMED_USAGE: Final = UnconfirmedUsage()
 
 
-def one_attempt(request: JobRequest) -> MaybeBilled:
+def attempt_usage(request: JobRequest) -> UnconfirmedUsage:
     """What one attempt can have cost: the input by its size, and all the output that it allows."""
     if request.max_tokens is None:
-        return MaybeBilled(1, None)
-    return MaybeBilled(1, math.ceil(len(request.body) * _TOKENS_PER_BYTE) + request.max_tokens)
+        return UnconfirmedUsage(1, None)
+    return UnconfirmedUsage(1, math.ceil(len(request.body) * _TOKENS_PER_BYTE) + request.max_tokens)
 
 
-def recorded(attempts: int, tokens: TokenRange | None) -> MaybeBilled:
+def recorded_usage(attempts: int, tokens: TokenRange | None) -> UnconfirmedUsage:
     """What a record tells of its job; a record without the range leaves it open."""
-    return MaybeBilled(attempts, tokens[1] if tokens is not None else None) if attempts else NOTHING
+    return (
+        UnconfirmedUsage(attempts, tokens[1] if tokens is not None else None)
+        if attempts
+        else NO_UNCONFIRMED_USAGE
+    )

@@ -14,13 +14,13 @@ from headrace._exceptions import RunRefused, StorageFailed
 from headrace.actors.dispatcher import Rules
 from headrace.actors.messages import Stop
 from headrace.actors.statistics import Snapshot
-from headrace.actors.supervisor import Setup, sparing_collector, supervise
+from headrace.actors.supervisor import Setup, relaxed_garbage_collection, supervise
 from headrace.actors.worker import AttemptSettings, SupportsOpenSender
 from headrace.dialects import Dialect
 from headrace.input.identity import recipe_digest
 from headrace.input.scan import InputScan, scan_inputs
 from headrace.output.cost import recorded_cost
-from headrace.output.ordered import written_by
+from headrace.output.ordered import output_files
 from headrace.output.output import OpenedOutput, OutputPaths, output_paths, refuse_overlap
 from headrace.output.resume import open_output
 from headrace.pacing import Concurrency, Pacing
@@ -45,7 +45,7 @@ Display = Callable[[int | None], AbstractContextManager[Callable[[Snapshot], Non
 """Opens a live view, given the number of jobs to send (None: unknown)."""
 
 
-async def run_file(
+async def execute(
     options: RunOptions,
     *,
     system: System,
@@ -58,13 +58,13 @@ async def run_file(
     Raises `RunRefused` or `StorageFailed` before anything is sent; afterwards everything that goes wrong is
     in the summary. ``stops``: wishes to end early; ``notify``: takes lines for the user.
     """
-    _refuse_crowd(options, system)
+    _refuse_concurrency(options, system)
     _refuse_unpriced(options)
     prepared = await prepare(options, system.open_inputs(options))
     if options.ordered and not prepared.inputs.rereadable:
         raise RunRefused("--ordered reads the input once more at the end: give it regular files")
     paths = output_paths(options.output or default_output(options.inputs))
-    refuse_overlap(map(Path, options.inputs), written_by(paths, ordered=options.ordered))
+    refuse_overlap(map(Path, options.inputs), output_files(paths, ordered=options.ordered))
     scan = scan_input(options, prepared)
     opened = open_output(
         system.storage,
@@ -82,16 +82,16 @@ async def run_file(
     budget = _budget(options, opened, system, paths)
     if budget is not None and budget.spent:
         notify(f"{budget.spent:,.4f} of --max-cost {budget.limit:,.2f} were spent by earlier runs")
-    rules = rules_of(options, to_send, system, prepared.dialect, budget)
+    rules = build_rules(options, to_send, system, prepared.dialect, budget)
     rules.pacing.restore(opened.pacing, trio.current_time(), system.wall_clock())
-    with sparing_collector(), display(to_send) as show:
+    with relaxed_garbage_collection(), display(to_send) as show:
         simulator = Simulator() if options.simulate else None
         async with open_client(prepared.endpoint, system, simulator) as client:
             outcome = await supervise(
                 Setup(
                     source=prepared.source,
                     item_of=intake.item_of,
-                    exchange=exchange_of(
+                    exchange=attempt_settings(
                         options,
                         dialect=prepared.dialect,
                         endpoint=prepared.endpoint,
@@ -122,7 +122,7 @@ async def run_file(
     return _summary(outcome.snapshot, reasons, opened, intake, scan, paths, notices)
 
 
-def _refuse_crowd(options: RunOptions, system: System) -> None:
+def _refuse_concurrency(options: RunOptions, system: System) -> None:
     asked = options.concurrency
     if asked != "auto" and asked > system.max_connections and not options.simulate:
         raise RunRefused(
@@ -179,7 +179,7 @@ async def open_client(
             nursery.cancel_scope.cancel()
 
 
-def exchange_of(
+def attempt_settings(
     options: RunOptions,
     *,
     dialect: Dialect,
@@ -201,7 +201,7 @@ def exchange_of(
     )
 
 
-def rules_of(
+def build_rules(
     options: RunOptions, to_send: int | None, system: System, dialect: Dialect, budget: Budget | None = None
 ) -> Rules:
     """Return the pure rules of a run. ``to_send``: its number of jobs, None if unknown."""

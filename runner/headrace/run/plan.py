@@ -19,7 +19,7 @@ from headrace._exceptions import BadLine, RunRefused
 from headrace.actors.dispatcher import Rules
 from headrace.actors.messages import Pending, Stop
 from headrace.actors.statistics import Snapshot
-from headrace.actors.supervisor import Setup, sparing_collector, supervise
+from headrace.actors.supervisor import Setup, relaxed_garbage_collection, supervise
 from headrace.actors.worker import OnData
 from headrace.dialects import Dialect
 from headrace.input.files import InputLine, Inputs
@@ -28,7 +28,7 @@ from headrace.pacing import Concurrency, Pacing
 from headrace.policy.prices import own_prices
 from headrace.policy.retry import RunRetryPolicy
 from headrace.policy.stop import StopRules
-from headrace.run.execution import exchange_of
+from headrace.run.execution import attempt_settings
 from headrace.run.options import RunOptions
 from headrace.run.preparation import SIMULATOR, prepare
 from headrace.run.summary import bottlenecks
@@ -72,7 +72,7 @@ def make_plan(options: RunOptions, inputs: Inputs, assumed: Assumptions) -> Plan
     """Rehearse a run. ``options.limits``: those of the server. Raises `RunRefused`."""
     if not inputs.rereadable:
         raise RunRefused("plan reads the input without using it up: give it a regular file")
-    with sparing_collector():
+    with relaxed_garbage_collection():
         return trio.run(_rehearse, options, inputs, assumed, clock=_SkippingClock())
 
 
@@ -110,7 +110,7 @@ async def _rehearse(options: RunOptions, inputs: Inputs, assumed: Assumptions) -
         Setup(
             source=prepared.source,
             item_of=intake.item_of,
-            exchange=exchange_of(
+            exchange=attempt_settings(
                 options,
                 dialect=dialect,
                 endpoint=SIMULATOR,

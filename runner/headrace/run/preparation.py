@@ -23,7 +23,7 @@ class Prepared:
     """The input with the dialect that its first line chose."""
 
     inputs: Inputs
-    source: Source
+    source: FirstLineSource
     dialect: Dialect
     endpoint: Endpoint
     recipe: Mapping[str, object]
@@ -31,13 +31,13 @@ class Prepared:
 
 
 @attrs.define
-class Source(AsyncIterator[list[InputLine]]):
+class FirstLineSource(AsyncIterator[list[InputLine]]):
     """The lines of an input whose first pieces have been looked at. To be iterated once."""
 
     _seen: deque[list[InputLine]]
     _rest: AsyncIterator[list[InputLine]]
 
-    def pieces(self) -> AsyncIterator[list[InputLine]]:
+    def batches(self) -> AsyncIterator[list[InputLine]]:
         """Return the input from its beginning. No async generator: a reader may stop in the middle."""
         return self
 
@@ -47,7 +47,7 @@ class Source(AsyncIterator[list[InputLine]]):
 
 async def prepare(options: RunOptions, inputs: Inputs) -> Prepared:
     """Look at the first line and settle what follows from it. Raises `RunRefused`."""
-    rest = inputs.pieces()
+    rest = inputs.batches()
     seen = [lines async for lines in _first(rest)]
     first_lines = [line for lines in seen for line in lines]
     dialect = _dialect(options, first_lines)
@@ -55,7 +55,7 @@ async def prepare(options: RunOptions, inputs: Inputs) -> Prepared:
     recipe = {**dialect.recipe(), "simulated": True} if options.simulate else dialect.recipe()
     return Prepared(
         inputs=inputs,
-        source=Source(deque(seen), rest),
+        source=FirstLineSource(deque(seen), rest),
         dialect=dialect,
         endpoint=endpoint_of(options, dialect),
         recipe=recipe,

@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from headrace.actors.statistics import Latency, Snapshot
-from headrace.policy.stop import ExitCode, StopReason, weightiest
+from headrace.policy.stop import ExitCode, StopReason, most_severe
 
 _TOLD = 0.05
 """The share of the time from which on a limit is worth telling."""
@@ -65,7 +65,7 @@ def summarize(
         not_started=input - results - failed,
         done_before=done_before,
         run=run,
-        reason=weightiest(reasons),
+        reason=most_severe(reasons),
         output=output,
         errors=errors,
         notices=notices,
@@ -104,10 +104,10 @@ def _lines(summary: Summary) -> Iterator[str]:
     for notice in summary.notices:
         yield f"  note: {notice}"
     if summary.reason:
-        yield f"headrace: {parting_words(summary.reason)}"
+        yield f"headrace: {final_message(summary.reason)}"
 
 
-def parting_words(reason: StopReason) -> str:
+def final_message(reason: StopReason) -> str:
     """Why a run ended early, and what to do about it."""
     if reason.exit_code is ExitCode.STORAGE:
         return f"{reason.message}; mend that, then run the same command again to go on"

@@ -101,7 +101,7 @@ NO_MESSAGES: dict[str, Any] = {
 def test_a_200_without_a_message_is_a_bad_answer_that_may_be_billed(body: object) -> None:
     got = failure("anthropic", 200, body)
 
-    assert (got.kind, got.status, got.sent, got.request_id) == ("bad_answer", 200, True, "req_1")
+    assert (got.kind, got.status, got.sent, got.request_id) == ("invalid_response", 200, True, "req_1")
     assert got.message.startswith("200 with a body that is no answer (")
 
 
@@ -165,7 +165,7 @@ def test_answers_of_openai_compatible_servers(body: object, usage: Usage, stop_r
     ],
 )
 def test_a_200_without_an_openai_answer_is_a_bad_answer(body: object) -> None:
-    assert failure("openai", 200, body).kind == "bad_answer"
+    assert failure("openai", 200, body).kind == "invalid_response"
 
 
 def anthropic_error(kind: str, message: str = "why", **details: str) -> dict[str, Any]:

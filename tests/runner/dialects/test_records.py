@@ -87,7 +87,7 @@ def test_an_errored_message_holds_the_server_s_own_error() -> None:
         ("overloaded", "overloaded_error"),
         ("timeout", "timeout_error"),
         ("server", "api_error"),
-        ("bad_answer", "api_error"),
+        ("invalid_response", "api_error"),
         ("connection", "api_error"),
         ("too_large", "api_error"),
         ("redirect", "api_error"),
@@ -128,7 +128,7 @@ def test_an_error_status_without_a_json_body_gets_one() -> None:
     "failure",
     [
         Failure(kind="connection", message="why"),
-        Failure(kind="bad_answer", message="why", status=200, body=b"{}"),
+        Failure(kind="invalid_response", message="why", status=200, body=b"{}"),
     ],
 )
 def test_an_openai_failure_without_an_error_status_has_no_response(failure: Failure) -> None:
@@ -182,7 +182,9 @@ def test_a_resume_reads_what_it_needs_of_a_success(name: str, body: object) -> N
 
 
 @pytest.mark.parametrize("name", ["anthropic", "openai"])
-@pytest.mark.parametrize(("status", "kind"), [(400, "rejected"), (529, "overloaded"), (200, "bad_answer")])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, "rejected"), (529, "overloaded"), (200, "invalid_response")]
+)
 def test_a_resume_reads_what_it_needs_of_a_failure(name: str, status: int, kind: Any) -> None:
     assert read_identity(failure_record(name, status, b"")) == RecordIdentity(
         id="a-1",

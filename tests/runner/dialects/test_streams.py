@@ -144,7 +144,7 @@ NO_MESSAGES = {
 def test_a_stream_that_is_not_whole_is_a_bad_answer_that_may_be_billed(stream: bytes) -> None:
     got = failed("anthropic", stream)
 
-    assert (got.kind, got.sent) == ("bad_answer", True)
+    assert (got.kind, got.sent) == ("invalid_response", True)
     assert got.message.startswith("a stream that is no answer: ")
 
 
@@ -313,4 +313,4 @@ def test_a_role_is_no_token_and_a_tool_call_is_one() -> None:
     ],
 )
 def test_a_chat_stream_that_is_not_whole_is_a_bad_answer(stream: bytes) -> None:
-    assert failed("openai", stream).kind == "bad_answer"
+    assert failed("openai", stream).kind == "invalid_response"

@@ -53,7 +53,7 @@ def test_the_tail_is_what_follows_the_last_whole_record(
         _, recovery = recover(data, chunk)
 
         assert (recovery.size, recovery.torn, recovery.unterminated) == (size, torn, unterminated)
-        assert len(recovery.holes) == 0
+        assert len(recovery.gaps) == 0
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_lost_pages_between_whole_records_are_holes() -> None:
     found, recovery = recover(ONE + b'{"id":' + bytes(8) + b"4}\n" + bytes(4) + b"\n" + TWO)
 
     assert found == [{"id": 1}, {"id": 2}]
-    assert list(recovery.holes) == [Span(9, 26), Span(26, 31)]
+    assert list(recovery.gaps) == [Span(9, 26), Span(26, 31)]
     assert (recovery.size, recovery.torn) == (40, None)
 
 
