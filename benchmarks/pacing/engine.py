@@ -67,7 +67,7 @@ async def _play(scenario: Scenario) -> Report:
             Setup(
                 source=_Numbers(scenario.jobs),
                 item_of=lambda number, now: _pending(number, scenario, now),
-                exchange=AttemptSettings(
+                settings=AttemptSettings(
                     client=client,
                     dialect=dialect,
                     headers=dialect.headers("key"),
@@ -98,7 +98,7 @@ async def _play(scenario: Scenario) -> Report:
 class _Numbers:
     _count: int
 
-    def pieces(self) -> AsyncIterator[range]:
+    def batches(self) -> AsyncIterator[range]:
         return _Pieces(iter([range(self._count)]))
 
 

@@ -90,12 +90,12 @@ async def dispatcher(
     dialect: Dialect,
     recipe: str,
     abort: Callable[[], None],
-    hire: Callable[[], None],
+    start_worker: Callable[[], None],
 ) -> list[StopReason]:
     """Run until the input is done or the run is stopped, and nothing is outstanding.
 
     Returns why it was stopped: nothing if it was not. ``recipe``: the digest for error records.
-    ``abort``: cuts off what the workers have in flight. ``hire``: starts one more worker; there is one.
+    ``abort``: cuts off what the workers have in flight. ``start_worker``: starts one more worker; there is one.
     """
     with channels.inbox, channels.demand, channels.jobs, channels.results, channels.events:
         admission = Admission(pacing=rules.pacing, breaker=rules.breaker, budget=rules.budget)
@@ -106,7 +106,7 @@ async def dispatcher(
             dialect=dialect,
             recipe=recipe,
             abort=abort,
-            hire=hire,
+            start_worker=start_worker,
         )
         while not state.is_done():
             now = trio.current_time()
@@ -126,7 +126,7 @@ class _Dispatcher:
     dialect: Dialect
     recipe: str
     abort: Callable[[], None]
-    hire: Callable[[], None]
+    start_worker: Callable[[], None]
 
     workers: int = 1
     asked_for: int = 0
@@ -159,7 +159,7 @@ class _Dispatcher:
     def _send(self, pending: Pending) -> None:
         if self.admission.outstanding > self.workers:
             self.workers += 1
-            self.hire()
+            self.start_worker()
         self.channels.jobs.send_nowait(pending)
 
     def _ask_for_more(self) -> None:

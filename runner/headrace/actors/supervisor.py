@@ -39,7 +39,7 @@ class Setup(Generic[T]):
 
     source: Source[T]
     item_of: Callable[[T, float], Pending | Finished | None]
-    exchange: working.AttemptSettings
+    settings: working.AttemptSettings
     rules: dispatching.Rules
     output: TakesRecords
     sync: Callable[[], Awaitable[None]] | None = None
@@ -94,17 +94,17 @@ async def supervise(setup: Setup[Any]) -> Outcome:
             written_send, written = trio.open_memory_channel[Event](math.inf)
             nursery.start_soon(syncing.run, flusher, written, inbox_send.clone(), events_send, setup.sync)
         nursery.start_soon(writing.run, writer, results, inbox_send.clone(), written_send, setup.output)
-        hire = await nursery.start(_work, worker_ends, setup, in_flight)
+        start_worker = await nursery.start(_work, worker_ends, setup, in_flight)
         async with trio.open_nursery() as feeding:
             feeding.start_soon(reader, setup.source, demand, inbox_send.clone(), setup.item_of)
             feeding.start_soon(_forward, setup.stops, inbox_send)
             reasons = await dispatching.dispatcher(
                 dispatcher_ends,
                 setup.rules,
-                setup.exchange.dialect,
-                setup.exchange.recipe,
+                setup.settings.dialect,
+                setup.settings.recipe,
                 in_flight.cancel,
-                hire,
+                start_worker,
             )
             feeding.cancel_scope.cancel()
     late = [] if setup.sync is None else [reason for reason in syncing.value if reason not in reasons]
@@ -126,11 +126,11 @@ async def _work(
         with in_flight:
             async with trio.open_nursery() as nursery:
 
-                def hire() -> None:
-                    nursery.start_soon(working.worker, ends.clone(), setup.exchange)
+                def start_worker() -> None:
+                    nursery.start_soon(working.worker, ends.clone(), setup.settings)
 
-                hire()
-                task_status.started(hire)
+                start_worker()
+                task_status.started(start_worker)
         for pending in queued(ends.jobs):
             ends.inbox.send_nowait(Interrupted(pending, sent=False))
 

@@ -68,20 +68,20 @@ class WorkerChannels:
         return WorkerChannels(jobs=self.jobs.clone(), results=self.results.clone(), inbox=self.inbox.clone())
 
 
-async def worker(channels: WorkerChannels, exchange: AttemptSettings) -> None:
+async def worker(channels: WorkerChannels, settings: AttemptSettings) -> None:
     """Work until the jobs channel is closed."""
     with channels.jobs, channels.results, channels.inbox:
         while True:
             with trio.CancelScope() as scope:  # cancelled when the job in hand is withdrawn
-                await _work(channels, exchange, scope)
+                await _work(channels, settings, scope)
             if not scope.cancel_called:
                 return
 
 
-async def _work(channels: WorkerChannels, exchange: AttemptSettings, scope: trio.CancelScope) -> None:
+async def _work(channels: WorkerChannels, settings: AttemptSettings, scope: trio.CancelScope) -> None:
     """Work until the jobs channel is closed, or ``scope`` is cancelled."""
     async with AsyncExitStack() as senders:
-        session = _Worker(channels=channels, exchange=exchange, stack=senders, scope=scope)
+        session = _Worker(channels=channels, settings=settings, stack=senders, scope=scope)
         async for pending in channels.jobs:
             if pending.job.recipient is None:
                 await session.work(pending)
@@ -94,7 +94,7 @@ class _Worker:
     """One worker's senders, by path, and what it does with a job."""
 
     channels: WorkerChannels
-    exchange: AttemptSettings
+    settings: AttemptSettings
     stack: AsyncExitStack
     scope: trio.CancelScope
     """Cuts off what is being done."""
@@ -125,29 +125,29 @@ class _Worker:
             self.channels.inbox.send_nowait(outcome)
 
     async def _open(self, path: str) -> Sender:
-        exchange = self.exchange
+        settings = self.settings
         sender = await self.stack.enter_async_context(
-            exchange.client.open_sender("POST", path, exchange.headers, idle_timeout=exchange.idle_timeout)
+            settings.client.open_sender("POST", path, settings.headers, idle_timeout=settings.idle_timeout)
         )
         self.senders[path] = sender
         return sender
 
     async def _attempt(self, sender: Sender, pending: Pending, started_at: float) -> Finished | Failed:
         request = pending.job.request
-        watch = _FirstTokenTimer(self.exchange.dialect.assembler()) if request.stream else None
+        watch = _FirstTokenTimer(self.settings.dialect.assembler()) if request.stream else None
         on_data = watch and watch.feed
         try:
             answer = await sender.send(
                 request.body,
                 taken=pending.attempts,
-                deadline=started_at + self.exchange.timeout,
+                deadline=started_at + self.settings.timeout,
                 on_data=self._first_byte_hook(pending, on_data) if pending.warms_cache else on_data,
             )
         except TransportError as error:
             return self._failed(pending, failure_from_transport(error), started_at)
         # A server that knows no streaming answers with the whole message as JSON.
         if watch is None or not 200 <= answer.status < 300 or _is_json(answer):
-            outcome = self.exchange.dialect.judge(answer)
+            outcome = self.settings.dialect.judge(answer)
         else:
             outcome = watch.assembler.finish()
         if isinstance(outcome, Failure):
@@ -164,11 +164,11 @@ class _Worker:
     ) -> Failed:
         return Failed(
             pending=pending,
-            failure=redact(_identified(failure, answer), self.exchange.secrets),
+            failure=redact(_identified(failure, answer), self.settings.secrets),
             started_at=started_at,
-            retry_after=answer and retry_after_seconds(answer.headers, self.exchange.wall_clock()),
+            retry_after=answer and retry_after_seconds(answer.headers, self.settings.wall_clock()),
             should_retry=answer and should_retry(answer.headers),
-            limits=answer and self.exchange.sampler.read(pending.job.request.model, answer),
+            limits=answer and self.settings.sampler.read(pending.job.request.model, answer),
         )
 
     def _finished(
@@ -184,7 +184,7 @@ class _Worker:
         ttft = None if first_token_at is None else first_token_at - started_at
         note = note_of(
             pending,
-            self.exchange.recipe,
+            self.settings.recipe,
             started_at,
             answer.request_id,
             attempts=pending.attempts + 1,
@@ -192,7 +192,7 @@ class _Worker:
             ttft=ttft,
         )
         return Finished(
-            record=self.exchange.dialect.success_record(job, success, note),
+            record=self.settings.dialect.success_record(job, success, note),
             started_at=started_at,
             attempts=note.attempts,
             maybe_billed=note.maybe_billed,
@@ -201,7 +201,7 @@ class _Worker:
             latency=latency,
             ttft=ttft,
             request=job.request,
-            limits=self.exchange.sampler.read(job.request.model, answer),
+            limits=self.settings.sampler.read(job.request.model, answer),
             recipient=job.recipient,
             success=success,
             note=note,

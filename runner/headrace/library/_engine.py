@@ -97,7 +97,7 @@ def _setup(
     return Setup(
         source=session,
         item_of=session.intake.item_of,
-        exchange=attempt_settings(
+        settings=attempt_settings(
             settings.options,
             dialect=settings.dialect,
             endpoint=settings.endpoint,

@@ -91,7 +91,7 @@ async def execute(
                 Setup(
                     source=prepared.source,
                     item_of=intake.item_of,
-                    exchange=attempt_settings(
+                    settings=attempt_settings(
                         options,
                         dialect=prepared.dialect,
                         endpoint=prepared.endpoint,

@@ -110,7 +110,7 @@ async def _rehearse(options: RunOptions, inputs: Inputs, assumed: Assumptions) -
         Setup(
             source=prepared.source,
             item_of=intake.item_of,
-            exchange=attempt_settings(
+            settings=attempt_settings(
                 options,
                 dialect=dialect,
                 endpoint=SIMULATOR,
