@@ -132,7 +132,7 @@ class _Run:
         request, sent_at = attempt.request, trio.current_time()
         try:
             async with open_pooled_sender(self.pool, _ORIGIN, "POST", request.path, self._headers) as sender:
-                answer = await sender.send(request.body, taken=attempt.taken - 1)
+                answer = await sender.send(request.body, retries_taken=attempt.taken - 1)
         except TransportError:
             return Reply(status=0, sent_at=sent_at, ask=attempt.ask)
         usage = _usage_of(answer.body) if answer.status == SUCCESS else _Usage()

@@ -117,11 +117,11 @@ async def test_a_proxy_of_the_environment_is_used(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     async with AsyncAPIClient(version="7", base_url=BASE_URL) as client:
-        assert client._direct_route() is not None
+        assert client._fast_path() is not None
 
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test")
     async with AsyncAPIClient(version="7", base_url=BASE_URL) as client:
-        assert client._direct_route() is None
+        assert client._fast_path() is None
 
 
 class Hooked(AsyncAPIClient):

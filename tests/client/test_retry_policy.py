@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_client._base_client.retry import (
-    Retry,
+    BackOff,
+    Raise,
     RetryPolicy,
-    Stop,
     checked_max_retries,
     retry_after_seconds,
     should_retry,
@@ -99,10 +99,10 @@ def test_backoff_doubles_up_to_eight_seconds_and_dice_take_off_up_to_a_quarter(
     """Item 70."""
     policy = RetryPolicy(max_retries=math.inf)
 
-    assert policy.verdict(failure(500), taken, NOW, 0.0) == Retry(undiced)
-    assert policy.verdict(failure(500), taken, NOW, 0.5) == Retry(undiced * 0.875)
+    assert policy.verdict(failure(500), taken, NOW, 0.0) == BackOff(undiced)
+    assert policy.verdict(failure(500), taken, NOW, 0.5) == BackOff(undiced * 0.875)
     nearly = policy.verdict(failure(500), taken, NOW, 1 - 1e-12)
-    assert isinstance(nearly, Retry)
+    assert isinstance(nearly, BackOff)
     assert undiced * 0.75 < nearly.after <= undiced
 
 
@@ -110,17 +110,17 @@ def test_the_server_is_obeyed_beyond_a_minute_with_dice_only_adding() -> None:
     """Item 71 (B): 171 s are 171 s; never earlier than asked."""
     policy = RetryPolicy()
 
-    assert policy.verdict(failure(429, retry_after="171"), 0, NOW, 0.0) == Retry(171.0)
+    assert policy.verdict(failure(429, retry_after="171"), 0, NOW, 0.0) == BackOff(171.0)
     later = policy.verdict(failure(429, retry_after="171"), 0, NOW, 0.5)
-    assert isinstance(later, Retry)
+    assert isinstance(later, BackOff)
     assert later.after == pytest.approx(171 * 1.05)
 
 
 def test_a_wait_beyond_the_cap_is_not_worth_it() -> None:
     error = failure(429, retry_after="601")
 
-    assert RetryPolicy().verdict(error, 0, NOW, 0.0) == Stop(error)
-    assert RetryPolicy(max_retry_after=601).verdict(error, 0, NOW, 0.0) == Retry(601.0)
+    assert RetryPolicy().verdict(error, 0, NOW, 0.0) == Raise(error)
+    assert RetryPolicy(max_retry_after=601).verdict(error, 0, NOW, 0.0) == BackOff(601.0)
 
 
 @pytest.mark.parametrize("taken", [2, 3])
@@ -128,7 +128,7 @@ def test_the_number_of_retries_is_an_end(taken: int) -> None:
     """Item 5."""
     error = failure(500)
 
-    assert RetryPolicy(max_retries=2).verdict(error, taken, NOW, 0.0) == Stop(error)
+    assert RetryPolicy(max_retries=2).verdict(error, taken, NOW, 0.0) == Raise(error)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_the_server_decides_first(status: int, demand: str, again: bool) -> None
     """Item 68: exact lower case only."""
     verdict = RetryPolicy().verdict(failure(status, x_should_retry=demand), 0, NOW, 0.0)
 
-    assert isinstance(verdict, Retry) is again
+    assert isinstance(verdict, BackOff) is again
 
 
 def test_what_x_should_retry_says() -> None:
@@ -169,7 +169,7 @@ def test_failures_of_the_network_are_transient(cause: Exception) -> None:
     """Item 69."""
     error = caused(APIConnectionError(request=REQUEST), cause)
 
-    assert RetryPolicy().verdict(error, 0, NOW, 0.0) == Retry(0.5)
+    assert RetryPolicy().verdict(error, 0, NOW, 0.0) == BackOff(0.5)
 
 
 @pytest.mark.parametrize("cause", [httpx.UnsupportedProtocol("ftp"), httpx.LocalProtocolError("bad header")])
@@ -177,19 +177,19 @@ def test_mistakes_are_not_repeated(cause: Exception) -> None:
     """Item 69 (B)."""
     error = caused(APIConnectionError(request=REQUEST), cause)
 
-    assert RetryPolicy().verdict(error, 0, NOW, 0.0) == Stop(error)
+    assert RetryPolicy().verdict(error, 0, NOW, 0.0) == Raise(error)
 
 
 def test_timeouts_are_transient() -> None:
-    assert RetryPolicy().verdict(APITimeoutError(REQUEST), 0, NOW, 0.0) == Retry(0.5)
+    assert RetryPolicy().verdict(APITimeoutError(REQUEST), 0, NOW, 0.0) == BackOff(0.5)
 
 
 def test_a_stale_connection_is_replaced_at_once_and_free_of_charge() -> None:
     stale = ConnectionLost("closed while idle", sent=True, reused=True)
     error = caused(APIConnectionError(request=REQUEST), caused(httpx.ReadError("lost"), stale))
 
-    assert RetryPolicy(max_retries=0).verdict(error, 0, NOW, 0.0) == Retry(0.0, counts=False)
-    assert RetryPolicy(repeatable=False).verdict(error, 0, NOW, 0.0) == Stop(error)
+    assert RetryPolicy(max_retries=0).verdict(error, 0, NOW, 0.0) == BackOff(0.0, counts=False)
+    assert RetryPolicy(repeatable=False).verdict(error, 0, NOW, 0.0) == Raise(error)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_stale_connection_is_replaced_at_once_and_free_of_charge() -> None:
 def test_other_lost_connections_count(lost: ConnectionLost) -> None:
     error = caused(APIConnectionError(request=REQUEST), lost)
 
-    assert RetryPolicy(max_retries=0).verdict(error, 0, NOW, 0.0) == Stop(error)
+    assert RetryPolicy(max_retries=0).verdict(error, 0, NOW, 0.0) == Raise(error)
 
 
 @pytest.mark.parametrize("value", [0, 1, 2.0, math.inf])

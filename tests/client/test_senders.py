@@ -54,7 +54,7 @@ async def test_a_lane_carries_the_client_s_url_and_headers() -> None:
     async with client_of(script, **settings) as (client, _):
         headers = {"x-a": "mine", "X-Stainless-Lang": omit}
         async with client.open_sender("POST", "/chat?b=c d", headers) as sender:
-            answer = await sender.send(b"{}", taken=1)
+            answer = await sender.send(b"{}", retries_taken=1)
 
     assert answer.body == b"hi"
     head = requests[0].decode().lower()

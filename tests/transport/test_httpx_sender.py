@@ -49,7 +49,7 @@ async def test_an_attempt_goes_through_the_client(anyio_backend_name: str) -> No
         return httpx.Response(200, headers={"request-id": "req_1"}, content=b"hi")
 
     async with client(handler) as http, open_httpx_sender(http, "POST", URL, {"X-Key": "k"}) as sender:
-        answer = await sender.send(b"{}", taken=2, on_data=pieces.append)
+        answer = await sender.send(b"{}", retries_taken=2, on_data=pieces.append)
 
     assert (answer.status, answer.body, answer.request_id) == (200, b"hi", "req_1")
     assert answer.head.startswith(b"HTTP/1.1 200 OK\r\n")

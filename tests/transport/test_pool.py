@@ -9,14 +9,14 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from headrace_client.transport import ByteStream, ConnectFailed, ConnectionPool, Origin, PoolLimits
 from headrace_client.transport.connection_pool import Connection
 from headrace_client.transport.http1 import ReadLimits
-from headrace_client.transport.pool import Slots
+from headrace_client.transport.pool import PoolState
 
 from .scripted import ORIGIN, always, response, serving, story
 
 OTHER = Origin("http", "other.test", 80)
 
 
-def opened(slots: Slots[str], *names: str) -> None:
+def opened(slots: PoolState[str], *names: str) -> None:
     """Put new connections into the pool, fit until 100."""
     for name in names:
         slots.begin_opening()
@@ -25,7 +25,7 @@ def opened(slots: Slots[str], *names: str) -> None:
 
 
 def test_the_newest_idle_connection_goes_first() -> None:
-    slots = Slots[str](PoolLimits())
+    slots = PoolState[str](PoolLimits())
     opened(slots, "a", "b")
 
     assert slots.take(ORIGIN, 0) == ("b", ())
@@ -35,7 +35,7 @@ def test_the_newest_idle_connection_goes_first() -> None:
 
 
 def test_what_is_too_old_is_handed_out_to_be_closed() -> None:
-    slots = Slots[str](PoolLimits())
+    slots = PoolState[str](PoolLimits())
     for _ in range(3):
         slots.begin_opening()
         slots.end_opening(success=True)
@@ -49,7 +49,7 @@ def test_what_is_too_old_is_handed_out_to_be_closed() -> None:
 
 
 def test_the_number_of_openings_at_once_grows_with_success_and_halves_with_failure() -> None:
-    slots = Slots[str](PoolLimits(max_opening=18))
+    slots = PoolState[str](PoolLimits(max_opening=18))
 
     def window() -> int:
         begun = 0
@@ -70,7 +70,7 @@ def test_the_number_of_openings_at_once_grows_with_success_and_halves_with_failu
 
 
 def test_a_full_pool_makes_room_by_closing_what_is_idle_elsewhere() -> None:
-    slots = Slots[str](PoolLimits(max_connections=2))
+    slots = PoolState[str](PoolLimits(max_connections=2))
     opened(slots, "a", "b")
 
     assert slots.may_open()
@@ -81,7 +81,7 @@ def test_a_full_pool_makes_room_by_closing_what_is_idle_elsewhere() -> None:
 
 
 def test_a_returned_connection_goes_to_the_first_in_line() -> None:
-    slots = Slots[str](PoolLimits(max_connections=1))
+    slots = PoolState[str](PoolLimits(max_connections=1))
     opened(slots, "a")
     slots.take(ORIGIN, 0)
     elsewhere, first, second = slots.wait(OTHER), slots.wait(ORIGIN), slots.wait(ORIGIN)

@@ -32,7 +32,7 @@ async def test_a_lane_sends_its_request_and_returns_the_answer(autojump_clock: M
 
     async with story(script) as it:
         start = trio.current_time()
-        answer = await it.sender.send(b"{}", taken=2)
+        answer = await it.sender.send(b"{}", retries_taken=2)
 
     assert b"x-stainless-retry-count: 2\r\ncontent-length: 2\r\n\r\n{}" in requests[0]
     assert (answer.status, answer.body, answer.sent, answer.request_id) == (200, b"hello", True, "req_1")

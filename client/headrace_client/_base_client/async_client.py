@@ -16,11 +16,11 @@ from headrace_client._exceptions import APIConnectionError, APIError
 from headrace_client._httpx.argument import check_http_client, lent_timeout
 from headrace_client._httpx.errors import connection_error
 from headrace_client._requests.multipart import file_pairs, paths_in, with_contents
-from headrace_client._requests.options import FinalRequestOptions, Headers
+from headrace_client._requests.options import FinalRequestOptions, HeadersLike
 from headrace_client._requests.request import build_url, request_target
-from headrace_client._requests.verbs import Call, final_options
+from headrace_client._requests.verbs import RequestArguments, final_options
 
-from .base import BaseClient, Settings
+from .base import BaseClient, ClientSettings
 from .flow import Flow, RetryEvent, Send, Success
 from .logging import log_failure, log_response, log_send
 from .platform import loop_name
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from headrace_client.transport import ConnectionPool
     from headrace_client.transport.sender import Sender
 
-    from .fast_path import DirectRoute
+    from .fast_path import FastPath
 
 T = TypeVar("T")
 PageT = TypeVar("PageT", bound="BaseAsyncPage[Any]")
@@ -49,7 +49,7 @@ class AsyncAPIClient(BaseClient):
         *,
         http_client: httpx.AsyncClient | None = None,
         pool: ConnectionPool | None = None,
-        **settings: Unpack[Settings],
+        **settings: Unpack[ClientSettings],
     ) -> None:
         if http_client is not None:
             check_http_client(http_client, "AsyncClient")
@@ -153,9 +153,9 @@ class AsyncAPIClient(BaseClient):
 
     async def _attempt(self, send: Send, *, stream: bool) -> httpx.Response | APIConnectionError:
         options = await self._prepare_options(send.options)
-        if not stream and (route := self._direct_route()) is not None:
+        if not stream and (route := self._fast_path()) is not None:
             outgoing = self._outgoing(options, send.taken)
-            if (target := route.target(outgoing)) is not None:
+            if (target := route.encode(outgoing)) is not None:
                 return await route.attempt(outgoing, target, send.taken)
         request = self._build_request(options, retries_taken=send.taken)
         await self._prepare_request(request)
@@ -172,11 +172,11 @@ class AsyncAPIClient(BaseClient):
         log_response(response)
         return response
 
-    def _direct_route(self) -> DirectRoute | None:
+    def _fast_path(self) -> FastPath | None:
         """Return the way past the HTTP client, if requests whose answers are wanted whole may take it."""
         if current_async_library() != "trio" or self.custom_auth is not None or self._is_hooked():
             return None
-        return _find_direct_route()(self._client)
+        return _find_fast_path()(self._client)
 
     def _is_hooked(self) -> bool:
         cls = type(self)
@@ -186,14 +186,14 @@ class AsyncAPIClient(BaseClient):
         self._announce(event)
         await sleep(event.wait)
 
-    async def _call(self, method: str, path: str, cast_to: type[T], call: Call) -> T:
+    async def _call(self, method: str, path: str, cast_to: type[T], call: RequestArguments) -> T:
         options = final_options(method, path, call)
         return await self.request(
             cast_to, options, stream=call.get("stream", False), stream_cls=call.get("stream_cls")
         )
 
     def open_sender(
-        self, method: str, path: str, headers: Headers | None = None, *, idle_timeout: float = math.inf
+        self, method: str, path: str, headers: HeadersLike | None = None, *, idle_timeout: float = math.inf
     ) -> AbstractAsyncContextManager[Sender]:
         """Give a way to one endpoint that makes single attempts: no retries, no redirects, no parsing.
 
@@ -214,28 +214,34 @@ class AsyncAPIClient(BaseClient):
         origin, target = Origin.parse(url), request_target(url)
         return open_pooled_sender(self._pool, origin, method, target, sent, idle_timeout=idle_timeout)
 
-    async def get(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+    async def get(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
         """Make a GET request, which has no body."""
         return await self._call("get", path, cast_to, call)
 
-    async def post(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+    async def post(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
         """Make a POST request."""
         return await self._call("post", path, cast_to, call)
 
-    async def put(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+    async def put(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
         """Make a PUT request."""
         return await self._call("put", path, cast_to, call)
 
-    async def patch(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+    async def patch(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
         """Make a PATCH request."""
         return await self._call("patch", path, cast_to, call)
 
-    async def delete(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+    async def delete(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
         """Make a DELETE request."""
         return await self._call("delete", path, cast_to, call)
 
     def get_api_list(
-        self, path: str, *, model: type[Any], page: type[PageT], method: str = "get", **call: Unpack[Call]
+        self,
+        path: str,
+        *,
+        model: type[Any],
+        page: type[PageT],
+        method: str = "get",
+        **call: Unpack[RequestArguments],
     ) -> AsyncPaginator[Any, PageT]:
         """Return at once: await it for the first page, or iterate it for the items of all pages."""
         from headrace_client._responses.pagination import AsyncPaginator  # imports the types of answers
@@ -273,10 +279,10 @@ def _views() -> type[AsyncAPIResponse[Any]]:
 
 
 @cache
-def _find_direct_route() -> Callable[[httpx.AsyncClient], DirectRoute | None]:
-    from .fast_path import direct_route  # imports httpx and trio
+def _find_fast_path() -> Callable[[httpx.AsyncClient], FastPath | None]:
+    from .fast_path import fast_path  # imports httpx and trio
 
-    return direct_route
+    return fast_path
 
 
 _HOOKS = {name: vars(AsyncAPIClient)[name] for name in ("_prepare_request", "_build_request")}

@@ -14,13 +14,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Required, TypedDict
 
 from headrace_client._exceptions import SENSITIVE_HEADERS
-from headrace_client._httpx.request import Outgoing, http_request
+from headrace_client._httpx.request import PreparedRequest, http_request
 from headrace_client._requests.body import body_arguments, is_one_shot
 from headrace_client._requests.options import (
     DEFAULT_MAX_RETRIES,
     MAX_RETRY_AFTER,
     FinalRequestOptions,
-    Headers,
+    HeadersLike,
     NotGiven,
     Query,
     TimeoutTypes,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import httpx
 
 
-class Settings(TypedDict, total=False):
+class ClientSettings(TypedDict, total=False):
     """What the constructors of both faces take beside their HTTP client."""
 
     version: Required[str]
@@ -47,7 +47,7 @@ class Settings(TypedDict, total=False):
     _strict_response_validation: bool
     max_retries: float
     timeout: TimeoutTypes | NotGiven
-    custom_headers: Headers | None
+    custom_headers: HeadersLike | None
     custom_query: Query | None
     on_retry: Callable[[RetryEvent], object] | None
     max_retry_after: float
@@ -68,7 +68,7 @@ class BaseClient:
         _strict_response_validation: bool = False,
         max_retries: float = DEFAULT_MAX_RETRIES,
         timeout: TimeoutTypes | NotGiven = not_given,
-        custom_headers: Headers | None = None,
+        custom_headers: HeadersLike | None = None,
         custom_query: Query | None = None,
         on_retry: Callable[[RetryEvent], object] | None = None,
         max_retry_after: float = MAX_RETRY_AFTER,
@@ -78,7 +78,7 @@ class BaseClient:
         self._strict_response_validation = _strict_response_validation
         self.max_retries = checked_max_retries(max_retries)
         self._timeout = _checked_timeout(timeout)
-        self._custom_headers: Headers = dict(custom_headers or {})
+        self._custom_headers: HeadersLike = dict(custom_headers or {})
         self._custom_query: Query = dict(custom_query or {})
         self.on_retry = on_retry
         self.max_retry_after = max_retry_after
@@ -161,7 +161,7 @@ class BaseClient:
             "User-Agent": self.user_agent,
         }
 
-    def _merge_headers(self, *layers: Headers, foreign: bool = False) -> MergedHeaders:
+    def _merge_headers(self, *layers: HeadersLike, foreign: bool = False) -> MergedHeaders:
         """Merge the client's headers with ``layers``; a ``foreign`` origin gets no credentials."""
         own = (self._builtin_headers(), self.platform_headers(), self.auth_headers, self._custom_headers)
         if foreign:
@@ -210,7 +210,7 @@ class BaseClient:
     def _request_headers(self, options: FinalRequestOptions, url: str, taken: int) -> MergedHeaders:
         return self._endpoint_headers(url, self._call_headers(options, taken), options.header_layer)
 
-    def _endpoint_headers(self, url: str, *layers: Headers) -> MergedHeaders:
+    def _endpoint_headers(self, url: str, *layers: HeadersLike) -> MergedHeaders:
         """Merge the headers for a request to ``url``; at another origin the client's credentials stay out."""
         foreign = not same_origin(url, self._url)
         headers = self._merge_headers(*layers, foreign=foreign)
@@ -250,7 +250,7 @@ class BaseClient:
             "retries_taken": success.taken,
         }
 
-    def _outgoing(self, options: FinalRequestOptions, taken: int) -> Outgoing:
+    def _outgoing(self, options: FinalRequestOptions, taken: int) -> PreparedRequest:
         """Return what one attempt sends."""
         url = self._request_url(options)
         headers = self._request_headers(options, url, taken)
@@ -261,7 +261,7 @@ class BaseClient:
             asynchronous=self._asynchronous,
             again=taken > 0 or options.redirected or options.new_connection,
         )
-        return Outgoing(
+        return PreparedRequest(
             method=options.method.upper(),
             url=url,
             headers=headers if body.keeps_content_type else headers.without("content-type"),

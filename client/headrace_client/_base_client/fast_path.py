@@ -18,8 +18,8 @@ import trio
 from headrace_client._exceptions import APIConnectionError
 from headrace_client._httpx.clients import OwnAsyncHttpxClient
 from headrace_client._httpx.errors import connection_error
-from headrace_client._httpx.lazy_response import Arrived, LazyResponse
-from headrace_client._httpx.request import Kept, Outgoing, http_request
+from headrace_client._httpx.lazy_response import LazyResponse, RawResponse
+from headrace_client._httpx.request import BoundedCache, PreparedRequest, http_request
 from headrace_client._httpx.transport import (
     UNBOUNDED,
     HttpxTransport,
@@ -40,7 +40,7 @@ _COOKIE: Final = b"\r\ncookie:"
 _SETS_COOKIE: Final = b"\r\nset-cookie:"
 
 
-def direct_route(http_client: Any) -> DirectRoute | None:
+def fast_path(http_client: Any) -> FastPath | None:
     """Return the way past ``http_client``, or None if requests have to go through it.
 
     They go straight to the transport only if
@@ -60,11 +60,11 @@ def direct_route(http_client: Any) -> DirectRoute | None:
     if http_client.is_changed or _HTTPX_LOG.isEnabledFor(logging.INFO):
         return None
     transport = http_client.transport
-    return DirectRoute(http_client, transport) if isinstance(transport, HttpxTransport) else None
+    return FastPath(http_client, transport) if isinstance(transport, HttpxTransport) else None
 
 
 @attrs.frozen
-class Target:
+class EncodedRequest:
     """Where requests of one kind go, and their head, which ends before their length.
 
     ``request``: the one request that it is for, as it carries cookies.
@@ -75,17 +75,17 @@ class Target:
     request: httpx.Request | None = None
 
 
-_targets: Kept[Target | None] = Kept()
+_encoded_requests: BoundedCache[EncodedRequest | None] = BoundedCache()
 
 
 @attrs.frozen
-class DirectRoute:
+class FastPath:
     """The way past an HTTP client of ours to the transport below it."""
 
     http_client: OwnAsyncHttpxClient
     transport: HttpxTransport
 
-    def target(self, outgoing: Outgoing) -> Target | None:
+    def encode(self, outgoing: PreparedRequest) -> EncodedRequest | None:
         """Return where a request goes; None for one that httpx has to deal with.
 
         That is one with a body that is neither JSON nor bytes, with framing headers of the caller's, or with
@@ -95,11 +95,11 @@ class DirectRoute:
             return None
         if self.http_client.cookies:
             request = http_request(self.http_client, outgoing)
-            return _target_of(request, request)
-        return _targets.get(outgoing.kind, lambda: _target_of(http_request(self.http_client, outgoing)))
+            return _encode(request, request)
+        return _encoded_requests.get(outgoing.kind, lambda: _encode(http_request(self.http_client, outgoing)))
 
     async def attempt(
-        self, outgoing: Outgoing, target: Target, taken: int
+        self, outgoing: PreparedRequest, target: EncodedRequest, taken: int
     ) -> httpx.Response | APIConnectionError:
         """Make one attempt, the ``taken``-th retry; return the answer with its body read."""
         make_request = partial(self._request_sent, outgoing, target)
@@ -116,7 +116,7 @@ class DirectRoute:
         return response
 
     async def _exchange(
-        self, outgoing: Outgoing, target: Target, make_request: Callable[[], httpx.Request]
+        self, outgoing: PreparedRequest, target: EncodedRequest, make_request: Callable[[], httpx.Request]
     ) -> LazyResponse:
         """Send the request and read its whole answer. Raises `httpx.RequestError`."""
         started_at = trio.current_time()
@@ -133,7 +133,7 @@ class DirectRoute:
             while (piece := await exchange.receive()) is not None:
                 pieces.append(piece)
             return self._response(
-                Arrived(
+                RawResponse(
                     status=status,
                     head=raw,
                     body=b"".join(pieces),
@@ -144,17 +144,17 @@ class DirectRoute:
         except (TransportError, trio.TooSlowError) as error:
             raise httpx_error(error, make_request()) from error
 
-    def _response(self, arrived: Arrived) -> LazyResponse:
+    def _response(self, arrived: RawResponse) -> LazyResponse:
         lower = arrived.head.lower()
         response = LazyResponse.of(arrived)
         if _CODED in lower:
             ExpansionGuard(Headers.parse(lower).get("content-encoding", "")).feed(arrived.body)
-            response.whole()
+            response.materialize()
         if _SETS_COOKIE in lower:
             self.http_client.cookies.extract_cookies(response)
         return response
 
-    def _request_sent(self, outgoing: Outgoing, target: Target) -> httpx.Request:
+    def _request_sent(self, outgoing: PreparedRequest, target: EncodedRequest) -> httpx.Request:
         """Return the request, without cookies that came later."""
         if target.request is not None:
             return target.request
@@ -164,10 +164,10 @@ class DirectRoute:
         return request
 
 
-def _target_of(request: httpx.Request, only: httpx.Request | None = None) -> Target | None:
+def _encode(request: httpx.Request, only: httpx.Request | None = None) -> EncodedRequest | None:
     if request.url.userinfo or request.url.scheme not in {"http", "https"}:
         return None
-    return Target(origin_of(request.url), encode_head(request), only)
+    return EncodedRequest(origin_of(request.url), encode_head(request), only)
 
 
 def _timeouts(timeout: Any) -> Timeouts:

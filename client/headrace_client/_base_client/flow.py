@@ -25,7 +25,7 @@ from headrace_client._exceptions import APIConnectionError, APIError, status_err
 from headrace_client._requests.options import FinalRequestOptions
 
 from .redirect import is_redirect, redirected
-from .retry import RetryPolicy, Stop
+from .retry import Raise, RetryPolicy
 
 if TYPE_CHECKING:
     import httpx
@@ -98,7 +98,7 @@ def request_flow(
                 continue
         error = outcome if isinstance(outcome, APIConnectionError) else status_error(outcome)
         verdict = policy.verdict(error, taken, wall_clock(), random())
-        if isinstance(verdict, Stop):
+        if isinstance(verdict, Raise):
             raise verdict.error
         yield Sleep(RetryEvent(attempt=attempts, wait=verdict.after, waited=waited, cause=error))
         waited += verdict.after

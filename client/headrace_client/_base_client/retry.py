@@ -49,7 +49,7 @@ def checked_max_retries(value: object) -> float:
 
 
 @attrs.frozen
-class Retry:
+class BackOff:
     """Try again after so many seconds.
 
     ``counts``: the failure uses up one of the retries. One that does not is the fault of an old connection:
@@ -61,7 +61,7 @@ class Retry:
 
 
 @attrs.frozen
-class Stop:
+class Raise:
     """Give up with this error."""
 
     error: Exception
@@ -82,20 +82,20 @@ class RetryPolicy:
     max_retry_after: float = MAX_RETRY_AFTER
     repeatable: bool = True
 
-    def verdict(self, outcome: Exception, taken: int, now: float, jitter: float) -> Retry | Stop:
+    def verdict(self, outcome: Exception, retries_taken: int, now: float, jitter: float) -> BackOff | Raise:
         """Judge a failure after ``taken`` retries. ``now``: wall clock, Unix seconds; ``dice``: in [0, 1)."""
         if not self.repeatable:
-            return Stop(outcome)
+            return Raise(outcome)
         if _found_stale_connection(outcome):
-            return Retry(0.0, counts=False)
-        if not self.is_transient(outcome) or taken >= self.max_retries:
-            return Stop(outcome)
+            return BackOff(0.0, counts=False)
+        if not self.is_transient(outcome) or retries_taken >= self.max_retries:
+            return Raise(outcome)
         asked: float | None = None
         if isinstance(outcome, APIStatusError):
             asked = retry_after_seconds(outcome.response.headers, now)
         if asked is None:
-            return Retry(self.backoff(taken, jitter))
-        return Retry(asked * (1 + 0.1 * jitter)) if asked <= self.max_retry_after else Stop(outcome)
+            return BackOff(self.backoff(retries_taken, jitter))
+        return BackOff(asked * (1 + 0.1 * jitter)) if asked <= self.max_retry_after else Raise(outcome)
 
     def is_transient(self, outcome: Exception) -> bool:
         """Tell whether the same request may fare better later."""
@@ -107,9 +107,9 @@ class RetryPolicy:
             isinstance(outcome, APIConnectionError) and type(outcome.__cause__).__name__ not in _OUR_MISTAKES
         )
 
-    def backoff(self, taken: int, jitter: float) -> float:
+    def backoff(self, retries_taken: int, jitter: float) -> float:
         """Return the delay after ``taken`` retries: it doubles up to 8 s; dice take off up to a quarter."""
-        doubled = self.initial_delay * 2.0 ** min(taken, 1000)
+        doubled = self.initial_delay * 2.0 ** min(retries_taken, 1000)
         return min(doubled, self.max_delay) * (1 - 0.25 * jitter)
 
 

@@ -12,9 +12,9 @@ from headrace_client._httpx.argument import check_http_client, lent_timeout
 from headrace_client._httpx.errors import connection_error
 from headrace_client._requests.multipart import file_pairs, paths_in, with_contents
 from headrace_client._requests.options import FinalRequestOptions
-from headrace_client._requests.verbs import Call, final_options
+from headrace_client._requests.verbs import RequestArguments, final_options
 
-from .base import BaseClient, Settings
+from .base import BaseClient, ClientSettings
 from .flow import Flow, RetryEvent, Send, Success
 from .logging import log_failure, log_response, log_send
 
@@ -28,7 +28,9 @@ T = TypeVar("T")
 class SyncAPIClient(BaseClient):
     """The blocking client of an HTTP API: `request`, the verbs, and closing by ``with``."""
 
-    def __init__(self, *, http_client: httpx.Client | None = None, **settings: Unpack[Settings]) -> None:
+    def __init__(
+        self, *, http_client: httpx.Client | None = None, **settings: Unpack[ClientSettings]
+    ) -> None:
         if http_client is not None:
             check_http_client(http_client, "Client")
         super().__init__(**settings)
@@ -127,34 +129,40 @@ class SyncAPIClient(BaseClient):
         self._announce(event)
         sleep(event.wait)
 
-    def _call(self, method: str, path: str, cast_to: type[T], call: Call) -> T:
+    def _call(self, method: str, path: str, cast_to: type[T], call: RequestArguments) -> T:
         options = final_options(method, path, call)
         return self.request(
             cast_to, options, stream=call.get("stream", False), stream_cls=call.get("stream_cls")
         )
 
-    def get(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+    def get(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
         """Make a GET request, which has no body."""
         return self._call("get", path, cast_to, call)
 
-    def post(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+    def post(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
         """Make a POST request."""
         return self._call("post", path, cast_to, call)
 
-    def put(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+    def put(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
         """Make a PUT request."""
         return self._call("put", path, cast_to, call)
 
-    def patch(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+    def patch(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
         """Make a PATCH request."""
         return self._call("patch", path, cast_to, call)
 
-    def delete(self, path: str, *, cast_to: type[T], **call: Unpack[Call]) -> T:
+    def delete(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
         """Make a DELETE request."""
         return self._call("delete", path, cast_to, call)
 
     def get_api_list(
-        self, path: str, *, model: type[Any], page: type[T], method: str = "get", **call: Unpack[Call]
+        self,
+        path: str,
+        *,
+        model: type[Any],
+        page: type[T],
+        method: str = "get",
+        **call: Unpack[RequestArguments],
     ) -> T:
         """Return the first page of a list; iterating it goes over the items of all pages."""
         from headrace_client._responses.pagination import page_type  # imports the types of answers

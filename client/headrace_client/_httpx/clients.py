@@ -123,7 +123,7 @@ class DefaultHttpxClient(httpx.Client):
         super().__init__(transport=transport, **kwargs)
 
 
-def _picked_later(proxy: str | httpx.Proxy | None, kwargs: Mapping[str, Any]) -> LibraryTransport:
+def _choose_later(proxy: str | httpx.Proxy | None, kwargs: Mapping[str, Any]) -> LibraryTransport:
     """Return an asynchronous client's transport: ours on trio, unless it needs what ours does not have."""
 
     def make(library: str) -> httpx.AsyncBaseTransport:
@@ -155,7 +155,7 @@ class DefaultAsyncHttpxClient(httpx.AsyncClient):
     ) -> None:
         kwargs = _with_defaults(kwargs)
         if transport is None:
-            transport = _picked_later(proxy, kwargs)
+            transport = _choose_later(proxy, kwargs)
             kwargs["mounts"] = _mounts(
                 kwargs, proxy, lambda url: httpx.AsyncHTTPTransport(proxy=url, **_transport_arguments(kwargs))
             )
@@ -214,14 +214,14 @@ class LibraryTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request by the transport that fits the running event loop."""
-        return await self.picked().handle_async_request(request)
+        return await self.chosen().handle_async_request(request)
 
     async def aclose(self) -> None:
         """Close the transport, if there ever was one."""
         if self._transport is not None:
             await self._transport.aclose()
 
-    def picked(self) -> httpx.AsyncBaseTransport:
+    def chosen(self) -> httpx.AsyncBaseTransport:
         """Return the transport that fits the running event loop; `RuntimeError` if it has served another."""
         library = current_async_library()
         if self._transport is None:
@@ -253,7 +253,7 @@ class OwnAsyncHttpxClient(DefaultAsyncHttpxClient):
     def transport(self) -> httpx.AsyncBaseTransport:
         """The transport that serves the running event loop. Raises `RuntimeError` when it serves another."""
         transport = self._transport
-        return transport.picked() if isinstance(transport, LibraryTransport) else transport
+        return transport.chosen() if isinstance(transport, LibraryTransport) else transport
 
     @property
     def is_changed(self) -> bool:

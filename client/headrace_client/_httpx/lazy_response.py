@@ -22,7 +22,7 @@ _REQUEST_ID: Final = re.compile(rb"\r\nrequest-id:[ \t]*([^\r]*)", re.IGNORECASE
 
 
 @attrs.frozen(kw_only=True)
-class Arrived:
+class RawResponse:
     """What came over the wire, and how to tell the request that it answers."""
 
     status: int
@@ -42,7 +42,7 @@ class LazyResponse(httpx.Response):
     """
 
     @classmethod
-    def of(cls, arrived: Arrived) -> Self:
+    def of(cls, arrived: RawResponse) -> Self:
         """Return the response; one with a compressed body is to be made `whole` at once."""
         response = cls.__new__(cls)
         response.status_code = arrived.status
@@ -52,7 +52,7 @@ class LazyResponse(httpx.Response):
     @property
     def request_id(self) -> str | None:
         """The field ``request-id``, for which the other fields need not be read."""
-        arrived: Arrived | None = self.__dict__.get("arrived")
+        arrived: RawResponse | None = self.__dict__.get("arrived")
         if arrived is None:
             return self.headers.get("request-id")
         found = _REQUEST_ID.search(arrived.head)
@@ -61,7 +61,7 @@ class LazyResponse(httpx.Response):
     @property
     def content(self) -> bytes:
         """The decoded body."""
-        arrived: Arrived | None = self.__dict__.get("arrived")
+        arrived: RawResponse | None = self.__dict__.get("arrived")
         return super().content if arrived is None else arrived.body
 
     def read(self) -> bytes:
@@ -79,17 +79,17 @@ class LazyResponse(httpx.Response):
         if name == "headers":
             self.headers = httpx.Headers(list(Headers.parse(self.__dict__["arrived"].head).raw))
         else:
-            self.whole()
+            self.materialize()
         return getattr(self, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        self.whole()
+        self.materialize()
         return super().__getstate__()
 
-    def whole(self) -> None:
+    def materialize(self) -> None:
         """Do what httpx's client does with an answer. Raises `httpx.DecodingError`."""
         headers = self.headers
-        arrived: Arrived | None = self.__dict__.pop("arrived", None)
+        arrived: RawResponse | None = self.__dict__.pop("arrived", None)
         if arrived is None:
             return
         super().__init__(

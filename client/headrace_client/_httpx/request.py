@@ -22,7 +22,7 @@ _HAVE_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
 @attrs.frozen(kw_only=True)
-class Outgoing:
+class PreparedRequest:
     """One attempt as the client wants it, below which lie the defaults of the HTTP client that sends it."""
 
     method: str
@@ -59,7 +59,7 @@ class Outgoing:
         return self.method, self.url, self.headers
 
 
-class Kept(Generic[T]):
+class BoundedCache(Generic[T]):
     """A few hundred values that are costly to make, by what they are made of."""
 
     def __init__(self) -> None:
@@ -74,10 +74,10 @@ class Kept(Generic[T]):
         return self._values[key]
 
 
-_built_before: Kept[httpx.Request] = Kept()
+_request_cache: BoundedCache[httpx.Request] = BoundedCache()
 
 
-def http_request(http_client: Any, outgoing: Outgoing) -> httpx.Request:
+def http_request(http_client: Any, outgoing: PreparedRequest) -> httpx.Request:
     """Build the request with the HTTP client, whose own defaults lie below ours.
 
     httpx takes 80 us to read a URL and to merge headers, and a client's requests are of few kinds. So what it
@@ -87,7 +87,7 @@ def http_request(http_client: Any, outgoing: Outgoing) -> httpx.Request:
     if http_client.cookies or http_client.params or not (outgoing.is_plain and _is_httpxs(http_client)):
         return _built(http_client, outgoing)
     kind = (http_client.__class__, *http_client.headers.raw, outgoing.kind)
-    like = _built_before.get(kind, lambda: _built(http_client, attrs.evolve(outgoing, body={})))
+    like = _request_cache.get(kind, lambda: _built(http_client, attrs.evolve(outgoing, body={})))
     return _built_like(like, http_client, outgoing)
 
 
@@ -95,7 +95,7 @@ def _is_httpxs(http_client: Any) -> bool:
     return http_client.build_request.__module__ in {"httpx._client", "httpx2._client"}
 
 
-def _built(http_client: Any, outgoing: Outgoing) -> httpx.Request:
+def _built(http_client: Any, outgoing: PreparedRequest) -> httpx.Request:
     request = http_client.build_request(
         method=outgoing.method,
         url=outgoing.url,
@@ -109,7 +109,7 @@ def _built(http_client: Any, outgoing: Outgoing) -> httpx.Request:
     return request
 
 
-def _built_like(like: httpx.Request, http_client: Any, outgoing: Outgoing) -> httpx.Request:
+def _built_like(like: httpx.Request, http_client: Any, outgoing: PreparedRequest) -> httpx.Request:
     """Return a request that differs from one built before in its plain body and its extensions."""
     timeout = http_client.timeout.__class__(_timeout(outgoing))
     stream: Any = like.stream.__class__
@@ -126,13 +126,13 @@ def _built_like(like: httpx.Request, http_client: Any, outgoing: Outgoing) -> ht
     return request
 
 
-def _timeout(outgoing: Outgoing) -> Any:
+def _timeout(outgoing: PreparedRequest) -> Any:
     from .clients import timeout_arguments  # imports httpx
 
     return timeout_arguments(outgoing.timeout)
 
 
-def _extensions(outgoing: Outgoing) -> dict[str, object]:
+def _extensions(outgoing: PreparedRequest) -> dict[str, object]:
     """Return what the transports are told; a host with underscores gets a name that certificates can hold."""
     host = outgoing.url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
     extensions: dict[str, object] = {"sni_hostname": host.replace("_", "-")} if "_" in host else {}

@@ -72,7 +72,7 @@ class HttpxSender:
         self,
         body: bytes,
         *,
-        taken: int = 0,
+        retries_taken: int = 0,
         deadline: float = inf,
         on_data: Callable[[bytes], None] | None = None,
     ) -> Response:
@@ -81,7 +81,7 @@ class HttpxSender:
             raise AttemptTimedOut("the deadline had passed before the attempt began")
         with anyio.CancelScope(deadline=deadline):
             try:
-                return await self._exchange(body, taken, on_data)
+                return await self._exchange(body, retries_taken, on_data)
             except TransportError:
                 raise
             except Exception as error:

@@ -53,7 +53,7 @@ not_given = NotGiven()
 NOT_GIVEN = not_given
 omit = Omit()
 
-Headers: TypeAlias = Mapping[str, "str | Omit | NotGiven"]
+HeadersLike: TypeAlias = Mapping[str, "str | Omit | NotGiven"]
 Query: TypeAlias = Mapping[str, object]
 TimeoutTypes: TypeAlias = "float | httpx.Timeout | None"
 Method: TypeAlias = str
@@ -79,7 +79,7 @@ def given(values: Mapping[str, T | NotGiven | Omit]) -> dict[str, T]:
 class RequestOptions(TypedDict, total=False):
     """What a caller may set for one request, as the verbs take it in ``options``."""
 
-    headers: Headers
+    headers: HeadersLike
     max_retries: float
     timeout: TimeoutTypes | NotGiven
     params: Query
@@ -91,7 +91,7 @@ class RequestOptions(TypedDict, total=False):
 class RequestExtras(TypedDict, total=False):
     """What every method of a resource takes beside the parameters of its endpoint."""
 
-    extra_headers: Headers | None
+    extra_headers: HeadersLike | None
     extra_query: Query | None
     extra_body: object | None
     timeout: TimeoutTypes | NotGiven
@@ -106,7 +106,7 @@ class FinalRequestOptions:
     url: str
     """A path, joined to the client's base URL, or an absolute URL, used as it is."""
     params: Query = attrs.field(factory=dict[str, object])
-    headers: Headers | NotGiven = not_given
+    headers: HeadersLike | NotGiven = not_given
     max_retries: float | NotGiven = not_given
     timeout: TimeoutTypes | NotGiven = not_given
     files: Files | None = None
@@ -126,7 +126,7 @@ class FinalRequestOptions:
         return cls(**fields)
 
     @property
-    def header_layer(self) -> Headers:
+    def header_layer(self) -> HeadersLike:
         """The headers given for this request; empty when none are."""
         return {} if isinstance(self.headers, NotGiven) else self.headers
 
@@ -145,7 +145,7 @@ class FinalRequestOptions:
 
 def make_request_options(
     *,
-    extra_headers: Headers | None = None,
+    extra_headers: HeadersLike | None = None,
     extra_query: Query | None = None,
     extra_body: object | None = None,
     timeout: TimeoutTypes | NotGiven = not_given,

@@ -14,7 +14,7 @@ import attrs
 
 from headrace_client.transport.headers import encode_field
 
-from .options import Headers, NotGiven, Omit, Query
+from .options import HeadersLike, NotGiven, Omit, Query
 from .querystring import Querystring
 
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
@@ -50,7 +50,7 @@ def _without(headers: MergedHeaders, name: str) -> MergedHeaders:
     return MergedHeaders.of(kept, headers.omitted)
 
 
-def merge_headers(*layers: Headers) -> MergedHeaders:
+def merge_headers(*layers: HeadersLike) -> MergedHeaders:
     """Merge layers of headers, lowest first; a `NotGiven` value leaves what the layers below say."""
     return _merged(tuple([tuple(layer.items()) for layer in layers]))
 
@@ -85,7 +85,7 @@ def _checked(name: str, value: str) -> str:
     return value.strip(" \t")
 
 
-def combine_headers(present: Headers, added: Headers) -> dict[str, str | Omit | NotGiven]:
+def combine_headers(present: HeadersLike, added: HeadersLike) -> dict[str, str | Omit | NotGiven]:
     """Return one layer of two: ``added`` replaces what has the same name in any spelling."""
     replaced = {name.lower() for name in added}
     return {**{name: value for name, value in present.items() if name.lower() not in replaced}, **added}

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from .options import Content, Files, FinalRequestOptions, RequestOptions
 
 
-class Call(TypedDict, total=False):
+class RequestArguments(TypedDict, total=False):
     """What the verbs take beside a path and the type of the answer."""
 
     body: object | None
@@ -19,10 +19,10 @@ class Call(TypedDict, total=False):
     stream_cls: type[Any] | None
 
 
-_NAMES = frozenset(Call.__annotations__)
+_NAMES = frozenset(RequestArguments.__annotations__)
 
 
-def final_options(method: str, path: str, call: Call) -> FinalRequestOptions:
+def final_options(method: str, path: str, call: RequestArguments) -> FinalRequestOptions:
     """Return the options of one request. Raises `TypeError` for unknown or contradicting arguments."""
     if unknown := call.keys() - _NAMES:
         raise TypeError(f"{method}() got an unexpected keyword argument {min(unknown)!r}")

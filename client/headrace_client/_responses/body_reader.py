@@ -43,7 +43,7 @@ class ValueReader(Protocol):
         ...
 
 
-class Reading(Generic[T]):
+class BodyReader(Generic[T]):
     """What both drivers have in common: the limits in time, and what failures are called."""
 
     def __init__(self, response: httpx.Response, reader: ValueReader) -> None:
@@ -81,7 +81,7 @@ class Reading(Generic[T]):
         return connection_error(error, self.response.request) or error
 
 
-class SyncReading(Reading[T]):
+class SyncBodyReader(BodyReader[T]):
     """The blocking driver."""
 
     def __init__(
@@ -144,7 +144,7 @@ class SyncReading(Reading[T]):
             timeouts["read"] = seconds
 
 
-class AsyncReading(Reading[T]):
+class AsyncBodyReader(BodyReader[T]):
     """The asynchronous driver, on trio and asyncio."""
 
     def __init__(
@@ -214,7 +214,7 @@ async def unwind(pieces: AsyncIterator[Any]) -> None:
 class SyncValues(Iterator[T]):
     """Another way to take the values of a `SyncReading`."""
 
-    def __init__(self, reading: SyncReading[Any], take: Callable[[], Any]) -> None:
+    def __init__(self, reading: SyncBodyReader[Any], take: Callable[[], Any]) -> None:
         self._reading = reading
         self._take = take
 
@@ -225,7 +225,7 @@ class SyncValues(Iterator[T]):
 class AsyncValues(AsyncIterator[T]):
     """Another way to take the values of an `AsyncReading`."""
 
-    def __init__(self, reading: AsyncReading[Any], take: Callable[[], Any]) -> None:
+    def __init__(self, reading: AsyncBodyReader[Any], take: Callable[[], Any]) -> None:
         self._reading = reading
         self._take = take
 

@@ -13,7 +13,7 @@ from headrace_client._models.construct import construct
 from headrace_client._wire.json import decode
 from headrace_client._wire.sse import LineDecoder
 
-from .body_reader import ENDED, NEEDS_BYTES, AsyncReading, SyncReading
+from .body_reader import ENDED, NEEDS_BYTES, AsyncBodyReader, SyncBodyReader
 
 if TYPE_CHECKING:
     import httpx
@@ -50,7 +50,7 @@ class _LineReader:
             raise APIResponseValidationError(self._response, text, message="A line is not JSON.") from error
 
 
-class JSONLDecoder(SyncReading[T]):
+class JSONLDecoder(SyncBodyReader[T]):
     """The lines of a response, each as a ``T``. Close it, or use ``with``, unless all are read."""
 
     def __init__(
@@ -60,7 +60,7 @@ class JSONLDecoder(SyncReading[T]):
         self.http_response = http_response
 
 
-class AsyncJSONLDecoder(AsyncReading[T]):
+class AsyncJSONLDecoder(AsyncBodyReader[T]):
     """The lines of a response, each as a ``T``. Close it, or use ``async with``, unless all are read."""
 
     def __init__(

@@ -27,7 +27,7 @@ from headrace_client.types import (
     ThinkingEvent,
 )
 
-from .body_reader import AsyncReading, AsyncValues, Reading, SyncReading, SyncValues
+from .body_reader import AsyncBodyReader, AsyncValues, BodyReader, SyncBodyReader, SyncValues
 from .cast import cast_value, is_strict
 from .event_reader import EventReader, IncompleteStreamError
 
@@ -152,7 +152,7 @@ def _final_text(message: Message) -> str:
     return "".join(texts)
 
 
-class _MessageReading(Reading[MessageStreamEvent]):
+class _MessageBodyReader(BodyReader[MessageStreamEvent]):
     """What both kinds of message streams have in common."""
 
     def __init__(
@@ -172,7 +172,7 @@ class _MessageReading(Reading[MessageStreamEvent]):
         return self._message.snapshot()
 
 
-class MessageStream(_MessageReading, SyncReading[MessageStreamEvent]):
+class MessageStream(_MessageBodyReader, SyncBodyReader[MessageStreamEvent]):
     """One message as it arrives: iterate over its events or over `text_stream`, or get the whole of it."""
 
     @property
@@ -195,7 +195,7 @@ class MessageStream(_MessageReading, SyncReading[MessageStreamEvent]):
         return _final_text(self.get_final_message())
 
 
-class AsyncMessageStream(_MessageReading, AsyncReading[MessageStreamEvent]):
+class AsyncMessageStream(_MessageBodyReader, AsyncBodyReader[MessageStreamEvent]):
     """One message as it arrives; the asynchronous face of `MessageStream`."""
 
     @property

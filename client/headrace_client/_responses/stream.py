@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from headrace_client._models.construct import unwrapped
 
-from .body_reader import AsyncReading, AsyncValues, SyncReading, SyncValues
+from .body_reader import AsyncBodyReader, AsyncValues, SyncBodyReader, SyncValues
 from .cast import is_strict
 from .event_reader import EventReader, IncompleteStreamError
 
@@ -21,7 +21,7 @@ __all__ = ["AsyncStream", "IncompleteStreamError", "Stream", "chunk_type", "is_s
 T = TypeVar("T")
 
 
-class Stream(SyncReading[T]):
+class Stream(SyncBodyReader[T]):
     """The events of a response as they arrive, each as a ``T``.
 
     Iterating passes over pings and events of unknown names; `all_events` shows them. An ``error`` event
@@ -45,7 +45,7 @@ class Stream(SyncReading[T]):
         return SyncValues(self, self._events.next_event)
 
 
-class AsyncStream(AsyncReading[T]):
+class AsyncStream(AsyncBodyReader[T]):
     """The events of a response as they arrive, each as a ``T``; the asynchronous face of `Stream`."""
 
     def __init__(

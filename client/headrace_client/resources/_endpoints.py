@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from headrace_client._requests.options import Omit, RequestExtras, given, make_request_options
-from headrace_client._requests.verbs import Call
+from headrace_client._requests.verbs import RequestArguments
 
 from ._resource import EXTRAS, check_names
 
@@ -22,14 +22,14 @@ class ListParams(RequestExtras, total=False):
 _LIST_NAMES = frozenset(ListParams.__annotations__)
 
 
-def call_with_query(params: Mapping[str, Any]) -> Call:
+def call_with_query(params: Mapping[str, Any]) -> RequestArguments:
     """Return the arguments of a verb for an endpoint whose own parameters are the query."""
     query = given({name: value for name, value in params.items() if name not in EXTRAS})
     extras = cast("RequestExtras", {name: value for name, value in params.items() if name in EXTRAS})
-    return Call(options=make_request_options(**extras, query=query))
+    return RequestArguments(options=make_request_options(**extras, query=query))
 
 
-def list_call(params: Mapping[str, Any]) -> Call:
+def list_call(params: Mapping[str, Any]) -> RequestArguments:
     """Return the request for the first page of a list."""
     check_names("list", params, _LIST_NAMES)
     return call_with_query(params)

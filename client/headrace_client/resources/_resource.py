@@ -7,14 +7,14 @@ from typing import Any, ClassVar, Self
 
 from headrace_client._base_client import AsyncAPIClient, SyncAPIClient
 from headrace_client._requests.options import (
-    Headers,
+    HeadersLike,
     NotGiven,
     TimeoutTypes,
     is_given,
     make_request_options,
     not_given,
 )
-from headrace_client._requests.verbs import Call
+from headrace_client._requests.verbs import RequestArguments
 from headrace_client._responses.raw_responses import RawResponses, StreamingResponses
 
 EXTRAS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout", "betas"})
@@ -45,7 +45,7 @@ class _Resource:
         self,
         *,
         timeout: TimeoutTypes | NotGiven = not_given,
-        headers: Headers | None = None,
+        headers: HeadersLike | None = None,
         max_retries: float | NotGiven = not_given,
     ) -> Self:
         """Return this resource of a client with other settings."""
@@ -68,11 +68,11 @@ class AsyncAPIResource(_Resource):
     _asynchronous = True
 
 
-def call_with_body(params: Mapping[str, Any]) -> Call:
+def call_with_body(params: Mapping[str, Any]) -> RequestArguments:
     """Return the arguments of a verb for an endpoint whose own parameters are the JSON body."""
     body = {name: value for name, value in params.items() if name not in EXTRAS and is_given(value)}
     extras = {name: params[name] for name in EXTRAS if name in params}
-    return Call(body=body, options=make_request_options(**extras))
+    return RequestArguments(body=body, options=make_request_options(**extras))
 
 
 def check_names(method: str, params: Mapping[str, Any], known: frozenset[str]) -> None:

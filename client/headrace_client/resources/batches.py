@@ -8,7 +8,7 @@ from typing import Any, Unpack, cast
 from headrace_client._exceptions import AnthropicError
 from headrace_client._requests.options import RequestExtras
 from headrace_client._requests.request import path_segment
-from headrace_client._requests.verbs import Call
+from headrace_client._requests.verbs import RequestArguments
 from headrace_client._responses.jsonl import AsyncJSONLDecoder, JSONLDecoder
 from headrace_client._responses.pagination import AsyncPage, AsyncPaginator, SyncPage
 from headrace_client.types import (
@@ -118,7 +118,7 @@ def _results_url(batch: MessageBatch) -> str:
     return batch.results_url
 
 
-def _results_call(extras: RequestExtras) -> Call:
+def _results_call(extras: RequestExtras) -> RequestArguments:
     headers = {"Accept": "application/binary", **(extras.get("extra_headers") or {})}
     call = call_with_query(cast("Any", {**extras, "extra_headers": headers}))
     call["stream"] = True

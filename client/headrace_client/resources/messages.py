@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, Unpack, overload
 
 from headrace_client._base_client.base import BaseClient
 from headrace_client._requests.options import NotGiven, Omit, not_given, omit
-from headrace_client._requests.verbs import Call
+from headrace_client._requests.verbs import RequestArguments
 from headrace_client._responses.message_stream import (
     AsyncMessageStream,
     AsyncMessageStreamManager,
@@ -163,7 +163,7 @@ class AsyncMessages(AsyncAPIResource):
 
 def create_call(
     client: BaseClient, stream: bool | Omit, stream_cls: type[Any], params: Mapping[str, Any]
-) -> Call:
+) -> RequestArguments:
     """Return the request for a message."""
     check_names("create", params, _CREATE_NAMES)
     check_required(params)
@@ -178,7 +178,7 @@ def create_call(
 
 def stream_call(
     client: BaseClient, stream_cls: type[Any], params: Mapping[str, Any]
-) -> tuple[Call, dict[str, Any]]:
+) -> tuple[RequestArguments, dict[str, Any]]:
     """Return the request for a message that arrives as a ``stream_cls``, and the limits of that."""
     limits = {name: params.get(name) for name in ("idle_timeout", "total_timeout")}
     prompt = {name: value for name, value in params.items() if name not in limits}
@@ -186,7 +186,7 @@ def stream_call(
     return create_call(client, stream=True, stream_cls=stream_cls, params=prompt), limits
 
 
-def count_call(params: Mapping[str, Any]) -> Call:
+def count_call(params: Mapping[str, Any]) -> RequestArguments:
     """Return the request for the number of a prompt's tokens."""
     check_names("count_tokens", params, _COUNT_NAMES)
     for name in ("messages", "model"):

@@ -9,7 +9,7 @@ from .connect import Connector, connect_tcp
 from .errors import ConnectFailed, ConnectionLost
 from .http1 import KeepAliveTerms, ResponseReader
 from .origin import Origin
-from .pool import PoolLimits, PoolStatistics, Slots, Waiter
+from .pool import PoolLimits, PoolState, PoolStatistics, Waiter
 from .stream import ByteStream
 from .watchdog import Watchdog
 
@@ -38,7 +38,7 @@ class ConnectionPool:
     def __init__(self, *, connect: Connector = connect_tcp, limits: PoolLimits | None = None) -> None:
         self._connect = connect
         self._limits = limits if limits is not None else PoolLimits()
-        self._slots = Slots[Connection](self._limits)
+        self._slots = PoolState[Connection](self._limits)
         self._events: dict[Waiter[Connection], trio.Event] = {}
         self._closed = False
         self.watchdog = Watchdog()

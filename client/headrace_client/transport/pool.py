@@ -64,7 +64,7 @@ class Waiter(Generic[C]):
     connection: C | None = None
 
 
-class Slots(Generic[C]):
+class PoolState(Generic[C]):
     """The state of a pool of connections of any kind ``C``: nothing waits and nothing is closed here."""
 
     def __init__(self, limits: PoolLimits) -> None:

@@ -71,7 +71,7 @@ class Sender(Protocol):
         self,
         body: bytes,
         *,
-        taken: int = 0,
+        retries_taken: int = 0,
         deadline: float = inf,
         on_data: Callable[[bytes], None] | None = None,
     ) -> Response:
@@ -108,7 +108,7 @@ class PooledSender:
         self,
         body: bytes,
         *,
-        taken: int = 0,
+        retries_taken: int = 0,
         deadline: float = inf,
         on_data: Callable[[bytes], None] | None = None,
     ) -> Response:
@@ -127,7 +127,7 @@ class PooledSender:
         exchange = Exchange(
             connection, now=now, deadline=deadline, idle_timeout=self._idle_timeout, on_data=on_data
         )
-        request = self._template.render(body, taken)
+        request = self._template.render(body, retries_taken)
         watchdog = pool.watchdog
         try:
             if watchdog.running:

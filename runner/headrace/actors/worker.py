@@ -139,7 +139,7 @@ class _Worker:
         try:
             answer = await sender.send(
                 request.body,
-                taken=pending.attempts,
+                retries_taken=pending.attempts,
                 deadline=started_at + self.settings.timeout,
                 on_data=self._first_byte_hook(pending, on_data) if pending.warms_cache else on_data,
             )
