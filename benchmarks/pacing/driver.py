@@ -81,7 +81,7 @@ class _Run:
         self._headers = make_dialect(self.scenario.dialect, RequestOptions()).headers("key")
         self._fresh = (_first_attempt(self.scenario.request(n)) for n in range(self.scenario.jobs))
         self._next = next(self._fresh, None)
-        self._dice = Random(self.scenario.seed)
+        self._random = Random(self.scenario.seed)
 
     async def dispatch(self) -> None:
         """Send what may be sent, and sleep until more may, or an answer comes."""
@@ -123,7 +123,7 @@ class _Run:
         if reply.status == SUCCESS:
             self.finished += 1
         else:
-            after = self.policy.retry_after(reply, attempt.taken, now, self._dice.random())
+            after = self.policy.retry_after(reply, attempt.taken, now, self._random.random())
             if after is not None:
                 heapq.heappush(self._again, (now + after, next(self._order), attempt))
         self._changed.set()

@@ -72,10 +72,10 @@ class Policy(Protocol):
         """Learn from an answer, whatever it is."""
         ...
 
-    def retry_after(self, reply: Reply, taken: int, now: float, dice: float) -> float | None:
+    def retry_after(self, reply: Reply, taken: int, now: float, jitter: float) -> float | None:
         """Return the seconds until a failed job is tried again, None if it is given up.
 
-        ``taken``: its attempts so far; ``dice``: from 0 to 1.
+        ``taken``: its attempts so far; ``jitter``: from 0 to 1.
         """
         ...
 
@@ -85,12 +85,12 @@ def may_retry(status: int) -> bool:
     return status in _TRANSIENT or status >= 500
 
 
-def backoff(reply: Reply, taken: int, dice: float) -> float:
+def backoff(reply: Reply, taken: int, jitter: float) -> float:
     """Return the reference SDK's delay: what the server asks for up to 60 s, else 0.5 to 8 s with jitter."""
     asked = retry_after_seconds(reply.headers, 0.0)
     if asked is not None and asked <= 60:
         return asked
-    return min(8.0, 0.5 * 2.0 ** (taken - 1)) * (1 - 0.25 * dice)
+    return min(8.0, 0.5 * 2.0 ** (taken - 1)) * (1 - 0.25 * jitter)
 
 
 @attrs.frozen
@@ -112,11 +112,11 @@ class FixedConcurrency:
     def answered(self, reply: Reply, now: float) -> None:
         """Learn nothing."""
 
-    def retry_after(self, reply: Reply, taken: int, now: float, dice: float) -> float | None:
+    def retry_after(self, reply: Reply, taken: int, now: float, jitter: float) -> float | None:
         """Back off, up to the number of retries."""
         if taken > self.retries or not may_retry(reply.status):
             return None
-        return backoff(reply, taken, dice)
+        return backoff(reply, taken, jitter)
 
 
 @attrs.define
@@ -148,11 +148,11 @@ class AdditiveIncrease:
             self.window = max(1.0, self.window / 2)
             self._cut_at = now
 
-    def retry_after(self, reply: Reply, taken: int, now: float, dice: float) -> float | None:
+    def retry_after(self, reply: Reply, taken: int, now: float, jitter: float) -> float | None:
         """Back off; only what is no 429 uses up attempts."""
         if not may_retry(reply.status) or (reply.status != _TOO_MANY and taken > self.retries):
             return None
-        return backoff(reply, taken, dice)
+        return backoff(reply, taken, jitter)
 
 
 @attrs.define
@@ -218,7 +218,7 @@ class OneProbe:
             for capacity in self._limits.values():
                 capacity.pause(now, now + 10.0)
 
-    def retry_after(self, reply: Reply, taken: int, now: float, dice: float) -> float | None:
+    def retry_after(self, reply: Reply, taken: int, now: float, jitter: float) -> float | None:
         """Queue it again, behind all others: the pause is everybody's."""
         return None if taken > self.retries or not may_retry(reply.status) else 0.0
 

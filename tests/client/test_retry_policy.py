@@ -1,4 +1,4 @@
-"""The retry policy and the reading of Retry-After: pure, so time and dice are given."""
+"""The retry policy and the reading of Retry-After: pure, so time and rng are given."""
 
 from __future__ import annotations
 

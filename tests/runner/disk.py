@@ -109,11 +109,11 @@ class SimulatedDisk:
         self.close()
         return SimulatedDisk(self.platters, faults or {})
 
-    def after_power_failure(self, dice: Random) -> SimulatedDisk:
+    def after_power_failure(self, rng: Random) -> SimulatedDisk:
         """The disk of the next process, after the power went: the platters hold what had reached them."""
         self.close()
         for path, file in list(self.platters.files.items()):
-            survived = _survived(file, dice)
+            survived = _survived(file, rng)
             if survived is None:
                 del self.platters.files[path]
             else:
@@ -148,17 +148,17 @@ def io_error() -> OSError:
     return OSError(errno.EIO, os.strerror(errno.EIO))
 
 
-def _survived(file: SimulatedFile, dice: Random) -> bytes | None:
+def _survived(file: SimulatedFile, rng: Random) -> bytes | None:
     """What a power failure leaves of a file; None: not even its name."""
-    if file.synced is None and dice.random() < 0.5:
+    if file.synced is None and rng.random() < 0.5:
         return None
     durable = file.synced or b""
     if not file.cached.startswith(durable):  # cut since the last sync: the cut is on the platter, or not
-        return dice.choice((durable, file.cached))
-    size = dice.randint(len(durable), len(file.cached))
+        return rng.choice((durable, file.cached))
+    size = rng.randint(len(durable), len(file.cached))
     survived = bytearray(file.cached[:size])
     for start in range(len(durable), size, PAGE):
         page_end = min(size, (start // PAGE + 1) * PAGE)
-        if dice.random() < 0.3:
+        if rng.random() < 0.3:
             survived[start:page_end] = bytes(page_end - start)
     return bytes(survived)

@@ -167,10 +167,10 @@ class JournalMachine(RuleBasedStateMachine):
         self.end()
 
     @precondition(is_open)
-    @rule(dice=st.randoms(use_true_random=False))
-    def lose_power(self, dice: Random) -> None:
+    @rule(rng=st.randoms(use_true_random=False))
+    def lose_power(self, rng: Random) -> None:
         """Nothing durable goes, and nothing comes that was not there."""
-        self.story.disk = self.story.disk.after_power_failure(dice)
+        self.story.disk = self.story.disk.after_power_failure(rng)
         survivors, failures = self.whole(OUT), self.whole(ERRORS)
         assert self.model.durable <= survivors.keys() <= self.model.results.keys()
         assert failures.keys() <= self.model.failures.keys()

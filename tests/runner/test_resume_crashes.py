@@ -130,14 +130,14 @@ def test_a_kill_at_any_call_loses_and_repeats_nothing(crashing: int, taken: int)
 @pytest.mark.parametrize("seed", range(300))
 def test_power_failures_lose_at_most_what_was_not_synced(seed: int) -> None:
     """P2, P4: and never leave a file that the next run cannot read."""
-    dice, story = Random(seed), Story()
+    rng, story = Random(seed), Story()
     synced: list[bytes] = []
     for command, calls in zip(COMMANDS, CALLS, strict=True):
-        for _ in range(dice.randrange(3)):
-            story.disk.faults[dice.randrange(calls)] = Killed(dice.choice([0, 30, 10_000]))
+        for _ in range(rng.randrange(3)):
+            story.disk.faults[rng.randrange(calls)] = Killed(rng.choice([0, 30, 10_000]))
             with suppress(Killed):
                 run(story, command)
-            story.disk = story.disk.after_power_failure(dice)
+            story.disk = story.disk.after_power_failure(rng)
             assert all(record in everything(story) for record in synced)
         run(story, command)
         story.disk.sync(OUT)

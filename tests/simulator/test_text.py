@@ -42,7 +42,7 @@ def test_lots_depend_on_the_seed_the_body_and_the_attempt() -> None:
 
     assert len(drawn) == 8
     assert draw(1, "a", 1) == draw(1, "a", 1)
-    assert all(0 <= dice.fault < 1 and 0 <= dice.delay < 1 and 0 <= dice.place < 1 for dice in drawn)
+    assert all(0 <= rng.fault < 1 and 0 <= rng.delay < 1 and 0 <= rng.place < 1 for rng in drawn)
 
 
 def test_natural_lengths_fill_their_range() -> None:

@@ -55,27 +55,27 @@ TOKENS = (
 )  # fmt: skip
 
 
-def mutated(dice: random.Random) -> bytes:
-    data = dice.choice(RECORDED)
-    for _ in range(dice.randint(1, 3)):
-        at, to = sorted((dice.randint(0, len(data)), dice.randint(0, len(data))))
+def mutated(rng: random.Random) -> bytes:
+    data = rng.choice(RECORDED)
+    for _ in range(rng.randint(1, 3)):
+        at, to = sorted((rng.randint(0, len(data)), rng.randint(0, len(data))))
         to = min(to, at + 12)
-        match dice.randrange(7):
+        match rng.randrange(7):
             case 0:
-                data = data[:at] + bytes([dice.randrange(256)]) + data[at + 1 :]
+                data = data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :]
             case 1:
                 data = data[:at] + data[to:]
             case 2:
                 data = data[:at] + data[at:to] * 2 + data[to:]
             case 3:
-                data = data[:at] + dice.choice(TOKENS) + data[at:]
+                data = data[:at] + rng.choice(TOKENS) + data[at:]
             case 4:
                 data = data[:at]
             case 5:
-                data += dice.choice((*RECORDED, *TOKENS))
+                data += rng.choice((*RECORDED, *TOKENS))
             case _:
                 data = (
-                    data[:at] + bytes([data[at] ^ (1 << dice.randrange(8))]) + data[at + 1 :]
+                    data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1 :]
                     if at < len(data)
                     else data
                 )
@@ -106,8 +106,8 @@ class Replay:
         self.closed = True
 
 
-def cut(dice: random.Random, data: bytes) -> list[bytes]:
-    at = sorted(dice.randint(0, len(data)) for _ in range(dice.choice((0, 0, 1, 2, 5))))
+def cut(rng: random.Random, data: bytes) -> list[bytes]:
+    at = sorted(rng.randint(0, len(data)) for _ in range(rng.choice((0, 0, 1, 2, 5))))
     pieces = [data[start:end] for start, end in zip([0, *at], [*at, len(data)], strict=True)]
     return [piece for piece in pieces if piece]
 
@@ -169,7 +169,7 @@ def check(answer: Response, data: bytes, *, kept: bool) -> None:
 @pytest.mark.parametrize("seed", range(5))
 async def test_mutated_responses(seed: int, autojump_clock: MockClock) -> None:
     print(f"seed {seed}")  # noqa: T201  # pytest shows it when the test fails
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     answers = 0
     stream = Replay([])
 
@@ -177,8 +177,8 @@ async def test_mutated_responses(seed: int, autojump_clock: MockClock) -> None:
         return stream
 
     for _ in range(MUTATIONS):
-        data = mutated(dice)
-        stream = Replay(cut(dice, data))
+        data = mutated(rng)
+        stream = Replay(cut(rng, data))
         pool = ConnectionPool(connect=connect)
         limits = ReadLimits(head=4096, body=4096, interim=2)
         async with open_pooled_sender(pool, ORIGIN, "POST", "/", {}, limits=limits) as sender:

@@ -153,13 +153,13 @@ class AsyncAPIClient(BaseClient):
 
     async def _attempt(self, send: Send, *, stream: bool) -> httpx.Response | APIConnectionError:
         options = await self._prepare_options(send.options)
-        if not stream and (route := self._fast_path()) is not None:
-            outgoing = self._outgoing(options, send.taken)
-            if (target := route.encode(outgoing)) is not None:
-                return await route.attempt(outgoing, target, send.taken)
-        request = self._build_request(options, retries_taken=send.taken)
+        if not stream and (path := self._fast_path()) is not None:
+            prepared = self._prepared_request(options, send.retries_taken)
+            if (encoded := path.encode(prepared)) is not None:
+                return await path.attempt(prepared, encoded, send.retries_taken)
+        request = self._build_request(options, retries_taken=send.retries_taken)
         await self._prepare_request(request)
-        log_send(request, send.taken)
+        log_send(request, send.retries_taken)
         try:
             response = await self._client.send(request, stream=stream, **self._send_arguments())
             if stream and not response.is_success:
@@ -211,8 +211,8 @@ class AsyncAPIClient(BaseClient):
             return open_httpx_sender(self._client, method, url, sent, idle_timeout=idle_timeout)
         if self._pool is None:
             self._pool = ConnectionPool()
-        origin, target = Origin.parse(url), request_target(url)
-        return open_pooled_sender(self._pool, origin, method, target, sent, idle_timeout=idle_timeout)
+        origin, encoded = Origin.parse(url), request_target(url)
+        return open_pooled_sender(self._pool, origin, method, encoded, sent, idle_timeout=idle_timeout)
 
     async def get(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
         """Make a GET request, which has no body."""

@@ -207,8 +207,8 @@ class BaseClient:
         query = {} if options.redirected else {**self.default_query, **options.params}
         return build_url(self._url, options.url, query, self.qs)
 
-    def _request_headers(self, options: FinalRequestOptions, url: str, taken: int) -> MergedHeaders:
-        return self._endpoint_headers(url, self._call_headers(options, taken), options.header_layer)
+    def _request_headers(self, options: FinalRequestOptions, url: str, retries_taken: int) -> MergedHeaders:
+        return self._endpoint_headers(url, self._call_headers(options, retries_taken), options.header_layer)
 
     def _endpoint_headers(self, url: str, *layers: HeadersLike) -> MergedHeaders:
         """Merge the headers for a request to ``url``; at another origin the client's credentials stay out."""
@@ -218,9 +218,9 @@ class BaseClient:
             self._validate_headers(headers)
         return headers
 
-    def _call_headers(self, options: FinalRequestOptions, taken: int) -> dict[str, str]:
+    def _call_headers(self, options: FinalRequestOptions, retries_taken: int) -> dict[str, str]:
         """Return what the client says about one attempt; the caller's own headers win over it."""
-        headers = {"x-stainless-retry-count": str(taken)}
+        headers = {"x-stainless-retry-count": str(retries_taken)}
         if options.idempotency_key is not None:
             headers[self._idempotency_header or "Idempotency-Key"] = options.idempotency_key
         per_call = not isinstance(options.timeout, NotGiven)
@@ -247,19 +247,19 @@ class BaseClient:
             "options": options,
             "stream": stream,
             "stream_cls": stream_cls or self._default_stream_cls,
-            "retries_taken": success.taken,
+            "retries_taken": success.retries_taken,
         }
 
-    def _outgoing(self, options: FinalRequestOptions, taken: int) -> PreparedRequest:
+    def _prepared_request(self, options: FinalRequestOptions, retries_taken: int) -> PreparedRequest:
         """Return what one attempt sends."""
         url = self._request_url(options)
-        headers = self._request_headers(options, url, taken)
+        headers = self._request_headers(options, url, retries_taken)
         body = body_arguments(
             options,
             headers.values.get("content-type"),
             self.qs,
             asynchronous=self._asynchronous,
-            again=taken > 0 or options.redirected or options.new_connection,
+            again=retries_taken > 0 or options.redirected or options.new_connection,
         )
         return PreparedRequest(
             method=options.method.upper(),
@@ -270,8 +270,8 @@ class BaseClient:
             body=body.arguments,
         )
 
-    def _assemble(self, http_client: Any, options: FinalRequestOptions, taken: int) -> httpx.Request:
-        return http_request(http_client, self._outgoing(options, taken))
+    def _assemble(self, http_client: Any, options: FinalRequestOptions, retries_taken: int) -> httpx.Request:
+        return http_request(http_client, self._prepared_request(options, retries_taken))
 
 
 @cache

@@ -51,7 +51,7 @@ def fast_path(http_client: Any) -> FastPath | None:
     4. nobody looks at the requests: no log of httpx's, and (the caller) no authentication or hook of a
        subclass;
     5. the answer is wanted whole, not as a stream (the caller);
-    6. the single request is plain, too: see `DirectRoute.target`.
+    6. the single request is plain, too: see `DirectRoute.encoded`.
 
     Cookies are kept as httpx keeps them.
     """
@@ -85,28 +85,28 @@ class FastPath:
     http_client: OwnAsyncHttpxClient
     transport: HttpxTransport
 
-    def encode(self, outgoing: PreparedRequest) -> EncodedRequest | None:
+    def encode(self, prepared: PreparedRequest) -> EncodedRequest | None:
         """Return where a request goes; None for one that httpx has to deal with.
 
         That is one with a body that is neither JSON nor bytes, with framing headers of the caller's, or with
-        credentials or another scheme than HTTP's in its URL. Requests of one kind go to one target.
+        credentials or another scheme than HTTP's in its URL. Requests of one kind go to one encoded.
         """
-        if not outgoing.is_plain:
+        if not prepared.is_plain:
             return None
         if self.http_client.cookies:
-            request = http_request(self.http_client, outgoing)
+            request = http_request(self.http_client, prepared)
             return _encode(request, request)
-        return _encoded_requests.get(outgoing.kind, lambda: _encode(http_request(self.http_client, outgoing)))
+        return _encoded_requests.get(prepared.kind, lambda: _encode(http_request(self.http_client, prepared)))
 
     async def attempt(
-        self, outgoing: PreparedRequest, target: EncodedRequest, taken: int
+        self, prepared: PreparedRequest, encoded: EncodedRequest, retries_taken: int
     ) -> httpx.Response | APIConnectionError:
-        """Make one attempt, the ``taken``-th retry; return the answer with its body read."""
-        make_request = partial(self._request_sent, outgoing, target)
+        """Make one attempt, the ``retries_taken``-th retry; return the answer with its body read."""
+        make_request = partial(self._request_sent, prepared, encoded)
         if is_shown():
-            log_send(make_request(), taken)
+            log_send(make_request(), retries_taken)
         try:
-            response = await self._exchange(outgoing, target, make_request)
+            response = await self._exchange(prepared, encoded, make_request)
         except httpx.RequestError as error:
             if (failure := connection_error(error, error.request)) is None:
                 raise
@@ -116,19 +116,19 @@ class FastPath:
         return response
 
     async def _exchange(
-        self, outgoing: PreparedRequest, target: EncodedRequest, make_request: Callable[[], httpx.Request]
+        self, prepared: PreparedRequest, encoded: EncodedRequest, make_request: Callable[[], httpx.Request]
     ) -> LazyResponse:
         """Send the request and read its whole answer. Raises `httpx.RequestError`."""
         started_at = trio.current_time()
-        length = outgoing.length
-        head = target.head + (b"\r\n" if length is None else b"content-length: %d\r\n\r\n" % length)
+        length = prepared.length
+        head = encoded.head + (b"\r\n" if length is None else b"content-length: %d\r\n\r\n" % length)
         pieces: list[bytes] = []
         try:
             exchange = await self.transport.begin(
-                target.origin, _timeouts(outgoing.timeout), new=outgoing.new_connection
+                encoded.origin, _timeouts(prepared.timeout), new=prepared.new_connection
             )
             status, raw = await exchange.send(
-                head, outgoing.content, UNBOUNDED, bodiless=outgoing.method == "HEAD"
+                head, prepared.content, UNBOUNDED, bodiless=prepared.method == "HEAD"
             )
             while (piece := await exchange.receive()) is not None:
                 pieces.append(piece)
@@ -154,12 +154,12 @@ class FastPath:
             self.http_client.cookies.extract_cookies(response)
         return response
 
-    def _request_sent(self, outgoing: PreparedRequest, target: EncodedRequest) -> httpx.Request:
+    def _request_sent(self, prepared: PreparedRequest, encoded: EncodedRequest) -> httpx.Request:
         """Return the request, without cookies that came later."""
-        if target.request is not None:
-            return target.request
-        request = http_request(self.http_client, outgoing)
-        if _COOKIE not in target.head.lower():
+        if encoded.request is not None:
+            return encoded.request
+        request = http_request(self.http_client, prepared)
+        if _COOKIE not in encoded.head.lower():
             request.headers.pop("cookie", None)
         return request
 

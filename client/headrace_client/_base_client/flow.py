@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Send:
-    """Make one attempt; ``taken`` retries were made before it."""
+    """Make one attempt; ``retries_taken`` retries were made before it."""
 
     options: FinalRequestOptions
-    taken: int
+    retries_taken: int
 
 
 @attrs.frozen(kw_only=True)
@@ -67,7 +67,7 @@ class Success:
     """The answer that the caller gets, and how many retries it took."""
 
     response: httpx.Response
-    taken: int
+    retries_taken: int
 
 
 Flow: TypeAlias = "Generator[Send | Sleep, Outcome | None, Success]"
@@ -81,27 +81,27 @@ def request_flow(
     wall_clock: Callable[[], float],
     random: Callable[[], float],
 ) -> Flow:
-    """Return the flow of one request. ``wall_clock``: Unix seconds; ``dice``: floats in [0, 1)."""
-    taken = attempts = hops = 0
+    """Return the flow of one request. ``wall_clock``: Unix seconds; ``jitter``: floats in [0, 1)."""
+    retries_taken = attempts = hops = 0
     waited = 0.0
     while True:
-        outcome = yield Send(options, taken)
+        outcome = yield Send(options, retries_taken)
         if outcome is None:
             raise RuntimeError("a flow must be sent what came of its Send")
         attempts += 1
         if not isinstance(outcome, APIConnectionError):
             if outcome.is_success:
-                return Success(outcome, taken)
+                return Success(outcome, retries_taken)
             if follow_redirects and is_redirect(outcome):
                 hops += 1
                 options = redirected(options, outcome, hops, repeatable=policy.repeatable)
                 continue
         error = outcome if isinstance(outcome, APIConnectionError) else status_error(outcome)
-        verdict = policy.verdict(error, taken, wall_clock(), random())
+        verdict = policy.verdict(error, retries_taken, wall_clock(), random())
         if isinstance(verdict, Raise):
             raise verdict.error
         yield Sleep(RetryEvent(attempt=attempts, wait=verdict.after, waited=waited, cause=error))
         waited += verdict.after
-        taken += verdict.counts
+        retries_taken += verdict.counts
         if options.new_connection is verdict.counts:
             options = options.replace(new_connection=not verdict.counts)

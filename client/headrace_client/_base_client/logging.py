@@ -45,14 +45,14 @@ def is_shown() -> bool:
     return logger.isEnabledFor(logging.DEBUG)
 
 
-def log_send(request: httpx.Request, taken: int) -> None:
+def log_send(request: httpx.Request, retries_taken: int) -> None:
     """Log that an attempt begins."""
     if is_shown():
         logger.debug(
             "Sending %s %s, retries taken: %d, headers: %s",
             request.method,
             _place(request),
-            taken,
+            retries_taken,
             redacted(request.headers),
         )
 

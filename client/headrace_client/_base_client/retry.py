@@ -83,7 +83,7 @@ class RetryPolicy:
     repeatable: bool = True
 
     def verdict(self, outcome: Exception, retries_taken: int, now: float, jitter: float) -> BackOff | Raise:
-        """Judge a failure after ``taken`` retries. ``now``: wall clock, Unix seconds; ``dice``: in [0, 1)."""
+        """Judge a failure after ``retries_taken`` retries. ``now``: wall clock, Unix seconds; ``jitter``: in [0, 1)."""
         if not self.repeatable:
             return Raise(outcome)
         if _found_stale_connection(outcome):
@@ -108,7 +108,7 @@ class RetryPolicy:
         )
 
     def backoff(self, retries_taken: int, jitter: float) -> float:
-        """Return the delay after ``taken`` retries: it doubles up to 8 s; dice take off up to a quarter."""
+        """Return the delay after ``retries_taken`` retries: it doubles up to 8 s; dice take off up to a quarter."""
         doubled = self.initial_delay * 2.0 ** min(retries_taken, 1000)
         return min(doubled, self.max_delay) * (1 - 0.25 * jitter)
 

@@ -111,9 +111,9 @@ class SyncAPIClient(BaseClient):
                 raise
 
     def _attempt(self, send: Send, *, stream: bool) -> httpx.Response | APIConnectionError:
-        request = self._build_request(self._prepare_options(send.options), retries_taken=send.taken)
+        request = self._build_request(self._prepare_options(send.options), retries_taken=send.retries_taken)
         self._prepare_request(request)
-        log_send(request, send.taken)
+        log_send(request, send.retries_taken)
         try:
             response = self._client.send(request, stream=stream, **self._send_arguments())
             if stream and not response.is_success:

@@ -77,63 +77,63 @@ class BoundedCache(Generic[T]):
 _request_cache: BoundedCache[httpx.Request] = BoundedCache()
 
 
-def http_request(http_client: Any, outgoing: PreparedRequest) -> httpx.Request:
+def http_request(http_client: Any, prepared: PreparedRequest) -> httpx.Request:
     """Build the request with the HTTP client, whose own defaults lie below ours.
 
     httpx takes 80 us to read a URL and to merge headers, and a client's requests are of few kinds. So what it
     made of them is kept (7 us), unless it goes by cookies, puts a query into the URL, or is not httpx's own
     way to build requests.
     """
-    if http_client.cookies or http_client.params or not (outgoing.is_plain and _is_httpxs(http_client)):
-        return _built(http_client, outgoing)
-    kind = (http_client.__class__, *http_client.headers.raw, outgoing.kind)
-    like = _request_cache.get(kind, lambda: _built(http_client, attrs.evolve(outgoing, body={})))
-    return _built_like(like, http_client, outgoing)
+    if http_client.cookies or http_client.params or not (prepared.is_plain and _is_httpxs(http_client)):
+        return _built(http_client, prepared)
+    kind = (http_client.__class__, *http_client.headers.raw, prepared.kind)
+    like = _request_cache.get(kind, lambda: _built(http_client, attrs.evolve(prepared, body={})))
+    return _built_like(like, http_client, prepared)
 
 
 def _is_httpxs(http_client: Any) -> bool:
     return http_client.build_request.__module__ in {"httpx._client", "httpx2._client"}
 
 
-def _built(http_client: Any, outgoing: PreparedRequest) -> httpx.Request:
+def _built(http_client: Any, prepared: PreparedRequest) -> httpx.Request:
     request = http_client.build_request(
-        method=outgoing.method,
-        url=outgoing.url,
-        headers=outgoing.headers.sent,
-        timeout=_timeout(outgoing),
-        extensions=_extensions(outgoing),
-        **outgoing.body,
+        method=prepared.method,
+        url=prepared.url,
+        headers=prepared.headers.sent,
+        timeout=_timeout(prepared),
+        extensions=_extensions(prepared),
+        **prepared.body,
     )
-    for name in outgoing.headers.omitted & request.headers.keys():
+    for name in prepared.headers.omitted & request.headers.keys():
         del request.headers[name]  # a default of the HTTP client
     return request
 
 
-def _built_like(like: httpx.Request, http_client: Any, outgoing: PreparedRequest) -> httpx.Request:
+def _built_like(like: httpx.Request, http_client: Any, prepared: PreparedRequest) -> httpx.Request:
     """Return a request that differs from one built before in its plain body and its extensions."""
-    timeout = http_client.timeout.__class__(_timeout(outgoing))
+    timeout = http_client.timeout.__class__(_timeout(prepared))
     stream: Any = like.stream.__class__
     request = like.__class__(
         like.method,
         like.url,
         headers=like.headers,
-        stream=stream(outgoing.content),
-        extensions={**_extensions(outgoing), "timeout": timeout.as_dict()},
+        stream=stream(prepared.content),
+        extensions={**_extensions(prepared), "timeout": timeout.as_dict()},
     )
-    if outgoing.length:
-        request.headers["Content-Length"] = str(outgoing.length)
+    if prepared.length:
+        request.headers["Content-Length"] = str(prepared.length)
     request.read()
     return request
 
 
-def _timeout(outgoing: PreparedRequest) -> Any:
+def _timeout(prepared: PreparedRequest) -> Any:
     from .clients import timeout_arguments  # imports httpx
 
-    return timeout_arguments(outgoing.timeout)
+    return timeout_arguments(prepared.timeout)
 
 
-def _extensions(outgoing: PreparedRequest) -> dict[str, object]:
+def _extensions(prepared: PreparedRequest) -> dict[str, object]:
     """Return what the transports are told; a host with underscores gets a name that certificates can hold."""
-    host = outgoing.url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
+    host = prepared.url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
     extensions: dict[str, object] = {"sni_hostname": host.replace("_", "-")} if "_" in host else {}
-    return {**extensions, NEW_CONNECTION: True} if outgoing.new_connection else extensions
+    return {**extensions, NEW_CONNECTION: True} if prepared.new_connection else extensions

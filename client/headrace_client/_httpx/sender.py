@@ -91,7 +91,9 @@ class HttpxSender:
                 raise failure from error
         raise AttemptTimedOut("the deadline passed", sent=True)
 
-    async def _exchange(self, body: bytes, taken: int, on_data: Callable[[bytes], None] | None) -> Response:
+    async def _exchange(
+        self, body: bytes, retries_taken: int, on_data: Callable[[bytes], None] | None
+    ) -> Response:
         started_at = anyio.current_time()
         parts: list[bytes] = []
         size = 0
@@ -99,7 +101,7 @@ class HttpxSender:
             self._method,
             self._url,
             content=body or None,
-            headers=self._headers | ({"x-stainless-retry-count": str(taken)} if self._counts else {}),
+            headers=self._headers | ({"x-stainless-retry-count": str(retries_taken)} if self._counts else {}),
             timeout=self._timeout,
             follow_redirects=False,
         ) as response:

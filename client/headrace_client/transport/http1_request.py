@@ -52,12 +52,12 @@ class RequestTemplate:
         self._sends_empty_length = method not in _METHODS_WITHOUT_BODY
         self.bodiless = method == "HEAD"
 
-    def render(self, body: bytes, taken: int) -> bytes:
-        """Return the whole request as bytes; ``taken``: attempts already made."""
-        head = self._head + self._count(taken) if taken else self._first_head
+    def render(self, body: bytes, retries_taken: int) -> bytes:
+        """Return the whole request as bytes; ``retries_taken``: attempts already made."""
+        head = self._head + self._count(retries_taken) if retries_taken else self._first_head
         if not body and not self._sends_empty_length:
             return head + b"\r\n"
         return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
 
-    def _count(self, taken: int) -> bytes:
-        return b"x-stainless-retry-count: %d\r\n" % taken if self._counts else b""
+    def _count(self, retries_taken: int) -> bytes:
+        return b"x-stainless-retry-count: %d\r\n" % retries_taken if self._counts else b""

@@ -77,7 +77,7 @@ class Sender(Protocol):
     ) -> Response:
         """Make one attempt and return the whole answer.
 
-        ``taken``: attempts already made (told to the server). ``deadline``: absolute, on the event loop's
+        ``retries_taken``: attempts already made (told to the server). ``deadline``: absolute, on the event loop's
         clock. ``on_data``: called with each piece of a 2xx answer's decoded body as it arrives
         (the body is collected all the same).
 

@@ -121,7 +121,7 @@ class Admission:
             )
 
     def failed(self, message: Failed, now: float, jitter: float) -> None:
-        """Note a failed attempt, whose job is no longer outstanding. ``dice``: in [0, 1)."""
+        """Note a failed attempt, whose job is no longer outstanding. ``jitter``: in [0, 1)."""
         failure, request = message.failure, message.pending.job.request
         if failure.kind in MAY_PASS or failure.kind == "overloaded":
             self.breaker.failed(message.pending.job.id, message.started_at, now)

@@ -58,6 +58,6 @@ class Cooldown:
         self._probe_sent_at = None
 
     def backoff(self, jitter: float) -> float:
-        """Return the seconds to hold where nothing says for how long; ``dice``: in [0, 1)."""
+        """Return the seconds to hold where nothing says for how long; ``jitter``: in [0, 1)."""
         longest = min(MAX_COOLDOWN, MIN_COOLDOWN * 2.0 ** min(self._in_a_row, 10))
         return longest * (0.5 + jitter / 2)

@@ -160,7 +160,7 @@ class ModelLimits:
         now: float,
         jitter: float,
     ) -> None:
-        """Note a 429. ``retry_after``: seconds, None if the server does not say; ``dice``: in [0, 1)."""
+        """Note a 429. ``retry_after``: seconds, None if the server does not say; ``jitter``: in [0, 1)."""
         self._returned(request)
         self._book(now)
         self._batch.granted = 0

@@ -91,7 +91,7 @@ class Pacing:
         """Note a 429.
 
         ``code``: the failure's; ``retry_after``: seconds, None if the server does not say; ``others``: jobs
-        in flight beside this one; ``dice``: in [0, 1).
+        in flight beside this one; ``jitter``: in [0, 1).
         """
         refusal: RateLimitReason = rate_limit_reason(code)
         if refusal == "concurrency":

@@ -59,7 +59,7 @@ class RunRetryPolicy:
 
         ``failures``: earlier ones that counted; ``attempts``: all that were sent, this one included;
         ``retry_after``: seconds, as the server asked; ``should_retry``: its ``x-should-retry``;
-        ``dice``: in [0, 1).
+        ``jitter``: in [0, 1).
         """
         if _ends_the_run(failure):
             return StopRun()

@@ -55,7 +55,7 @@ async def observe(exchange: Exchange, side: Side, monkeypatch: pytest.MonkeyPatc
 
 
 def _take_over(side: Side, sleeps: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put our clock, dice and sleep in place of the package's."""
+    """Put our clock, rng and sleep in place of the package's."""
 
     async def sleep(seconds: float) -> None:
         sleeps.append(seconds)

@@ -128,7 +128,7 @@ class History:
     """The world of one seed, and its past."""
 
     seed: int
-    dice: Random = attrs.field(init=False)
+    rng: Random = attrs.field(init=False)
     jobs: JobFile = attrs.field(init=False)
     disk: MortalDisk = attrs.field(factory=MortalDisk)
     temperature: float = 0.0
@@ -137,16 +137,16 @@ class History:
     trace: list[str] = attrs.field(factory=list[str])
 
     def __attrs_post_init__(self) -> None:
-        self.dice = Random(self.seed)
-        self.jobs = JobFile(self.dice)
-        self.jobs.grow(self.dice.randint(1, 30))
-        self.stream = self.dice.random() < 0.3
+        self.rng = Random(self.seed)
+        self.jobs = JobFile(self.rng)
+        self.jobs.grow(self.rng.randint(1, 30))
+        self.stream = self.rng.random() < 0.3
 
     def edit(self) -> None:
         """Change the input or the recipe, perhaps."""
-        match self.dice.randrange(9):
+        match self.rng.randrange(9):
             case 0:
-                self.jobs.grow(self.dice.randint(1, 10))
+                self.jobs.grow(self.rng.randint(1, 10))
             case 1:
                 self.jobs.shuffle()
             case 2:
@@ -154,31 +154,31 @@ class History:
             case 3:
                 self.jobs.edit()
             case 4:
-                self.temperature = self.dice.choice([0.0, 0.5])
+                self.temperature = self.rng.choice([0.0, 0.5])
             case _:
                 pass
 
     def draw(self) -> Command:
         """Draw the next command."""
-        dice = self.dice
-        fate = dice.choice(FATES)
-        kinds = dice.sample(_FAULTS, dice.randrange(4))
+        rng = self.rng
+        fate = rng.choice(FATES)
+        kinds = rng.sample(_FAULTS, rng.randrange(4))
         return Command(
             fate=fate,
-            power=dice.random() < 0.4,
-            at=dice.uniform(0.0, 0.2) + dice.random() ** 2 * 2.0,
-            call=dice.randrange(40) if fate == "kill at a call" else dice.randint(_AFTER_OPENING, 25),
-            taken=dice.choice([0, 1, 40, 10_000]),
-            faults={kind: dice.choice([0.03, 0.1, 0.25]) for kind in kinds},
-            spoilt=dice.choice([0.0, 0.0, 0.1, 0.3]),
+            power=rng.random() < 0.4,
+            at=rng.uniform(0.0, 0.2) + rng.random() ** 2 * 2.0,
+            call=rng.randrange(40) if fate == "kill at a call" else rng.randint(_AFTER_OPENING, 25),
+            taken=rng.choice([0, 1, 40, 10_000]),
+            faults={kind: rng.choice([0.03, 0.1, 0.25]) for kind in kinds},
+            spoilt=rng.choice([0.0, 0.0, 0.1, 0.3]),
             temperature=self.temperature,
             options={
-                "concurrency": dice.choice([1, 3, 8, 16]),
-                "durability": "fsync" if fate == "failing disk" else dice.choice(["none", "flush", "fsync"]),
-                "on_change": dice.choice(["refuse", "rerun", "skip"]),
-                "retry_failed": dice.choice(["all", "transient", "none"]),
-                "grace": dice.choice([0.05, 60.0]),
-                "ordered": dice.random() < 0.3,
+                "concurrency": rng.choice([1, 3, 8, 16]),
+                "durability": "fsync" if fate == "failing disk" else rng.choice(["none", "flush", "fsync"]),
+                "on_change": rng.choice(["refuse", "rerun", "skip"]),
+                "retry_failed": rng.choice(["all", "transient", "none"]),
+                "grace": rng.choice([0.05, 60.0]),
+                "ordered": rng.random() < 0.3,
             },
         )
 
@@ -213,10 +213,10 @@ class History:
         self.disk.faults = _disk_faults(command)
         server = Simulator(
             Profile(faults=command.faults, known_models=("m",), output_tokens=(8, 8), ttft=0.03),
-            seed=self.dice.randrange(2**32),
+            seed=self.rng.randrange(2**32),
             epoch=EPOCH,
         )
-        network = SpoilingNetwork(Random(self.dice.random()), command.spoilt)
+        network = SpoilingNetwork(Random(self.rng.random()), command.spoilt)
         ending = Ending(command=command, before=self._lines(), must_refuse=self._must_refuse(command))
         began = trio.current_time()
         told = Told(snapshots=Glimpses(command.call % 3)) if command.fate == "broken view" else Told()
@@ -245,7 +245,7 @@ class History:
                     ending.summary = await run(
                         disk,
                         server,
-                        seed=self.dice.randrange(2**32),
+                        seed=self.rng.randrange(2**32),
                         stops=_stops(command),
                         told=told,
                         request=RequestOptions(set={"temperature": command.temperature}, stream=self.stream),
@@ -266,7 +266,7 @@ class History:
 
     def _next_disk(self, ending: Ending) -> MortalDisk:
         if ending.killed and ending.command.power:
-            self.disk.after_power_failure(self.dice)
+            self.disk.after_power_failure(self.rng)
         self.disk.close()
         return MortalDisk(deepcopy(self.disk.platters))
 

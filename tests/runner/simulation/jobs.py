@@ -47,7 +47,7 @@ class Line:
 class JobFile:
     """The input as it is now."""
 
-    dice: Random
+    rng: Random
     lines: list[Line] = attrs.field(factory=list[Line])
     answers: dict[str, str] = attrs.field(factory=dict[str, str])
     """By digest of each line there ever was, what its answer begins with."""
@@ -56,11 +56,11 @@ class JobFile:
     def grow(self, count: int) -> None:
         for _ in range(count):
             self._made += 1
-            kind = self.dice.random()
+            kind = self.rng.random()
             if kind < 0.05:
                 self._add(Line(None, f"junk {self._made}", junk=True))
             elif kind < 0.2:
-                self._add(Line(None, f"nameless {self.dice.randrange(3)}"))
+                self._add(Line(None, f"nameless {self.rng.randrange(3)}"))
             else:
                 model = GONE if kind > 0.95 else "m"
                 self._add(Line(f"job-{self._made}", f"question {self._made}", model))
@@ -70,15 +70,15 @@ class JobFile:
         self.answers[line.digest] = messages_digest(line.messages)
 
     def shuffle(self) -> None:
-        self.dice.shuffle(self.lines)
+        self.rng.shuffle(self.lines)
 
     def drop(self) -> None:
         """Take one line out."""
         if len(self.lines) > 3:
-            self.lines.pop(self.dice.randrange(len(self.lines)))
+            self.lines.pop(self.rng.randrange(len(self.lines)))
 
     def edit(self) -> None:
-        place = self.dice.randrange(len(self.lines))
+        place = self.rng.randrange(len(self.lines))
         line = self.lines[place]
         if line.id is not None:
             self.lines.pop(place)
@@ -87,7 +87,7 @@ class JobFile:
 
     @property
     def content(self) -> bytes:
-        ends = self.dice.choice([b"\n", b"\r\n", b"\n\n"])
+        ends = self.rng.choice([b"\n", b"\r\n", b"\n\n"])
         return b"".join(line.content + ends for line in self.lines)
 
     def ids(self) -> dict[str, Line]:

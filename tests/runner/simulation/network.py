@@ -15,9 +15,9 @@ _HEAD = b"HTTP/1.1 200"
 
 @attrs.define
 class SpoilingNetwork:
-    """Spoils a share of the answers, drawn from its dice; ``spoilt`` counts them."""
+    """Spoils a share of the answers, drawn from its rng; ``spoilt`` counts them."""
 
-    dice: Random
+    rng: Random
     share: float
     spoilt: int = 0
     _earlier: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
@@ -31,12 +31,12 @@ class SpoilingNetwork:
 
     def pass_on(self, data: bytes) -> tuple[bytes, bool]:
         """What becomes of received bytes, and whether the connection ends after them."""
-        if not data.startswith(_HEAD) or self.dice.random() >= self.share:
+        if not data.startswith(_HEAD) or self.rng.random() >= self.share:
             if data.startswith(_HEAD):
                 self._earlier = data
             return data, False
         self.spoilt += 1
-        return self.dice.choice(_WAYS)(data, self._earlier)
+        return self.rng.choice(_WAYS)(data, self._earlier)
 
 
 def _two_lengths(data: bytes, _: bytes) -> tuple[bytes, bool]:

@@ -34,7 +34,7 @@ async def _play(history: History) -> None:
 
 
 async def _play_all(history: History) -> None:
-    for number in range(history.dice.randint(2, 4)):
+    for number in range(history.rng.randint(2, 4)):
         if number:
             history.edit()
         check(history, await history.play(history.draw()))

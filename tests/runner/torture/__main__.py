@@ -17,11 +17,11 @@ _JOBS = 600
 
 
 def _one_side(kills: int, seed: int) -> Tally:
-    dice, counts = Random(seed), Tally()
+    rng, counts = Random(seed), Tally()
     with tempfile.TemporaryDirectory() as name, simulator(Path(name), "--ttft", "0.02") as server:
         while counts.kills < kills:
             job = Job(Path(name), f"job{counts.outputs}", server, _JOBS)
-            kill_until_done(job, dice, counts, kills - counts.kills)
+            kill_until_done(job, rng, counts, kills - counts.kills)
     return counts
 
 

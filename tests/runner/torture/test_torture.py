@@ -25,9 +25,9 @@ def server(tmp_path: Path) -> Generator[Server]:
 
 def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path: Path, server: Server) -> None:
     """P1, P3: what is paid for again is at most what was in flight at the kill."""
-    dice, counts = Random(1), Tally()
+    rng, counts = Random(1), Tally()
     for number in range(2):
-        kill_until_done(Job(tmp_path, f"job{number}", server, 300), dice, counts, 5)
+        kill_until_done(Job(tmp_path, f"job{number}", server, 300), rng, counts, 5)
 
     assert counts.kills >= 4
     assert max(counts.paid_again) <= CONCURRENCY

@@ -164,7 +164,7 @@ class Tally:
     """By kill, the answers that were paid for and not recorded."""
 
 
-def kill_until_done(job: Job, dice: Random, counts: Tally, most: int) -> None:
+def kill_until_done(job: Job, rng: Random, counts: Tally, most: int) -> None:
     """Kill the run of a job at random moments between its first new record and its end; then finish it."""
     job.server.new_answers()
     runs: list[tuple[float, int]] = []
@@ -175,7 +175,7 @@ def kill_until_done(job: Job, dice: Random, counts: Tally, most: int) -> None:
             if not job.wait_for_more(process, job.size()):
                 process.communicate()
                 break
-            time.sleep(dice.random() ** 2 * 0.15)
+            time.sleep(rng.random() ** 2 * 0.15)
             process.kill()
             process.communicate()
         found = len(job.records(torn=True))
