@@ -192,7 +192,7 @@ async def test_the_transport_is_picked_at_the_first_request(face: Face) -> None:
         assert transport.__class__ is LibraryTransport
         assert transport._transport is None
 
-        picked = transport.picked()
+        picked = transport.chosen()
 
     assert isinstance(picked, HttpxTransport if face.name == "trio" else httpx.AsyncHTTPTransport)
 
@@ -204,7 +204,7 @@ async def test_the_transport_is_picked_at_the_first_request(face: Face) -> None:
 async def test_special_wishes_are_httpx_s_own_under_trio_too(face: Face, settings: Any) -> None:
     client: Any = DefaultAsyncHttpxClient(**settings)
     async with client:
-        assert isinstance(client._transport.picked(), httpx.AsyncHTTPTransport)
+        assert isinstance(client._transport.chosen(), httpx.AsyncHTTPTransport)
 
 
 @ASYNC_ONLY

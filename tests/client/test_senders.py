@@ -166,7 +166,7 @@ def then_closing(answers: int, requests: list[bytes], seconds: float = 0) -> Scr
 
 
 def no_way(_: AsyncAPIClient) -> None:
-    """Stands for `AsyncAPIClient._direct_route` to have requests take the way through httpx."""
+    """Stands for `AsyncAPIClient._fast_path` to have requests take the way through httpx."""
 
 
 async def open_connections(client: AsyncAPIClient, number: int) -> None:
@@ -182,7 +182,7 @@ async def test_the_second_try_never_takes_another_old_connection(
     """RFC 9110 section 9.2.2: once, and on a new one, whose failure is a failure like any other."""
     requests: list[bytes] = []
     if not direct:
-        monkeypatch.setattr(AsyncAPIClient, "_direct_route", no_way)
+        monkeypatch.setattr(AsyncAPIClient, "_fast_path", no_way)
 
     async def silent_after_one(peer: Peer) -> None:
         requests.append(await peer.request())

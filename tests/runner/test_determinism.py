@@ -23,9 +23,9 @@ def seeded_scheduler(monkeypatch: pytest.MonkeyPatch) -> Generator[Any]:
     """Let trio run tasks in an order that follows from a seed; gives the function that sets it."""
     monkeypatch.setattr(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True)
     dice = _run._r  # pyright: ignore[reportPrivateUsage]  # likewise
-    state = rng.getstate()
-    yield rng.seed
-    rng.setstate(state)
+    state = dice.getstate()
+    yield dice.seed
+    dice.setstate(state)
 
 
 @attrs.define

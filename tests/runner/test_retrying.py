@@ -11,7 +11,7 @@ POLICY = RunRetryPolicy(max_attempts=3, initial_delay=1.0, max_delay=60.0)
 
 
 def verdict(kind: FailureKind, status: int | None = None, **more: Any) -> Retry | GiveUp | StopRun:
-    asked: dict[str, Any] = {"failures": 0, "attempts": 1, "rng": 0.5, **more}
+    asked: dict[str, Any] = {"failures": 0, "attempts": 1, "jitter": 0.5, **more}
     return POLICY.verdict(Failure(kind=kind, message="no", status=status), **asked)
 
 
@@ -49,7 +49,7 @@ def test_backoff_is_exponential_with_full_jitter_and_a_ceiling() -> None:
     ]
 
     assert [delay.after for delay in delays if isinstance(delay, Retry)] == [2.0, 4.0, 8.0, 60.0]
-    assert verdict("server", rng=0.0) == Retry(after=0.0, counts=True)
+    assert verdict("server", jitter=0.0) == Retry(after=0.0, counts=True)
 
 
 def test_every_kind_of_failure_has_a_verdict() -> None:

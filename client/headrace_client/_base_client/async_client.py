@@ -211,8 +211,8 @@ class AsyncAPIClient(BaseClient):
             return open_httpx_sender(self._client, method, url, sent, idle_timeout=idle_timeout)
         if self._pool is None:
             self._pool = ConnectionPool()
-        origin, encoded = Origin.parse(url), request_target(url)
-        return open_pooled_sender(self._pool, origin, method, encoded, sent, idle_timeout=idle_timeout)
+        origin, target = Origin.parse(url), request_target(url)
+        return open_pooled_sender(self._pool, origin, method, target, sent, idle_timeout=idle_timeout)
 
     async def get(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
         """Make a GET request, which has no body."""

@@ -51,7 +51,7 @@ def fast_path(http_client: Any) -> FastPath | None:
     4. nobody looks at the requests: no log of httpx's, and (the caller) no authentication or hook of a
        subclass;
     5. the answer is wanted whole, not as a stream (the caller);
-    6. the single request is plain, too: see `DirectRoute.encoded`.
+    6. the single request is plain, too: see `FastPath.encode`.
 
     Cookies are kept as httpx keeps them.
     """
@@ -89,7 +89,7 @@ class FastPath:
         """Return where a request goes; None for one that httpx has to deal with.
 
         That is one with a body that is neither JSON nor bytes, with framing headers of the caller's, or with
-        credentials or another scheme than HTTP's in its URL. Requests of one kind go to one encoded.
+        credentials or another scheme than HTTP's in its URL. Requests of one kind share one encoded request.
         """
         if not prepared.is_plain:
             return None
