@@ -58,7 +58,7 @@ class Admission:
     def _admitted(self, model: str, taken: list[Pending], now: float) -> list[Pending]:
         pool, requests = self.pacing.by_model[model], [pending.job.request for pending in taken]
         if pool.warm_cache_first:
-            taken = [structs.replace(pending, leads=True) for pending in taken]
+            taken = [structs.replace(pending, warms_cache=True) for pending in taken]
         self.outstanding += len(taken)
         pool.admitted(requests, now)
         self.breaker.admitted(now)
