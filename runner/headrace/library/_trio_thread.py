@@ -1,4 +1,8 @@
-"""Work on trio in a thread of its own, for callers that have another event loop, or none to spare."""
+"""Run one piece of work on trio in a thread, for callers that already have an event loop.
+
+This is not anyio's blocking portal, because that refuses calls from a thread in which trio runs, where
+`fan_out_sync` must work, too. Leaving a portal would also block asyncio's loop during the clean-up.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,11 @@ import contextvars
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager, suppress
 from typing import Generic, TypeVar
 
 import anyio
-import outcome
 import trio
 
 from headrace.library._exception_groups import ungrouped
@@ -19,68 +23,74 @@ from headrace.library._exception_groups import ungrouped
 T = TypeVar("T")
 
 
-class TrioThread(Generic[T]):
-    """A thread that does one piece of work and can be cancelled. ``done`` is called in it at the end."""
+def run_on_trio_thread(work: Callable[[], Awaitable[T]]) -> T:
+    """Run the work in a thread and block until it ends. Ctrl-C cancels it and raises `KeyboardInterrupt`."""
+    with _trio_thread(work) as thread, _interruptible():
+        return thread.ended.result()
 
-    def __init__(self, work: Callable[[], Awaitable[T]], done: Callable[[], object]) -> None:
+
+async def await_on_trio_thread(work: Callable[[], Awaitable[T]]) -> T:
+    """Run the work in a thread while asyncio's loop keeps running. Cancelling waits for the clean-up."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake(_: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nothing waits
+            loop.call_soon_threadsafe(ended.set)
+
+    with _trio_thread(work) as thread:
+        thread.ended.add_done_callback(wake)
+        try:
+            await ended.wait()
+        except asyncio.CancelledError:
+            thread.cancel()
+            with anyio.CancelScope(shield=True):
+                await ended.wait()  # leaving the block would wait for it, too, but block the loop
+            raise
+        return thread.ended.result()
+
+
+@contextmanager
+def _trio_thread(work: Callable[[], Awaitable[T]]) -> Generator[_TrioThread[T]]:
+    """Start the work in a thread, in the caller's context. Leaving the block cancels it and joins it."""
+    thread = _TrioThread(work)
+    # not a daemon: the interpreter waits until what is finished is written
+    runner = threading.Thread(target=contextvars.copy_context().run, args=(thread.run,), name="headrace")
+    runner.start()
+    try:
+        yield thread
+    finally:
+        thread.cancel()
+        runner.join()
+
+
+class _TrioThread(Generic[T]):
+    """The work, its end, and the way to cancel it from another thread."""
+
+    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+        self.ended: Future[T] = Future()
         self._work = work
-        self._done = done
         self._scope = trio.CancelScope()
-        self._token: trio.lowlevel.TrioToken | None = None
-        self._outcome: outcome.Outcome[T] | None = None
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=(self._run,), name="headrace")
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+        self._token: Future[trio.lowlevel.TrioToken] = Future()
 
     def cancel(self) -> None:
-        """Cancel the work; the thread ends when that is cleaned up."""
+        """Cancel the work, unless it has ended."""
+        with suppress(CancelledError, trio.RunFinishedError):
+            self._token.result().run_sync_soon(self._scope.cancel)
+
+    def run(self) -> None:
+        """Run the work to its end."""
         try:
-            (self._token.run_sync_soon if self._token else _call)(self._scope.cancel)
-        except trio.RunFinishedError:
-            return
+            self.ended.set_result(trio.run(self._main))
+        except BaseException as error:  # noqa: BLE001  (raised again where the result is read)
+            self.ended.set_exception(error)
+        finally:
+            self._token.cancel()  # where trio could not start: `cancel` must not wait for it
 
-    def join(self) -> None:
-        """Wait for the end of the thread, blocking."""
-        self._thread.join()
-
-    def result(self) -> T:
-        """Return what the work returned, or raise what it raised. To be called after the end, once."""
-        if self._outcome is None:
-            raise RuntimeError("the work is not done")
-        with ungrouped(deep=True):
-            return self._outcome.unwrap()
-
-    def _run(self) -> None:
-        self._outcome = outcome.capture(trio.run, self._cancellable)
-        self._done()
-
-    async def _cancellable(self) -> T:
-        self._token = trio.lowlevel.current_trio_token()
-        with self._scope:
+    async def _main(self) -> T:
+        self._token.set_result(trio.lowlevel.current_trio_token())
+        with self._scope, ungrouped(deep=True):
             return await self._work()
-        raise KeyboardInterrupt  # nobody else cancels, and nobody waits for a result then
-
-
-def _call(function: Callable[[], object]) -> None:
-    function()
-
-
-def run_on_trio_thread(work: Callable[[], Awaitable[T]]) -> T:
-    """Work in a thread, and wait for it without doing anything else. Ctrl-C cancels the work."""
-    over = threading.Event()  # an interrupted Thread.join takes the thread for ended
-    thread = TrioThread(work, done=over.set)
-    thread.start()
-    try:
-        with _interruptible():
-            over.wait()
-    finally:
-        if not over.is_set():
-            thread.cancel()
-        thread.join()
-    return thread.result()
+        raise CancelledError  # nothing reads the result of cancelled work
 
 
 @contextmanager
@@ -94,19 +104,3 @@ def _interruptible() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before or signal.SIG_DFL)
-
-
-async def await_on_trio_thread(work: Callable[[], Awaitable[T]]) -> T:
-    """Work in a thread while asyncio goes on. To cancel it cancels the work, and waits for the end."""
-    loop, over = asyncio.get_running_loop(), asyncio.Event()
-    thread = TrioThread(work, done=lambda: loop.call_soon_threadsafe(over.set))
-    thread.start()
-    try:
-        await over.wait()
-    finally:
-        if not over.is_set():
-            thread.cancel()
-            with anyio.CancelScope(shield=True):
-                await over.wait()
-        thread.join()
-    return thread.result()
