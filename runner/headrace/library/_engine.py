@@ -15,7 +15,6 @@ from headrace.actors.attempts import watcher
 from headrace.actors.monitor import RunCounts
 from headrace.actors.supervisor import Outcome, Setup, supervise
 from headrace.actors.worker import SupportsOpenSender
-from headrace.actors.writer import TakesRecords
 from headrace.input.identity import recipe_digest
 from headrace.library._bridges import Bridge
 from headrace.library._exception_groups import ungrouped
@@ -23,7 +22,7 @@ from headrace.library._recorded import RecordedResults
 from headrace.library._session import CLOSED, Session, SubmissionParser
 from headrace.library._settings import SessionSettings
 from headrace.library._submissions import Submission
-from headrace.output.output import OpenedOutput, OutputPaths, output_paths
+from headrace.output.output import NoOutput, OpenedOutput, OutputPaths, output_paths
 from headrace.output.resume import open_output
 from headrace.output.storage import DiskStorage
 from headrace.policy.stop import ExitCode, StopReason, most_severe
@@ -106,7 +105,7 @@ def _setup(
             wall_clock=system.wall_clock,
         ),
         rules=build_rules(settings.options, None, system, settings.dialect),
-        output=Unrecorded() if output is None else output.files,
+        output=NoOutput() if output is None else output.files,
         sync=None if output is None else output.sync_in(system),
         stops=session.stops,
         watch=session.watch,
@@ -119,16 +118,6 @@ async def _open_senders(settings: SessionSettings, system: System) -> AsyncGener
     own = open_client(settings.endpoint, system, settings.simulator)
     async with own if settings.client is None else nullcontext(settings.client) as client:
         yield client
-
-
-class Unrecorded(TakesRecords):
-    """Where there is no output: results go to whoever waits for them, and nowhere else."""
-
-    def append_results(self, data: bytes) -> None:
-        """Keep nothing."""
-
-    def append_errors(self, data: bytes) -> None:
-        """Keep nothing."""
 
 
 @attrs.frozen(kw_only=True)

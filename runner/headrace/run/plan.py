@@ -24,6 +24,7 @@ from headrace.actors.worker import OnData
 from headrace.dialects import Dialect
 from headrace.input.files import InputLine, Inputs
 from headrace.job import PreparedJob
+from headrace.output.output import NoOutput
 from headrace.pacing import Concurrency, Pacing
 from headrace.policy.prices import own_prices
 from headrace.policy.retry import RunRetryPolicy
@@ -119,7 +120,7 @@ async def _rehearse(options: RunOptions, inputs: Inputs, assumed: Assumptions) -
                 wall_clock=lambda: _EPOCH + trio.current_time(),
             ),
             rules=_rules(options, dialect),
-            output=_NoOutput(),
+            output=NoOutput(),
             stops=_never(),
         )
     )
@@ -278,14 +279,6 @@ class _Sink:
             self.body += data
             if self.on_data is not None and 200 <= self.status < 300:
                 self.on_data(data)
-
-
-class _NoOutput:
-    def append_results(self, data: bytes) -> None:
-        """Keep nothing."""
-
-    def append_errors(self, data: bytes) -> None:
-        """Keep nothing."""
 
 
 async def _never() -> AsyncGenerator[Stop]:
