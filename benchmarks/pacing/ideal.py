@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from headrace.simulator import Limit, Ramp
+from headrace.simulator import BucketLimit, Ramp
 from headrace.simulator._buckets import AccelerationLimit, Bucket
 
 
-def flow_time(limit: Limit, total: float) -> float:
+def flow_time(limit: BucketLimit, total: float) -> float:
     """The seconds until a full bucket has let through ``total``."""
     return max(0.0, total - limit.depth) / (limit.per_minute / 60 * (1 - limit.others))
 
@@ -28,7 +28,7 @@ def stepped_time(steps: Mapping[float, float], total: float, depth: float) -> fl
     raise AssertionError("the last rate lasts for ever")
 
 
-def ramped_time(limit: Limit, ramp: Ramp, total: int) -> float:
+def ramped_time(limit: BucketLimit, ramp: Ramp, total: int) -> float:
     """The same under a bounded rise, by trying every 5 ms, of one to whom trying costs nothing.
 
     No header tells the bound, so a real client has to be refused to know it: a refusal asks for a second of
@@ -37,7 +37,7 @@ def ramped_time(limit: Limit, ramp: Ramp, total: int) -> float:
     """
     slope, bucket, now = AccelerationLimit(0.0), Bucket.full(limit, 0.0), 0.0
     while total:
-        if bucket.wait(1, now) == 0 and slope.admit(ramp, now):
+        if bucket.seconds_until(1, now) == 0 and slope.admit(ramp, now):
             bucket.take(1, now)
             total -= 1
         else:

@@ -10,11 +10,11 @@ import msgspec
 from headrace.job import JobRequest
 from headrace.pacing import Concurrency, Pacing
 from headrace.policy.budget import Budget
-from headrace.simulator import Limit, Limits, Profile, Schedule
+from headrace.simulator import BucketLimit, Profile, ProviderLimits, Schedule
 from headrace.simulator._asgi import App
 
 EPOCH = 1_767_225_600.0
-AMPLE = Limit(per_minute=1e9)
+AMPLE = BucketLimit(per_minute=1e9)
 PATHS = {"anthropic": "/v1/messages", "openai": "/v1/chat/completions"}
 
 
@@ -64,14 +64,14 @@ class Scenario:
 
 def limits(
     *,
-    requests: Limit = AMPLE,
-    tokens_in: Limit = AMPLE,
-    tokens_out: Limit = AMPLE,
-) -> Limits:
+    requests: BucketLimit = AMPLE,
+    tokens_in: BucketLimit = AMPLE,
+    tokens_out: BucketLimit = AMPLE,
+) -> ProviderLimits:
     """Limits of which only the named ones can bind."""
-    return Limits(requests=requests, input=tokens_in, output=tokens_out)
+    return ProviderLimits(requests=requests, input=tokens_in, output=tokens_out)
 
 
-def per_second(rate: float, *, burst: float | None = None, others: float = 0.0) -> Limit:
+def per_second(rate: float, *, burst: float | None = None, others: float = 0.0) -> BucketLimit:
     """A limit of so many a second; its bucket holds a second's worth unless said otherwise."""
-    return Limit(per_minute=rate * 60, burst=rate if burst is None else burst, others=others)
+    return BucketLimit(per_minute=rate * 60, burst=rate if burst is None else burst, others=others)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from headrace.pacing import Concurrency, Pacing, StatedLimits
-from headrace.simulator import Limit, Profile, Ramp, Schedule
+from headrace.simulator import BucketLimit, Profile, Ramp, Schedule
 
 from .ideal import flow_time, ramped_time, stepped_time
 from .scenario import Scenario, limits, per_second
@@ -21,7 +21,7 @@ LATENCY = TTFT * (1 + JITTER / 2) + 40 / SPEED
 WORDS = "x" * 400
 
 
-def profile(requests: Limit | None = None, **more: Any) -> Profile:
+def profile(requests: BucketLimit | None = None, **more: Any) -> Profile:
     """A server of answers of 40 tokens in about a tenth of a second."""
     settings: dict[str, Any] = {
         "ttft": TTFT,
@@ -34,19 +34,19 @@ def profile(requests: Limit | None = None, **more: Any) -> Profile:
     return Profile(**settings | more)
 
 
-def requests_bound(limit: Limit, jobs: int, **more: Any) -> Scenario:
+def requests_bound(limit: BucketLimit, jobs: int, **more: Any) -> Scenario:
     """Jobs that only the number of requests holds back."""
     return Scenario(profile=profile(limit, **more), jobs=jobs, ideal=flow_time(limit, jobs) + LATENCY)
 
 
-def input_bound(limit: Limit, jobs: int, *, prompt: str = WORDS, **more: Any) -> Scenario:
+def input_bound(limit: BucketLimit, jobs: int, *, prompt: str = WORDS, **more: Any) -> Scenario:
     """Jobs of which each has a hundred tokens of input and a few digits."""
     total = sum(-(-len(f"{prompt} {number}") // 4) for number in range(jobs))
     world = profile(limits=limits(tokens_in=limit), **more)
     return Scenario(profile=world, jobs=jobs, prompt=prompt, ideal=flow_time(limit, total) + LATENCY)
 
 
-def output_bound(limit: Limit, jobs: int, shortest: int, longest: int) -> Scenario:
+def output_bound(limit: BucketLimit, jobs: int, shortest: int, longest: int) -> Scenario:
     """Jobs that say 64,000 tokens and mean far fewer."""
     world = profile(limits=limits(tokens_out=limit), output_tokens=(shortest, longest))
     mean = (shortest + longest) / 2
@@ -107,7 +107,7 @@ def two_models() -> Scenario:
     return Scenario(profile=world, jobs=400, models=("a", "b"), ideal=flow_time(slow, 200) + LATENCY)
 
 
-def openai(limit: Limit, jobs: int, max_tokens: int) -> Scenario:
+def openai(limit: BucketLimit, jobs: int, max_tokens: int) -> Scenario:
     """OpenAI counts ``max_tokens``, whatever comes out."""
     world = profile(limits=limits(tokens_in=limit))
     return Scenario(
@@ -142,9 +142,9 @@ STEADY: dict[str, Callable[[], Scenario]] = {
     "dead for 60 s, then back": lambda: outage(1_000, until=60),
     "dead from 10 to 70 s": lambda: outage(1_000, since=10, until=70),
     "4,000 a minute, 10 s latency": lambda: Scenario(
-        profile=profile(Limit(per_minute=4_000, burst=67), ttft=9.0, tokens_per_second=1e6),
+        profile=profile(BucketLimit(per_minute=4_000, burst=67), ttft=9.0, tokens_per_second=1e6),
         jobs=8_000,
-        ideal=flow_time(Limit(per_minute=4_000, burst=67), 8_000) + 9.0 * (1 + JITTER / 2),
+        ideal=flow_time(BucketLimit(per_minute=4_000, burst=67), 8_000) + 9.0 * (1 + JITTER / 2),
     ),
     "stated below the server's": lambda: stated(requests_bound(per_second(10, burst=1), 300), rpm=600),
     "cache reads": lambda: cached(3_000),
@@ -156,7 +156,7 @@ SHIFTING: dict[str, Callable[[], Scenario]] = {
     "another client eats half": lambda: requests_bound(per_second(20, others=0.5), 400),
     "another client eats nine tenths": lambda: requests_bound(per_second(100, others=0.9), 600),
     "another client eats half the input": lambda: input_bound(
-        Limit(per_minute=240_000, burst=8_000, others=0.5), 800
+        BucketLimit(per_minute=240_000, burst=8_000, others=0.5), 800
     ),
     "no headers, bucket of 20": lambda: requests_bound(per_second(20), 1_200, rate_limit_headers=False),
     "no headers, bucket of 60": lambda: requests_bound(

@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from headrace.actors.messages import Stop
 from headrace.policy.stop import ExitCode
-from headrace.simulator import Limit, Limits, Simulator
+from headrace.simulator import BucketLimit, ProviderLimits, Simulator
 from tests.runner.program import (
     ERRORS,
     INTERRUPT,
@@ -40,7 +40,7 @@ Steps = list[tuple[float, float]]
 
 def limited() -> Simulator:
     """600 requests a minute, of which 20 may come at once; its headers name dates."""
-    return simulator(limits=Limits(requests=Limit(per_minute=600, burst=20)), ttft=0.05)
+    return simulator(limits=ProviderLimits(requests=BucketLimit(per_minute=600, burst=20)), ttft=0.05)
 
 
 @STEPS

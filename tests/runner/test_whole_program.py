@@ -20,7 +20,7 @@ from headrace.dialects import RequestOptions
 from headrace.input.identity import digest
 from headrace.policy.stop import ExitCode
 from headrace.run.summary import as_text
-from headrace.simulator import Limit, Limits
+from headrace.simulator import BucketLimit, ProviderLimits
 from headrace.simulator._asgi import Receive, Scope, Send
 from tests.runner.disk import SimulatedDisk
 from tests.runner.program import (
@@ -100,7 +100,7 @@ async def test_a_job_that_waits_holds_no_slot(autojump_clock: MockClock) -> None
 
 
 async def test_a_rate_limit_slows_all_and_uses_up_no_attempt(autojump_clock: MockClock) -> None:
-    limits = Limits(requests=Limit(per_minute=1200, burst=20))
+    limits = ProviderLimits(requests=BucketLimit(per_minute=1200, burst=20))
     disk, server = new_disk(jobs(200)), simulator(limits=limits)
 
     summary = await run(disk, server, concurrency=64, max_attempts=1)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.simulator import Limit, Limits, Ramp
+from headrace.simulator import BucketLimit, ProviderLimits, Ramp
 from headrace.simulator._buckets import AccelerationLimit, Bucket, Quota
 
 LIMITS = st.builds(
-    Limit,
+    BucketLimit,
     per_minute=st.floats(1, 10_000),
     burst=st.floats(1, 200),
     others=st.sampled_from([0.0, 0.25, 0.5]),
@@ -23,13 +23,13 @@ AMOUNTS = st.floats(0, 20_000)
 
 @settings(deadline=None, derandomize=True, max_examples=100)
 @given(limit=LIMITS, gaps=GAPS)
-def test_never_grants_more_than_the_depth_and_what_flowed_in(limit: Limit, gaps: list[float]) -> None:
+def test_never_grants_more_than_the_depth_and_what_flowed_in(limit: BucketLimit, gaps: list[float]) -> None:
     bucket, now, granted = Bucket.full(limit, 0.0), 0.0, 0
 
     for gap in gaps:
         now += gap
         at_once = 0
-        while at_once <= limit.depth and not bucket.wait(1, now):
+        while at_once <= limit.depth and not bucket.seconds_until(1, now):
             bucket.take(1, now)
             at_once += 1
         granted += at_once
@@ -41,7 +41,7 @@ def test_never_grants_more_than_the_depth_and_what_flowed_in(limit: Limit, gaps:
 
 @settings(deadline=None, derandomize=True, max_examples=100)
 @given(limit=LIMITS, gaps=GAPS)
-def test_refill_does_not_depend_on_how_often_one_looks(limit: Limit, gaps: list[float]) -> None:
+def test_refill_does_not_depend_on_how_often_one_looks(limit: BucketLimit, gaps: list[float]) -> None:
     looked, unseen, now = Bucket(limit, 0.0, 0.0), Bucket(limit, 0.0, 0.0), 0.0
 
     for gap in gaps:
@@ -53,79 +53,79 @@ def test_refill_does_not_depend_on_how_often_one_looks(limit: Limit, gaps: list[
 
 @settings(deadline=None, derandomize=True, max_examples=100)
 @given(limit=LIMITS, spent=AMOUNTS, amount=AMOUNTS)
-def test_the_named_wait_is_enough_and_not_too_long(limit: Limit, spent: float, amount: float) -> None:
+def test_the_named_wait_is_enough_and_not_too_long(limit: BucketLimit, spent: float, amount: float) -> None:
     bucket = Bucket.full(limit, 0.0)
     bucket.take(spent, 0.0)
 
-    wait = bucket.wait(amount, 0.0)
+    wait = bucket.seconds_until(amount, 0.0)
 
-    assert bucket.wait(amount, wait * 0.99) > 0 or wait < 1e-6
-    assert bucket.wait(amount, wait) == pytest.approx(0.0, abs=1e-6)
+    assert bucket.seconds_until(amount, wait * 0.99) > 0 or wait < 1e-6
+    assert bucket.seconds_until(amount, wait) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_an_even_refill_is_exact() -> None:
-    bucket = Bucket(Limit(per_minute=60, burst=10), 0.0, 100.0)
+    bucket = Bucket(BucketLimit(per_minute=60, burst=10), 0.0, 100.0)
 
     assert [bucket.refill(100.0 + step) for step in (0, 2.5, 9.75, 10, 1_000)] == [0, 2.5, 9.75, 10, 10]
 
 
 def test_a_debt_delays_the_next_admission() -> None:
-    bucket = Bucket.full(Limit(per_minute=60, burst=10), 0.0)
+    bucket = Bucket.full(BucketLimit(per_minute=60, burst=10), 0.0)
     bucket.take(40, 0.0)
 
     assert bucket.level == -30
-    assert bucket.wait(1, 0.0) == 31
+    assert bucket.seconds_until(1, 0.0) == 31
 
 
 def test_what_is_given_back_never_exceeds_the_depth() -> None:
-    bucket = Bucket.full(Limit(per_minute=60, burst=10), 0.0)
+    bucket = Bucket.full(BucketLimit(per_minute=60, burst=10), 0.0)
     bucket.take(-5, 0.0)
 
     assert bucket.level == 10
 
 
 def test_a_demand_above_the_depth_passes_when_the_bucket_is_full() -> None:
-    bucket = Bucket.full(Limit(per_minute=60, burst=10), 0.0)
+    bucket = Bucket.full(BucketLimit(per_minute=60, burst=10), 0.0)
 
-    assert bucket.wait(1_000, 0.0) == 0
+    assert bucket.seconds_until(1_000, 0.0) == 0
 
 
 def test_other_clients_slow_the_refill_but_not_the_limit_that_is_told() -> None:
-    bucket = Bucket(Limit(per_minute=60, burst=10, others=0.5), 0.0, 0.0)
+    bucket = Bucket(BucketLimit(per_minute=60, burst=10, others=0.5), 0.0, 0.0)
 
     assert bucket.refill(4.0) == 2
-    assert bucket.read(4.0).limit == 60
-    assert bucket.read(4.0).full_in == 8
+    assert bucket.state(4.0).limit == 60
+    assert bucket.state(4.0).full_in == 8
 
 
 def test_a_closed_bucket_never_opens() -> None:
-    bucket = Bucket(Limit(per_minute=0), 0.0, 0.0)
+    bucket = Bucket(BucketLimit(per_minute=0), 0.0, 0.0)
 
-    assert bucket.wait(1, 1e9) == math.inf
-    assert bucket.read(1e9).full_in == math.inf
+    assert bucket.seconds_until(1, 1e9) == math.inf
+    assert bucket.state(1e9).full_in == math.inf
 
 
 def test_a_lower_limit_takes_what_lies_above_its_depth() -> None:
-    bucket = Bucket.full(Limit(per_minute=600, burst=100), 0.0)
+    bucket = Bucket.full(BucketLimit(per_minute=600, burst=100), 0.0)
 
-    bucket.retune(Limit(per_minute=60, burst=10), 0.0)
+    bucket.change_limit(BucketLimit(per_minute=60, burst=10), 0.0)
 
     assert bucket.level == 10
-    assert bucket.wait(10, 0.0) == 0
+    assert bucket.seconds_until(10, 0.0) == 0
 
 
 def test_draining_stops_at_nothing() -> None:
-    bucket = Bucket(Limit(per_minute=60, burst=10), 0.5, 0.0)
+    bucket = Bucket(BucketLimit(per_minute=60, burst=10), 0.5, 0.0)
     bucket.drain(1, 0.0)
 
     assert bucket.level == 0
 
 
 def test_a_quota_refuses_by_what_lacks_most_and_then_takes_nothing() -> None:
-    limits = Limits(
-        requests=Limit(per_minute=60, burst=5),
-        input=Limit(per_minute=600, burst=100),
-        output=Limit(per_minute=600, burst=100),
+    limits = ProviderLimits(
+        requests=BucketLimit(per_minute=60, burst=5),
+        input=BucketLimit(per_minute=600, burst=100),
+        output=BucketLimit(per_minute=600, burst=100),
     )
     quota = Quota(limits, 0.0)
     quota.output.take(150, 0.0)

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from headrace.simulator import Limit, Limits
+from headrace.simulator import BucketLimit, ProviderLimits
 
 from ._client import Response, ask, request, steady
 
@@ -71,7 +71,7 @@ async def test_entries_die_unused_and_short_prefixes_are_never_cached(autojump_c
 
 
 async def test_only_created_and_fresh_input_counts_against_the_limit(autojump_clock: MockClock) -> None:
-    app = steady(limits=Limits(input=Limit(per_minute=60, burst=10_000)))
+    app = steady(limits=ProviderLimits(input=BucketLimit(per_minute=60, burst=10_000)))
 
     await ask(app, request("Where?", system=MARKED))  # 2 fresh, 1,500 created, 0.9 s of refill
     await ask(app, request("When then?", system=MARKED))  # 3 fresh, 1,500 read, 0.9 s of refill

@@ -7,18 +7,18 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from headrace.simulator import Limit, Limits, Ramp, Simulator
+from headrace.simulator import BucketLimit, ProviderLimits, Ramp, Simulator
 
 from ._client import CHAT, MESSAGES, STEADY, Response, ask, open_client, request, steady
 
 pytestmark = pytest.mark.trio
 
 
-def limits(**changes: Limit) -> Limits:
-    return attrs.evolve(Limits(), **changes)
+def limits(**changes: BucketLimit) -> ProviderLimits:
+    return attrs.evolve(ProviderLimits(), **changes)
 
 
-TWENTY_A_SECOND = limits(requests=Limit(per_minute=1_200, burst=20))
+TWENTY_A_SECOND = limits(requests=BucketLimit(per_minute=1_200, burst=20))
 
 
 async def statuses(app: Simulator, count: int, path: str = MESSAGES) -> list[int]:
@@ -38,10 +38,10 @@ async def test_headers_tell_limit_remaining_and_the_time_of_full_refill(
     autojump_clock: MockClock,
 ) -> None:
     app = steady(
-        limits=Limits(
-            requests=Limit(per_minute=6, burst=5),
-            input=Limit(per_minute=60, burst=10_600),
-            output=Limit(per_minute=6_000, burst=40_040),
+        limits=ProviderLimits(
+            requests=BucketLimit(per_minute=6, burst=5),
+            input=BucketLimit(per_minute=60, burst=10_600),
+            output=BucketLimit(per_minute=6_000, burst=40_040),
         )
     )
 
@@ -70,7 +70,9 @@ async def test_headers_tell_limit_remaining_and_the_time_of_full_refill(
 
 async def test_chat_headers_tell_durations_and_reserve_max_tokens(autojump_clock: MockClock) -> None:
     app = steady(
-        limits=limits(requests=Limit(per_minute=60, burst=50), input=Limit(per_minute=60, burst=10_000))
+        limits=limits(
+            requests=BucketLimit(per_minute=60, burst=50), input=BucketLimit(per_minute=60, burst=10_000)
+        )
     )
 
     response = await ask(app, request(max_tokens=1_000), CHAT)
@@ -95,7 +97,7 @@ async def test_a_burst_passes_up_to_the_depth_and_the_rest_is_refused(autojump_c
 
 
 async def test_a_refusal_names_the_limit_and_when_to_come_back(autojump_clock: MockClock) -> None:
-    app = steady(limits=limits(requests=Limit(per_minute=6, burst=1)))
+    app = steady(limits=limits(requests=BucketLimit(per_minute=6, burst=1)))
 
     await ask(app, request("first"))
     refused = await ask(app, request("second"))
@@ -110,7 +112,7 @@ async def test_a_refusal_names_the_limit_and_when_to_come_back(autojump_clock: M
 
 
 async def test_failed_chat_requests_count_and_failed_messages_do_not(autojump_clock: MockClock) -> None:
-    app = steady(limits=limits(requests=Limit(per_minute=60, burst=1)))
+    app = steady(limits=limits(requests=BucketLimit(per_minute=60, burst=1)))
     await ask(app, request())
     for path, expected in ((CHAT, 429), (MESSAGES, 200)):
         await ask(app, request(), path)  # 429: 0.9 or so of the request is there
@@ -122,7 +124,7 @@ async def test_failed_chat_requests_count_and_failed_messages_do_not(autojump_cl
 async def test_input_tokens_are_estimated_first_and_corrected_at_the_first_token(
     autojump_clock: MockClock,
 ) -> None:
-    app = steady(limits=limits(input=Limit(per_minute=60, burst=45)))
+    app = steady(limits=limits(input=BucketLimit(per_minute=60, burst=45)))
     body = request("x")  # about 25 tokens by its characters, 1 in truth
 
     async with trio.open_nursery() as nursery:
@@ -136,7 +138,7 @@ async def test_input_tokens_are_estimated_first_and_corrected_at_the_first_token
 
 
 async def test_output_is_debited_as_it_comes_out_and_gates_only_admission(autojump_clock: MockClock) -> None:
-    app = steady(limits=limits(output=Limit(per_minute=60, burst=20)))
+    app = steady(limits=limits(output=BucketLimit(per_minute=60, burst=20)))
 
     first = await ask(app, request(stream=True))
     second = await ask(app, request())
@@ -148,7 +150,7 @@ async def test_output_is_debited_as_it_comes_out_and_gates_only_admission(autoju
 
 
 async def test_models_with_limits_of_their_own_do_not_share(autojump_clock: MockClock) -> None:
-    scarce = limits(requests=Limit(per_minute=6, burst=1))
+    scarce = limits(requests=BucketLimit(per_minute=6, burst=1))
     app = steady(limits=scarce, model_limits={"claude-haiku-4-5": scarce})
 
     shared = [await ask(app, request(model=model)) for model in ("claude-opus-4-5", "claude-sonnet-4-5")]
@@ -158,7 +160,7 @@ async def test_models_with_limits_of_their_own_do_not_share(autojump_clock: Mock
 
 
 async def test_limits_change_when_the_schedule_says(autojump_clock: MockClock) -> None:
-    slow = attrs.evolve(STEADY, limits=limits(requests=Limit(per_minute=300, burst=5)))
+    slow = attrs.evolve(STEADY, limits=limits(requests=BucketLimit(per_minute=300, burst=5)))
     app = steady(limits=TWENTY_A_SECOND, schedule=((10.0, slow),))
 
     before = await statuses(app, 30)
@@ -213,7 +215,7 @@ async def test_too_steep_a_rise_is_refused(autojump_clock: MockClock) -> None:
 
 
 async def test_another_client_on_the_key_halves_what_one_gets(autojump_clock: MockClock) -> None:
-    app = steady(limits=limits(requests=Limit(per_minute=600, burst=1, others=0.5)), ttft=0.0)
+    app = steady(limits=limits(requests=BucketLimit(per_minute=600, burst=1, others=0.5)), ttft=0.0)
     granted = 0
 
     async with open_client(app) as client:
@@ -226,7 +228,7 @@ async def test_another_client_on_the_key_halves_what_one_gets(autojump_clock: Mo
 
 
 async def test_headers_can_be_silent(autojump_clock: MockClock) -> None:
-    scarce = limits(requests=Limit(per_minute=6, burst=1))
+    scarce = limits(requests=BucketLimit(per_minute=6, burst=1))
     app = steady(limits=scarce, rate_limit_headers=False, retry_after=False)
 
     answers = [await ask(app, request()), await ask(app, request())]

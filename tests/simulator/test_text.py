@@ -1,4 +1,4 @@
-"""Texts, digests and lots: the same request always meets the same fate."""
+"""Texts of the simulator: their length, their digests, how their tokens are counted."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.simulator import messages_digest
-from headrace.simulator._text import answer_text, chunks, count_characters, draw, natural_length
+from headrace.simulator._text import answer_text, chunks, count_characters
 
 
 @settings(deadline=None, derandomize=True, max_examples=50)
 @given(tokens=st.integers(1, 9_000), size=st.integers(1, 100), first=st.integers(0, 2**16 - 1))
-def test_an_answer_is_exactly_as_long_as_it_should_be_and_falls_into_its_pieces(
+def test_an_answer_has_exactly_its_tokens_and_its_chunks_add_up_to_it(
     tokens: int, size: int, first: int
 ) -> None:
     digest = f"{first:04x}0123456789ab"
@@ -30,28 +30,14 @@ def test_answers_to_different_messages_differ() -> None:
     assert len({answer_text(digest, 20) for digest in digests}) == 1_000
 
 
-def test_a_digest_knows_messages_and_nothing_else() -> None:
+def test_a_digest_depends_on_role_and_content_only() -> None:
     plain = messages_digest([{"role": "user", "content": "a"}])
 
     assert messages_digest([{"content": "a", "role": "user", "name": "x"}]) == plain
     assert messages_digest([{"role": "assistant", "content": "a"}]) != plain
 
 
-def test_lots_depend_on_the_seed_the_body_and_the_attempt() -> None:
-    drawn = {draw(seed, body, attempt) for seed in (1, 2) for body in ("a", "b") for attempt in (1, 2)}
-
-    assert len(drawn) == 8
-    assert draw(1, "a", 1) == draw(1, "a", 1)
-    assert all(0 <= rng.fault < 1 and 0 <= rng.delay < 1 and 0 <= rng.place < 1 for rng in drawn)
-
-
-def test_natural_lengths_fill_their_range() -> None:
-    lengths = {natural_length(0, f"{place}", 3, 7) for place in range(200)}
-
-    assert lengths == {3, 4, 5, 6, 7}
-
-
-def test_only_text_counts_and_media_by_their_json() -> None:
+def test_text_counts_by_its_characters_and_other_blocks_by_their_json() -> None:
     tool_use = {"type": "tool_use", "input": {"a": 1}}
 
     assert count_characters("abc") == 3

@@ -129,15 +129,15 @@ def _profile(
     no_retry_after: bool,
     **settings: Any,
 ) -> Profile:
-    from headrace.simulator import Limit, Limits, Profile
+    from headrace.simulator import BucketLimit, Profile, ProviderLimits
 
-    def limit(default: Limit, per_minute: float | None, depth: float | None) -> Limit:
+    def limit(default: BucketLimit, per_minute: float | None, depth: float | None) -> BucketLimit:
         if per_minute is None and depth is None:
             return default
-        return Limit(per_minute=per_minute or default.per_minute, burst=depth)
+        return BucketLimit(per_minute=per_minute or default.per_minute, burst=depth)
 
-    ample = Limits()
-    limits = Limits(
+    ample = ProviderLimits()
+    limits = ProviderLimits(
         requests=limit(ample.requests, rpm, burst),
         input=limit(ample.input, itpm, token_burst),
         output=limit(ample.output, otpm, token_burst),

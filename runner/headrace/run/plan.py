@@ -33,7 +33,7 @@ from headrace.run.execution import attempt_settings
 from headrace.run.options import RunOptions
 from headrace.run.preparation import SIMULATOR, prepare
 from headrace.run.summary import bottlenecks
-from headrace.simulator import Limit, Limits, Profile, RequestLog, Simulator
+from headrace.simulator import BucketLimit, Profile, ProviderLimits, RequestLog, Simulator
 from headrace_client.lowlevel import Response
 
 _EPOCH = 1_767_225_600.0
@@ -169,13 +169,15 @@ def _duration(seconds: float) -> str:
 
 
 def _profile(options: RunOptions, assumed: Assumptions) -> Profile:
-    def limit(per_minute: float | None) -> Limit:
+    def limit(per_minute: float | None) -> BucketLimit:
         minute = _AMPLE if per_minute is None else per_minute
-        return Limit(per_minute=minute, burst=minute / 60 * assumed.burst)
+        return BucketLimit(per_minute=minute, burst=minute / 60 * assumed.burst)
 
     stated = options.limits
     return Profile(
-        limits=Limits(requests=limit(stated.rpm), input=limit(stated.itpm), output=limit(stated.otpm)),
+        limits=ProviderLimits(
+            requests=limit(stated.rpm), input=limit(stated.itpm), output=limit(stated.otpm)
+        ),
         ttft=assumed.latency,
         tokens_per_second=assumed.tokens_per_second,
         output_tokens=assumed.output_tokens,

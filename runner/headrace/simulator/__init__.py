@@ -1,23 +1,23 @@
-"""A provider's API in a box: true token buckets, latency, prompt caching and faults, all from one seed.
+"""A simulated provider: token bucket rate limits, latency, prompt caching and faults, all from one seed.
 
-Serve a `Simulator` on loopback with `serve`, or lead a connection pool to it in memory with
-`in_memory_connector`: then the whole program runs under virtual time.
+`serve` serves a `Simulator` on a port of this machine. `in_memory_connector` connects a connection pool to
+it without a network, so that a whole program can run in virtual time.
 """
 
-from ._app import Simulator
 from ._connection import in_memory_connector, serve_connection
 from ._log import LogRecord, RequestLog
-from ._profile import FAULT_KINDS, FaultKind, Limit, Limits, Profile, Ramp, Schedule
+from ._profile import FAULT_KINDS, BucketLimit, FaultKind, Profile, ProviderLimits, Ramp, Schedule
 from ._server import serve
+from ._simulator import Simulator
 from ._text import body_digest, messages_digest
 
 __all__ = [
     "FAULT_KINDS",
+    "BucketLimit",
     "FaultKind",
-    "Limit",
-    "Limits",
     "LogRecord",
     "Profile",
+    "ProviderLimits",
     "Ramp",
     "RequestLog",
     "Schedule",

@@ -1,4 +1,4 @@
-"""What passes between the two API dialects and the service behind them: questions, replies, refusals."""
+"""What the two APIs and the service behind them exchange: requests, completions, rejections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 @attrs.frozen(kw_only=True)
 class Prefix:
-    """A prompt from its start to a ``cache_control`` mark: its digest and how many tokens it has."""
+    """A prompt from its start to a ``cache_control`` breakpoint: its digest and its length in tokens."""
 
     key: bytes
     tokens: int
@@ -22,15 +22,16 @@ class Prefix:
 
 @attrs.frozen(kw_only=True)
 class ApiRequest:
-    """A request, understood. ``reserve``: the tokens to debit before anything is known for sure.
+    """A parsed request.
 
-    ``prefixes``: the marked prefixes of the prompt, shortest first.
+    ``reserved_tokens``: what admission debits, before the true numbers are known. ``prefixes``: the cacheable
+    prefixes of the prompt, shortest first.
     """
 
     model: str
     digest: str
     input_tokens: int
-    reserve: int
+    reserved_tokens: int
     max_tokens: int | None = None
     stream: bool = False
     include_usage: bool = False
@@ -39,7 +40,7 @@ class ApiRequest:
 
 @attrs.frozen(kw_only=True)
 class TokenCounts:
-    """The tokens of one exchange; the three kinds of input add up to the prompt."""
+    """The tokens of one request and its answer. The three kinds of input add up to the prompt."""
 
     input: int
     output: int
@@ -48,27 +49,31 @@ class TokenCounts:
 
     @property
     def charged_input(self) -> int:
-        """What counts against the limit of input tokens: all but what was read from the cache."""
+        """What counts against the input limit: everything except what was read from the cache."""
         return self.input + self.cache_creation
 
 
 @attrs.frozen(kw_only=True)
 class Completion:
-    """An answer before it is spelt in a dialect. ``cut``: ``max_tokens`` ended it. ``created``: wall time."""
+    """An answer before an API encodes it.
 
-    name: str
+    ``truncated``: ``max_tokens`` ended it. ``created``: seconds since 1970.
+    """
+
+    id: str
     model: str
     text: str
-    cut: bool
+    truncated: bool
     usage: TokenCounts
     created: float
 
 
 @attrs.define(kw_only=True)
 class Rejection(Exception):
-    """A request answered with an error. ``code``: the machine-readable reason, if the provider gives one.
+    """A request that gets an error response.
 
-    ``retry_after``: seconds, None if no time is named. ``allow``: the method that the path takes.
+    ``code``: the machine-readable reason, if the provider gives one. ``retry_after``: seconds; None sends no
+    header. ``allow``: the method that the path accepts.
     """
 
     status: int
@@ -79,45 +84,45 @@ class Rejection(Exception):
 
 
 class Api(Protocol):
-    """One dialect. The modules `_messages_api` and `_chat_api` are its two implementations."""
+    """One API. The modules `_messages_endpoint` and `_chat_endpoint` implement it."""
 
     @property
     def RESERVES_OUTPUT(self) -> bool:  # noqa: N802 - a constant of the module
-        """True: the reserve is final and failed requests count. False: the truth is debited as it comes."""
+        """True: the reserved tokens are final, and failed requests count. False: actual use is debited."""
         ...
 
-    def read(self, body: bytes, /) -> ApiRequest:
-        """Understand a request body. Raises `Refusal` with status 400."""
+    def parse(self, body: bytes, /) -> ApiRequest:
+        """Parse a request body. Raises `Rejection` 400."""
         ...
 
-    def whole(self, reply: Completion, /) -> bytes:
-        """Spell the reply as one JSON document."""
+    def encode(self, completion: Completion, /) -> bytes:
+        """Encode the answer as one JSON document."""
         ...
 
-    def opening(self, request: ApiRequest, reply: Completion, /) -> bytes:
-        """Spell the events before the text of a streamed reply."""
+    def encode_opening(self, request: ApiRequest, completion: Completion, /) -> bytes:
+        """Encode the events before the text of a streamed answer."""
         ...
 
-    def piece(self, request: ApiRequest, reply: Completion, text: str, /) -> bytes:
-        """Spell the event that carries a piece of the text."""
+    def encode_delta(self, request: ApiRequest, completion: Completion, text: str, /) -> bytes:
+        """Encode the event that carries a chunk of the text."""
         ...
 
-    def closing(self, request: ApiRequest, reply: Completion, /) -> bytes:
-        """Spell the events after the text."""
+    def encode_closing(self, request: ApiRequest, completion: Completion, /) -> bytes:
+        """Encode the events after the text."""
         ...
 
-    def error(self, rejection: Rejection, request_id: str, /) -> bytes:
-        """Spell an error."""
+    def encode_error(self, rejection: Rejection, request_id: str, /) -> bytes:
+        """Encode an error response."""
         ...
 
-    def key(self, headers: Mapping[bytes, bytes], /) -> str | None:
-        """Return the key that a request presents."""
+    def api_key(self, headers: Mapping[bytes, bytes], /) -> str | None:
+        """Return the key in the headers of a request."""
         ...
 
-    def limit_headers(self, quota: Quota, now: float, wall: float, /) -> RawHeaders:
-        """Return the rate-limit headers as of ``now``; ``wall`` is the same instant in seconds since 1970."""
+    def rate_limit_headers(self, quota: Quota, now: float, wall_time: float, /) -> RawHeaders:
+        """Return the rate-limit headers. ``wall_time`` is ``now`` in seconds since 1970."""
         ...
 
-    def id_header(self, request_id: str, /) -> tuple[bytes, bytes]:
-        """Return the header that names the request."""
+    def request_id_header(self, request_id: str, /) -> tuple[bytes, bytes]:
+        """Return the header that carries the request id."""
         ...

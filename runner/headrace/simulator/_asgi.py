@@ -1,4 +1,4 @@
-"""As much of ASGI 3 as the simulator speaks: its types, and how to read a body and send an answer."""
+"""The part of ASGI 3 that the simulator uses: types, reading a request body, sending a response."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Disconnected(Exception):
-    """The client left before its request was whole."""
+    """The client disconnected before its request was complete."""
 
 
 class BodyTooLarge(Exception):
-    """The request's body passed the limit."""
+    """The request body exceeds the limit."""
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """Return the request's body. Raises `Disconnected`, `BodyTooLarge`."""
+    """Return the request body. Raises `Disconnected`, and `BodyTooLarge` beyond ``limit`` bytes."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -38,22 +38,22 @@ async def read_body(receive: Receive, limit: int) -> bytes:
 
 
 async def wait_disconnected(receive: Receive) -> None:
-    """Return when the client has left."""
+    """Wait until the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def start(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Send the head of an answer."""
+async def send_start(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Send the status and the headers of a response."""
     await send({"type": "http.response.start", "status": status, "headers": list(headers)})
 
 
-async def part(send: Send, body: bytes, *, last: bool = False) -> None:
-    """Send a piece of an answer's body."""
+async def send_body(send: Send, body: bytes, *, last: bool = False) -> None:
+    """Send a part of a response body."""
     await send({"type": "http.response.body", "body": body, "more_body": not last})
 
 
-async def live(receive: Receive, send: Send) -> None:
+async def serve_lifespan(receive: Receive, send: Send) -> None:
     """Serve the lifespan protocol: there is nothing to set up or tear down."""
     while True:
         message = await receive()

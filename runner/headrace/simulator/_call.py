@@ -1,4 +1,4 @@
-"""One HTTP exchange of the simulator: what came, and the ways to answer it."""
+"""One HTTP exchange of the simulator: the request, and the ways to respond to it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import attrs
 import trio
 
 from ._api import Api, RawHeaders, Rejection
-from ._asgi import Receive, Scope, Send, part, start
+from ._asgi import Receive, Scope, Send, send_body, send_start
 from ._buckets import Quota
+from ._draw import Draw
 from ._log import LogRecord, RequestLog
 from ._profile import Profile
-from ._text import Draw
 
 Header = tuple[bytes, bytes]
 
@@ -24,9 +24,10 @@ EVENTS: Header = (b"content-type", b"text/event-stream; charset=utf-8")
 
 @attrs.define(kw_only=True)
 class Call:
-    """One request and its answer. ``epoch``: the wall time at zero of trio's clock.
+    """One request and its response.
 
-    ``quota``: the buckets that bind the request, once they are known: they are told in the headers.
+    ``epoch``: the wall time at zero of trio's clock, in seconds since 1970. ``quota``: the buckets of the
+    request's model, once they are known; the response headers report them.
     """
 
     scope: Scope
@@ -41,64 +42,64 @@ class Call:
     record: LogRecord
     log: RequestLog
     quota: Quota | None = None
-    _concluded: bool = attrs.field(default=False, init=False)
+    _logged: bool = attrs.field(default=False, init=False)
 
-    async def start(self, status: int, *headers: Header) -> None:
-        """Begin an answer; it carries the request's name and the rate-limit headers."""
-        await start(self.send, status, [*headers, *self._own_headers()])
+    async def send_start(self, status: int, *headers: Header) -> None:
+        """Send the status and the headers, including the request id and the rate limits."""
+        await send_start(self.send, status, [*headers, *self._common_headers()])
         self.record.status = status
 
-    async def part(self, body: bytes, *, last: bool = False) -> None:
-        """Send a piece of the answer's body; the record is written before the last one leaves.
+    async def send_body(self, body: bytes, *, last: bool = False) -> None:
+        """Send a part of the body.
 
-        So whoever has an answer finds it in the log.
+        The request is logged before the last part leaves: a client that has its response finds it in the log.
         """
         if last:
             self.record.finished = True
-            self.conclude()
-        await part(self.send, body, last=last)
+            self.write_log()
+        await send_body(self.send, body, last=last)
 
-    async def respond(self, status: int, body: bytes, *extra: Header, kind: Header = JSON) -> None:
-        """Send a whole answer."""
-        await self.start(status, kind, (b"content-length", b"%d" % len(body)), *extra)
-        await self.part(body, last=True)
+    async def respond(self, status: int, body: bytes, *headers: Header, content_type: Header = JSON) -> None:
+        """Send a complete response."""
+        await self.send_start(status, content_type, (b"content-length", b"%d" % len(body)), *headers)
+        await self.send_body(body, last=True)
 
-    async def refuse(self, rejection: Rejection) -> None:
-        """Send an error in the dialect of the request."""
-        extra: RawHeaders = []
+    async def reject(self, rejection: Rejection) -> None:
+        """Send an error in the format of the request's API."""
+        headers: RawHeaders = []
         if rejection.retry_after is not None and self.profile.retry_after:
-            extra.append((b"retry-after", b"%d" % max(1, math.ceil(rejection.retry_after))))
+            headers.append((b"retry-after", b"%d" % max(1, math.ceil(rejection.retry_after))))
         if rejection.allow is not None:
-            extra.append((b"allow", rejection.allow.encode()))
-        body = self.api.error(rejection, self._request_id)
-        await self.respond(rejection.status, body, *extra)
+            headers.append((b"allow", rejection.allow.encode()))
+        body = self.api.encode_error(rejection, self._request_id)
+        await self.respond(rejection.status, body, *headers)
 
-    async def cut(self, body: bytes, size: int) -> None:
-        """Announce a whole answer and send only its first ``size`` bytes."""
-        await self.start(200, JSON, (b"content-length", b"%d" % len(body)))
-        await self.part(body[:size])
+    async def send_truncated(self, body: bytes, size: int) -> None:
+        """Announce the complete body and send only its first ``size`` bytes."""
+        await self.send_start(200, JSON, (b"content-length", b"%d" % len(body)))
+        await self.send_body(body[:size])
 
     async def reset(self) -> None:
-        """Have the connection closed without an answer.
+        """Have the connection closed without a response.
 
-        Our own adapter holds back a head that no body follows; hypercorn sends it at once, and an
-        informational one is the least that it accepts.
+        Our own server holds back a head until a part of its body follows. hypercorn sends it at once, and the
+        least that it accepts is an informational one.
         """
-        await start(self.send, 102, [])
+        await send_start(self.send, 102, [])
 
-    def conclude(self) -> None:
-        """Write the record; more than once is allowed."""
-        if not self._concluded:
-            self._concluded = True
+    def write_log(self) -> None:
+        """Log the request, unless that is done."""
+        if not self._logged:
+            self._logged = True
             self.log.add(self.record)
 
     @property
     def _request_id(self) -> str:
-        return f"req_{self.draw.name}"
+        return f"req_{self.draw.id}"
 
-    def _own_headers(self) -> RawHeaders:
-        named = self.api.id_header(self._request_id)
+    def _common_headers(self) -> RawHeaders:
+        request_id = self.api.request_id_header(self._request_id)
         if self.quota is None or not self.profile.rate_limit_headers:
-            return [named]
+            return [request_id]
         now = trio.current_time()
-        return [named, *self.api.limit_headers(self.quota, now, self.epoch + now)]
+        return [request_id, *self.api.rate_limit_headers(self.quota, now, self.epoch + now)]

@@ -1,9 +1,9 @@
-"""Serves an ASGI application on one byte stream: HTTP/1.1 by h11, under trio.
+"""Serves an ASGI application on one byte stream: HTTP/1.1 with h11, under trio.
 
-1. A head is sent with the first piece of its body, never alone: an application that returns
-   before it has sent any body leaves the stream closed without a byte.
-2. A connection is kept only if both sides completed their messages; anything else closes it.
-3. The stream is read for a disconnect only when the application asks: no task watches it.
+1. A head is sent with the first part of its body, never alone. So an application that returns before it has
+   sent any body closes the stream without a byte.
+2. A connection is kept only if both sides completed their messages. Otherwise it is closed.
+3. A disconnect is noticed only when the application calls ``receive``: no task watches the stream.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _log = logging.getLogger("headrace.simulator")
 _MAX_HEAD = 256 * 1024
 
 
-class _Exchange:
-    """One request on a connection, with the ``receive`` and ``send`` that its application gets."""
+class _RequestResponseCycle:
+    """One request on a connection, with the ``receive`` and ``send`` of its application."""
 
     def __init__(self, connection: h11.Connection, stream: ByteStream) -> None:
         self._connection = connection
@@ -34,7 +34,7 @@ class _Exchange:
         self._request_complete = False
 
     async def next_event(self) -> h11.Event | type[h11.NEED_DATA | h11.PAUSED]:
-        """Return the next thing that the client says, reading as needed."""
+        """Return the next event of the client, reading from the stream as needed."""
         while (event := self._connection.next_event()) is h11.NEED_DATA:
             if self._connection.they_are_waiting_for_100_continue:
                 proceed = h11.InformationalResponse(status_code=100, headers=[])
@@ -43,7 +43,7 @@ class _Exchange:
         return event
 
     async def receive(self) -> Message:
-        """Return the next part of the request's body; after its end, wait for the client to leave."""
+        """Return the next part of the request body. After its end, wait until the client disconnects."""
         if not self._request_complete:
             event = await self.next_event()
             if isinstance(event, h11.Data):
@@ -56,7 +56,7 @@ class _Exchange:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Send a part of the answer. Raises `OSError` when the client has left."""
+        """Send a part of the response. Raises `OSError` if the client has disconnected."""
         if message["type"] == "http.response.start":
             self._head = self._start(message)
             return
@@ -74,8 +74,8 @@ class _Exchange:
         response = h11.Response(status_code=message["status"], headers=message["headers"])
         return self._connection.send(response) or b""
 
-    async def refuse(self, status: int) -> None:
-        """Answer in the application's place, if it has not begun to."""
+    async def send_error(self, status: int) -> None:
+        """Respond in place of the application, unless it has started its response."""
         if self._connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             headers = [(b"content-length", b"0"), (b"connection", b"close")]
             await self.send({"type": "http.response.start", "status": status, "headers": headers})
@@ -100,40 +100,40 @@ def _scope(request: h11.Request) -> Scope:
     }
 
 
-async def _serve_exchange(app: App, connection: h11.Connection, stream: ByteStream) -> None:
-    """Serve one request; what state it left the connection in says whether another may follow."""
-    exchange = _Exchange(connection, stream)
+async def _serve_request(app: App, connection: h11.Connection, stream: ByteStream) -> None:
+    """Serve one request. The state of the connection afterwards tells whether another one may follow."""
+    cycle = _RequestResponseCycle(connection, stream)
     try:
-        request = await exchange.next_event()
+        request = await cycle.next_event()
         if not isinstance(request, h11.Request):
             return
-        await app(_scope(request), exchange.receive, exchange.send)
+        await app(_scope(request), cycle.receive, cycle.send)
     except h11.RemoteProtocolError as error:
-        await exchange.refuse(error.error_status_hint)
+        await cycle.send_error(error.error_status_hint)
     except OSError:
         raise
-    except Exception:  # noqa: BLE001 - whatever an application does wrong is a 500, as on any server
+    except Exception:  # noqa: BLE001 - any error of the application is a 500, as on any server
         _log.exception("the application failed")
-        await exchange.refuse(500)
+        await cycle.send_error(500)
 
 
 async def serve_connection(app: App, stream: ByteStream) -> None:
-    """Serve an ASGI application on one stream until either side closes it, and close it."""
+    """Serve an ASGI application on one stream until either side closes it, then close it."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
     try:
         while True:
-            await _serve_exchange(app, connection, stream)
+            await _serve_request(app, connection, stream)
             if connection.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:
                 return
             connection.start_next_cycle()
     except OSError:
-        return  # the client left
+        return  # the client has disconnected
     finally:
         stream.close()
 
 
 def in_memory_connector(app: App, nursery: trio.Nursery) -> Callable[[object], Awaitable[ByteStream]]:
-    """Return a connector that leads every origin to the application; the nursery holds its connections."""
+    """Return a connector that connects every origin to the application. The nursery runs the connections."""
 
     async def connect(_origin: object) -> ByteStream:
         await trio.lowlevel.checkpoint()

@@ -1,4 +1,4 @@
-"""What the simulator received: one record per request, counted, kept and, if wanted, written to a file."""
+"""The log of the requests that the simulator received: one record each, in memory and if wanted in a file."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import msgspec
 
 
 class LogRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One request. ``time``: seconds since 1970, at arrival. ``body``: digest of the body's bytes.
+    """One request.
 
-    ``digest``: the one that the answer begins with, when the body was understood. ``status``: 0 if no
-    status was sent. ``fault``: what was done to it on purpose. ``finished``: the whole answer was handed to
-    the network.
+    ``time``: of its arrival, in seconds since 1970. ``body``: the digest of the bytes of its body.
+    ``digest``: the digest that the answer begins with; empty if the body could not be parsed. ``status``: 0
+    if none was sent. ``fault``: the fault that was injected. ``finished``: the complete response was handed
+    to the network.
     """
 
     time: float
@@ -32,9 +33,10 @@ class LogRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class RequestLog:
-    """Collects records. ``file`` (binary, appending, unbuffered) gets each as one line of JSON at once.
+    """Collects records.
 
-    ``keep=False`` keeps counters only, for servers that run for long.
+    ``file`` (binary, appending, unbuffered) gets each record at once, as one line of JSON. ``keep=False``
+    keeps only counters, for servers that run for a long time.
     """
 
     def __init__(self, file: BinaryIO | None = None, *, keep: bool = True) -> None:
@@ -46,7 +48,7 @@ class RequestLog:
         self._keep = keep
 
     def add(self, record: LogRecord) -> None:
-        """Take one record in."""
+        """Count a record, keep it, and write it to the file."""
         self.statuses[record.status] += 1
         self.totals["input_tokens"] += record.input_tokens
         self.totals["output_tokens"] += record.output_tokens

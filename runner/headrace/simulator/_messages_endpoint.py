@@ -1,7 +1,7 @@
-"""The Anthropic Messages dialect: bodies, events, errors and headers. Pure.
+"""The Anthropic Messages API: bodies, events, errors and headers. Pure.
 
-Shapes after the provider's documentation of the Messages API, of its streaming events, of its
-errors and of its rate-limit headers.
+The shapes are those of the provider's documentation of the Messages API, its streaming events, its errors
+and its rate-limit headers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 
 from ._api import ApiRequest, Completion, Prefix, RawHeaders, Rejection, TokenCounts
 from ._buckets import Bucket, Quota
-from ._cache import marked_prefixes
+from ._cache import cache_prefixes
 from ._text import Turn, count_characters, count_tokens, messages_digest
 
 RESERVES_OUTPUT = False
@@ -45,14 +45,14 @@ class _Body(_Prompt, kw_only=True):
     stream: bool = False
 
 
-def _checked(prompt: _Prompt) -> None:
-    for place, turn in enumerate(prompt.messages):
+def _check_messages(prompt: _Prompt) -> None:
+    for index, turn in enumerate(prompt.messages):
         if turn.role not in ("user", "assistant"):
             raise Rejection(
-                status=400, message=f"messages.{place}.role: Input should be 'user' or 'assistant'"
+                status=400, message=f"messages.{index}.role: Input should be 'user' or 'assistant'"
             )
         if not turn.content:
-            raise Rejection(status=400, message=f"messages.{place}.content: Input should not be empty")
+            raise Rejection(status=400, message=f"messages.{index}.content: Input should not be empty")
 
 
 def _input_tokens(prompt: _Prompt) -> int:
@@ -60,36 +60,39 @@ def _input_tokens(prompt: _Prompt) -> int:
     return count_tokens(sum(map(count_characters, parts)))
 
 
-def read(body: bytes) -> ApiRequest:
-    """Understand the body of ``POST /v1/messages``."""
+def parse(body: bytes) -> ApiRequest:
+    """Parse the body of ``POST /v1/messages``. Raises `Rejection` 400."""
     try:
-        asked = msgspec.json.decode(body, type=_Body)
+        parsed = msgspec.json.decode(body, type=_Body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejection(status=400, message=str(error)) from error
-    _checked(asked)
+    _check_messages(parsed)
     return ApiRequest(
-        model=asked.model,
-        digest=messages_digest(asked.messages),
-        input_tokens=_input_tokens(asked),
-        reserve=count_tokens(len(body)),
-        max_tokens=asked.max_tokens,
-        stream=asked.stream,
-        prefixes=_prefixes(asked) if b'"cache_control"' in body else (),
+        model=parsed.model,
+        digest=messages_digest(parsed.messages),
+        input_tokens=_input_tokens(parsed),
+        reserved_tokens=count_tokens(len(body)),
+        max_tokens=parsed.max_tokens,
+        stream=parsed.stream,
+        prefixes=_prefixes(parsed) if b'"cache_control"' in body else (),
     )
 
 
-def _prefixes(asked: _Prompt) -> tuple[Prefix, ...]:
-    return marked_prefixes(asked.system, asked.tools, asked.messages)
+def _prefixes(parsed: _Prompt) -> tuple[Prefix, ...]:
+    return cache_prefixes(parsed.system, parsed.tools, parsed.messages)
 
 
-def count(body: bytes) -> tuple[str, bytes]:
-    """Answer ``POST /v1/messages/count_tokens``: the model asked for, and the answer's body."""
+def encode_token_count(body: bytes) -> tuple[str, bytes]:
+    """Return the model and the response body of ``POST /v1/messages/count_tokens``.
+
+    Raises `Rejection` 400.
+    """
     try:
-        asked = msgspec.json.decode(body, type=_Prompt)
+        parsed = msgspec.json.decode(body, type=_Prompt)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejection(status=400, message=str(error)) from error
-    _checked(asked)
-    return asked.model, msgspec.json.encode({"input_tokens": _input_tokens(asked)})
+    _check_messages(parsed)
+    return parsed.model, msgspec.json.encode({"input_tokens": _input_tokens(parsed)})
 
 
 def _usage(usage: TokenCounts, output: int) -> dict[str, object]:
@@ -103,52 +106,54 @@ def _usage(usage: TokenCounts, output: int) -> dict[str, object]:
 
 
 def _message(
-    reply: Completion, content: list[dict[str, str]], stop_reason: str | None, output: int
+    completion: Completion, content: list[dict[str, str]], stop_reason: str | None, output: int
 ) -> dict[str, object]:
     return {
-        "id": f"msg_{reply.name}",
+        "id": f"msg_{completion.id}",
         "type": "message",
         "role": "assistant",
-        "model": reply.model,
+        "model": completion.model,
         "content": content,
         "stop_reason": stop_reason,
         "stop_sequence": None,
-        "usage": _usage(reply.usage, output),
+        "usage": _usage(completion.usage, output),
     }
 
 
-def _stop_reason(reply: Completion) -> str:
-    return "max_tokens" if reply.cut else "end_turn"
+def _stop_reason(completion: Completion) -> str:
+    return "max_tokens" if completion.truncated else "end_turn"
 
 
-def whole(reply: Completion) -> bytes:
-    """Spell the reply as one message."""
-    content = [{"type": "text", "text": reply.text}]
-    return msgspec.json.encode(_message(reply, content, _stop_reason(reply), reply.usage.output))
+def encode(completion: Completion) -> bytes:
+    """Encode the answer as one message."""
+    content = [{"type": "text", "text": completion.text}]
+    return msgspec.json.encode(
+        _message(completion, content, _stop_reason(completion), completion.usage.output)
+    )
 
 
 def _event(name: str, **fields: object) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode({"type": name, **fields}))
 
 
-def opening(_question: ApiRequest, reply: Completion) -> bytes:
-    """Spell ``message_start``, ``content_block_start`` and the ping that follows them."""
+def encode_opening(_request: ApiRequest, completion: Completion) -> bytes:
+    """Encode ``message_start``, ``content_block_start`` and the ``ping`` that follows them."""
     return (
-        _event("message_start", message=_message(reply, [], None, 1))
+        _event("message_start", message=_message(completion, [], None, 1))
         + _event("content_block_start", index=0, content_block={"type": "text", "text": ""})
         + _event("ping")
     )
 
 
-def piece(_question: ApiRequest, _reply: Completion, text: str) -> bytes:
-    """Spell one ``content_block_delta``."""
+def encode_delta(_request: ApiRequest, _completion: Completion, text: str) -> bytes:
+    """Encode one ``content_block_delta``."""
     return _event("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
 
 
-def closing(_question: ApiRequest, reply: Completion) -> bytes:
-    """Spell ``content_block_stop``, ``message_delta`` and ``message_stop``."""
-    delta = {"stop_reason": _stop_reason(reply), "stop_sequence": None}
-    usage = {"output_tokens": reply.usage.output}
+def encode_closing(_request: ApiRequest, completion: Completion) -> bytes:
+    """Encode ``content_block_stop``, ``message_delta`` and ``message_stop``."""
+    delta = {"stop_reason": _stop_reason(completion), "stop_sequence": None}
+    usage = {"output_tokens": completion.usage.output}
     return (
         _event("content_block_stop", index=0)
         + _event("message_delta", delta=delta, usage=usage)
@@ -156,57 +161,59 @@ def closing(_question: ApiRequest, reply: Completion) -> bytes:
     )
 
 
-def error(rejection: Rejection, request_id: str) -> bytes:
-    """Spell an error; its machine-readable reason stands in ``error.details.error_code``."""
-    described: dict[str, object] = {
+def encode_error(rejection: Rejection, request_id: str) -> bytes:
+    """Encode an error, with its machine-readable reason in ``error.details.error_code``."""
+    error: dict[str, object] = {
         "type": _ERROR_TYPES.get(rejection.status, "api_error"),
         "message": rejection.message,
     }
     if rejection.code is not None:
-        described["details"] = {"error_code": rejection.code}
-    return msgspec.json.encode({"type": "error", "error": described, "request_id": request_id})
+        error["details"] = {"error_code": rejection.code}
+    return msgspec.json.encode({"type": "error", "error": error, "request_id": request_id})
 
 
-def key(headers: Mapping[bytes, bytes]) -> str | None:
+def api_key(headers: Mapping[bytes, bytes]) -> str | None:
     """Return the key of ``x-api-key``, or the token of ``authorization: Bearer``."""
-    presented = headers.get(b"x-api-key") or headers.get(b"authorization", b"").removeprefix(b"Bearer ")
-    return presented.decode("latin-1") or None
+    key = headers.get(b"x-api-key") or headers.get(b"authorization", b"").removeprefix(b"Bearer ")
+    return key.decode("latin-1") or None
 
 
-def id_header(request_id: str) -> tuple[bytes, bytes]:
-    """Return the header that names the request."""
+def request_id_header(request_id: str) -> tuple[bytes, bytes]:
+    """Return the header that carries the request id."""
     return b"request-id", request_id.encode()
 
 
-@lru_cache(maxsize=1_024)  # headers of one second share it: formatting is a third of their cost
+@lru_cache(maxsize=1_024)  # formatting would be a third of the cost of the headers
 def _timestamp(second: int) -> bytes:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
 
 
-def _limit_headers(kind: bytes, bucket: Bucket, rounding: int, now: float, wall: float) -> RawHeaders:
-    reading = bucket.read(now)
-    prefix = b"anthropic-ratelimit-" + kind
-    remaining = round(reading.remaining / rounding) * rounding if rounding > 1 else int(reading.remaining)
+def _limit_headers(
+    resource: bytes, bucket: Bucket, rounding: int, now: float, wall_time: float
+) -> RawHeaders:
+    state = bucket.state(now)
+    prefix = b"anthropic-ratelimit-" + resource
+    remaining = round(state.remaining / rounding) * rounding if rounding > 1 else int(state.remaining)
     return [
-        (prefix + b"-limit", b"%d" % reading.limit),
+        (prefix + b"-limit", b"%d" % state.limit),
         (prefix + b"-remaining", b"%d" % remaining),
-        (prefix + b"-reset", _timestamp(math.ceil(wall + reading.full_in))),
+        (prefix + b"-reset", _timestamp(math.ceil(wall_time + state.full_in))),
     ]
 
 
-def _fill(bucket: Bucket, now: float) -> float:
+def _fill_level(bucket: Bucket, now: float) -> float:
     return bucket.refill(now) / bucket.limit.depth
 
 
-def limit_headers(quota: Quota, now: float, wall: float) -> RawHeaders:
-    """Return the twelve headers: tokens are rounded to the nearest 1000, resets are times of full refill.
+def rate_limit_headers(quota: Quota, now: float, wall_time: float) -> RawHeaders:
+    """Return the twelve headers. Tokens are rounded to the nearest 1000, and resets are times of full refill.
 
-    The ``tokens`` triple repeats the more exhausted of input and output.
+    The three ``tokens`` headers repeat the more exhausted of input and output.
     """
-    scarcer = min(quota.input, quota.output, key=lambda bucket: _fill(bucket, now))
+    scarcer = min(quota.input, quota.output, key=lambda bucket: _fill_level(bucket, now))
     return [
-        *_limit_headers(b"requests", quota.requests, 1, now, wall),
-        *_limit_headers(b"input-tokens", quota.input, 1_000, now, wall),
-        *_limit_headers(b"output-tokens", quota.output, 1_000, now, wall),
-        *_limit_headers(b"tokens", scarcer, 1_000, now, wall),
+        *_limit_headers(b"requests", quota.requests, 1, now, wall_time),
+        *_limit_headers(b"input-tokens", quota.input, 1_000, now, wall_time),
+        *_limit_headers(b"output-tokens", quota.output, 1_000, now, wall_time),
+        *_limit_headers(b"tokens", scarcer, 1_000, now, wall_time),
     ]

@@ -1,4 +1,4 @@
-"""The models endpoints, in both dialects. Pure."""
+"""The models endpoints of both APIs. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ CATALOGUE = (
     "gpt-5-mini",
     "gpt-4o-mini",
 )
-"""What is listed when a profile names no models."""
+"""The models that are listed if the profile does not restrict them."""
 
 _CREATED = "2025-10-01T00:00:00Z"
 _CREATED_SECONDS = 1_759_276_800
 
 
-def _described(model: str, *, anthropic: bool) -> dict[str, object]:
+def _model(model: str, *, anthropic: bool) -> dict[str, object]:
     if not anthropic:
         return {"id": model, "object": "model", "created": _CREATED_SECONDS, "owned_by": "headrace"}
     name = model.replace("-", " ").title()
@@ -37,30 +37,30 @@ def _page_size(query: Mapping[str, str]) -> int:
     return int(limit)
 
 
-def _place(models: Sequence[str], model: str) -> int:
+def _index(models: Sequence[str], model: str) -> int:
     if model not in models:
         raise Rejection(status=400, message=f"no such cursor: {model}")
     return models.index(model)
 
 
 def models_page(models: Sequence[str], query: Mapping[str, str], *, anthropic: bool) -> bytes:
-    """Answer ``GET /v1/models``: a page as ``limit``, ``after_id`` and ``before_id`` choose it.
+    """Return the response body of ``GET /v1/models``. OpenAI's list has no pages.
 
-    OpenAI's list has no pages.
+    Anthropic's page depends on ``limit``, ``after_id`` and ``before_id``. Raises `Rejection` 400.
     """
     if not anthropic:
-        data = [_described(model, anthropic=False) for model in models]
+        data = [_model(model, anthropic=False) for model in models]
         return msgspec.json.encode({"object": "list", "data": data})
     size = _page_size(query)
     if "before_id" in query:
-        earlier = models[: _place(models, query["before_id"])]
+        earlier = models[: _index(models, query["before_id"])]
         page, has_more = earlier[-size:], len(earlier) > size
     else:
-        later = models[_place(models, query["after_id"]) + 1 :] if "after_id" in query else models
+        later = models[_index(models, query["after_id"]) + 1 :] if "after_id" in query else models
         page, has_more = later[:size], len(later) > size
     return msgspec.json.encode(
         {
-            "data": [_described(model, anthropic=True) for model in page],
+            "data": [_model(model, anthropic=True) for model in page],
             "has_more": has_more,
             "first_id": page[0] if page else None,
             "last_id": page[-1] if page else None,
@@ -69,7 +69,7 @@ def models_page(models: Sequence[str], query: Mapping[str, str], *, anthropic: b
 
 
 def model_document(models: Sequence[str], model: str, *, anthropic: bool) -> bytes:
-    """Answer ``GET /v1/models/{id}``. Raises `Refusal` 404 for a model that does not exist."""
+    """Return the response body of ``GET /v1/models/{id}``. Raises `Rejection` 404 for an unknown model."""
     if model not in models:
         raise Rejection(status=404, message=f"model: {model}")
-    return msgspec.json.encode(_described(model, anthropic=anthropic))
+    return msgspec.json.encode(_model(model, anthropic=anthropic))

@@ -1,7 +1,7 @@
-"""What a simulated provider is like: limits, speed and faults, as frozen values.
+"""How a simulated provider behaves: limits, speed and faults, as frozen values.
 
-A `Profile` describes one state of the world; a schedule of profiles describes how it changes.
-Everything that is drawn by chance is drawn from the seed and the request, never from here.
+A `Profile` describes one state of the provider, a `Schedule` of profiles how that changes. Nothing is random
+here: random numbers are drawn from the seed and the request.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ from typing import Literal, get_args
 import attrs
 
 FaultKind = Literal["429", "529", "500", "reset", "cut", "garbage", "hang", "html"]
-"""What may go wrong with a request on purpose.
+"""A fault to inject into a request.
 
-``429``, ``529``, ``500``: answered with that status. ``reset``: the connection ends before a byte
-of the answer. ``cut``: it ends in the middle of the answer. ``garbage``: 200 and bytes that are no
-JSON. ``hang``: no answer ever. ``html``: 200 and a proxy's error page.
+``429``, ``529``, ``500``: a response with that status. ``reset``: the connection closes before the first byte
+of the response. ``cut``: it closes in the middle of the response. ``garbage``: 200 with bytes that are not
+JSON. ``hang``: no response at all. ``html``: 200 with a proxy's error page.
 """
 
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 
 
 @attrs.frozen(kw_only=True)
-class Limit:
-    """One token bucket: ``per_minute`` units flow in evenly, up to ``burst`` (default: a minute's worth).
+class BucketLimit:
+    """A limit, enforced with a token bucket.
 
-    ``others``: the share of the inflow that other clients on the same key use up (0 to 1).
+    The bucket refills evenly with ``per_minute`` units per minute and holds up to ``burst`` units (default:
+    one minute's worth). ``others``: the share of the refill that other clients of the same key use (0 to 1).
     """
 
     per_minute: float
@@ -36,24 +37,25 @@ class Limit:
 
     @property
     def depth(self) -> float:
-        """The most that the bucket can hold; at least one unit, or nothing could ever pass."""
+        """The capacity of the bucket: at least one unit, or nothing could ever pass."""
         return max(1.0, self.per_minute if self.burst is None else self.burst)
 
 
 @attrs.frozen(kw_only=True)
-class Limits:
-    """The three limits of a model class: requests, input tokens and output tokens."""
+class ProviderLimits:
+    """What the provider enforces on a group of models: limits of requests, input tokens and output tokens."""
 
-    requests: Limit = Limit(per_minute=240_000, burst=4_000)
-    input: Limit = Limit(per_minute=240_000_000)
-    output: Limit = Limit(per_minute=240_000_000)
+    requests: BucketLimit = BucketLimit(per_minute=240_000, burst=4_000)
+    input: BucketLimit = BucketLimit(per_minute=240_000_000)
+    output: BucketLimit = BucketLimit(per_minute=240_000_000)
 
 
 @attrs.frozen(kw_only=True)
 class Ramp:
-    """How steep a rise of traffic is accepted, in requests a second.
+    """How fast traffic may rise.
 
-    ``floor`` is always accepted, beyond it ``factor`` times the rate of the last minute.
+    ``floor`` requests per second are always accepted; beyond that, ``factor`` times the rate of the last
+    minute.
     """
 
     floor: float = 10.0
@@ -62,32 +64,32 @@ class Ramp:
 
 def _shares(faults: Mapping[FaultKind, float]) -> Mapping[FaultKind, float]:
     if unknown := faults.keys() - set(FAULT_KINDS):
-        raise ValueError(f"no such fault: {', '.join(sorted(unknown))}; there are {', '.join(FAULT_KINDS)}")
+        raise ValueError(f"no such fault: {', '.join(sorted(unknown))}; use one of {', '.join(FAULT_KINDS)}")
     if not all(0 <= share <= 1 for share in faults.values()) or math.fsum(faults.values()) > 1:
-        raise ValueError("the shares of faults lie between 0 and 1, and so does their sum")
+        raise ValueError("the shares of faults must be between 0 and 1, and so must their sum")
     return dict(faults)
 
 
 @attrs.frozen(kw_only=True)
 class Profile:
-    """One state of the simulated provider. Times are seconds, speeds are tokens a second.
+    """One state of the simulated provider. Times are in seconds, speeds in tokens per second.
 
-    ``ttft``: the least time to the first token; up to ``ttft_jitter`` times as much is added by chance.
-    ``output_tokens``: the answer's natural length is drawn from this closed range; a smaller
-    ``max_tokens`` cuts it. ``event_tokens``: tokens a streamed event carries. ``debit_interval``: seconds
-    between two debits of the output of an answer that is not streamed.
-    ``model_limits``: models with buckets of their own; all the others share ``limits``.
-    ``known_models``: the only models that exist (default: any name is served).
-    ``required_key``: the key to present (default: none needed); ``reject_keys``: none is good.
-    ``faults``: the share of requests that meet each fault. ``dead``: every connection is reset.
-    ``spend_cap``: this many requests are accepted, then the spend limit is reached.
-    ``concurrency``: requests accepted at a time. ``ramp``: bounds the rise of traffic.
-    ``cache_minimum``: marked prefixes of fewer tokens are not cached. ``cache_ttl``: how long
-    one lives unused.
+    ``model_limits``: models with buckets of their own; all others share ``limits``.
+    ``ttft``: the minimum time to the first token. A random part of ``ttft_jitter`` times as much is added.
+    ``output_tokens``: the range, bounds included, from which the length of an answer is drawn. A smaller
+    ``max_tokens`` truncates the answer. ``event_tokens``: the tokens in each streamed event.
+    ``debit_interval``: the time between two debits of the output of an answer that is not streamed.
+    ``known_models``: the only models that exist (default: every name does).
+    ``required_key``: the only valid key (default: none is needed). ``reject_keys``: no key is valid.
+    ``faults``: the share of requests that get each fault. ``dead``: every connection is reset.
+    ``spend_cap``: the number of requests after which the spend limit is reached.
+    ``concurrency``: the maximum number of requests in flight. ``ramp``: limits how fast traffic may rise.
+    ``cache_minimum``: shorter prefixes, in tokens, are not cached. ``cache_ttl``: the time after which an
+    unused prefix expires. ``max_body``: the maximum size of a request body, in bytes.
     """
 
-    limits: Limits = Limits()
-    model_limits: Mapping[str, Limits] = attrs.field(factory=dict[str, Limits])
+    limits: ProviderLimits = ProviderLimits()
+    model_limits: Mapping[str, ProviderLimits] = attrs.field(factory=dict[str, ProviderLimits])
     ttft: float = 0.05
     ttft_jitter: float = 0.25
     tokens_per_second: float = 2_000.0
@@ -108,10 +110,10 @@ class Profile:
     cache_ttl: float = 300.0
     max_body: int = 32 * 1024 * 1024
 
-    def limits_for(self, model: str) -> Limits:
-        """Return the limits that bind a model."""
+    def limits_for(self, model: str) -> ProviderLimits:
+        """Return the limits of a model."""
         return self.model_limits.get(model, self.limits)
 
 
 Schedule = tuple[tuple[float, Profile], ...]
-"""How the world changes: from each time on (seconds after the first request, rising) that profile holds."""
+"""The profiles that follow the first one, each with its start in seconds after the first request."""

@@ -10,9 +10,9 @@ import trio
 from ._asgi import App
 
 _BACKLOG = 4_096  # a client may open all its connections at once
-_KEEP_ALIVE = 75.0  # seconds; what nginx allows
-_GRACE = 3.0  # seconds that running exchanges get when the server stops
-_MAX_HEAD = 256 * 1024
+_KEEP_ALIVE = 75.0  # seconds; nginx's default
+_GRACE = 3.0  # seconds that open requests get when the server stops
+_MAX_HEAD = 256 * 1024  # bytes
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -28,15 +28,15 @@ async def serve(
     until: Callable[[], Awaitable[None]] | None = None,
     task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve the application until ``until`` returns (or forever), then let running exchanges end within 3 s.
+    """Serve the application until ``until`` returns (default: never), then give open requests 3 s to finish.
 
-    ``port`` 0 takes a free one; the bound port is what ``nursery.start`` returns. Raises `OSError` if
-    the address cannot be bound.
+    ``port`` 0 takes a free one. ``nursery.start`` returns the bound port. Raises `OSError` if the address
+    cannot be bound.
     """
-    # hypercorn takes long to import, and only this function needs it; its WSGI side is not typed
+    # hypercorn takes long to import, and only this function needs it
     from hypercorn.config import Config
 
-    # hypercorn leaves a part of its signature untyped
+    # a part of its signature is untyped
     from hypercorn.trio import serve as serve_hypercorn  # pyright: ignore[reportUnknownVariableType]
 
     listener = _listen(host, port)  # here and not in hypercorn, whose nurseries would wrap the error
@@ -49,6 +49,5 @@ async def serve(
     config.graceful_timeout = _GRACE
     config.include_server_header = False
     config.loglevel = "WARNING"
-    # hypercorn's own ASGI types are TypedDicts, the standard's are plain mappings
-    # hypercorn's type of an application is narrower than what it serves
+    # hypercorn's type of an application is narrower than what it serves: its messages are TypedDicts
     await serve_hypercorn(app, config, mode="asgi", shutdown_trigger=until)  # pyright: ignore[reportArgumentType]

@@ -1,14 +1,12 @@
-"""The words of the simulator: how texts are counted, digested, drawn by lot and made up. Pure."""
+"""Texts of the simulator: counting their tokens, digesting them, generating answers. Pure."""
 
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Any, cast
 
-import attrs
 import msgspec
 
 _CHARACTERS_PER_TOKEN = 4
@@ -23,13 +21,13 @@ _SENTENCE = (
 
 
 def _make_corpus(length: int) -> str:
-    """Make a long text whose places do not look alike, by stepping through the sentence in uneven strides."""
+    """Return a long text without visible repetition: it steps through the sentence in uneven strides."""
     source = _SENTENCE.split()
     words: list[str] = []
-    place = characters = 0
+    position = characters = 0
     while characters < length:
-        place += 1 + len(words) % 37
-        word = source[place % len(source)]
+        position += 1 + len(words) % 37
+        word = source[position % len(source)]
         words.append(word)
         characters += len(word) + 1
     return " ".join(words)
@@ -39,30 +37,30 @@ _CORPUS = _make_corpus(8_192)
 
 
 class Turn(msgspec.Struct):
-    """One message of a conversation, as both APIs spell it."""
+    """One message of a conversation, in the form that both APIs share."""
 
     role: str
     content: str | list[dict[str, Any]] | None = None
 
 
 def messages_digest(messages: Iterable[Turn | dict[str, Any]]) -> str:
-    """Return the 16 hex digits that the answer to these messages begins with: a swapped answer shows."""
+    """Return the 16 hex digits with which the answer to these messages begins, so that swaps are detected."""
     turns = msgspec.convert(list(messages), list[Turn])
     return blake2b(msgspec.json.encode(turns), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def body_digest(body: bytes) -> str:
-    """Return the 16 hex digits by which the log tells one request body from another."""
+    """Return the 16 hex digits that identify a request body in the log."""
     return blake2b(body, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def count_tokens(characters: int) -> int:
-    """Return how many tokens a text of so many characters has; no text is free."""
+    """Return the number of tokens of a text with this many characters: at least one."""
     return max(1, math.ceil(characters / _CHARACTERS_PER_TOKEN))
 
 
 def count_characters(content: object) -> int:
-    """Return the length of the text in a prompt, a message or a tool; other blocks count by their JSON."""
+    """Return the length of the text in a prompt, a message or a tool. Other blocks count by their JSON."""
     if isinstance(content, str):
         return len(content)
     if isinstance(content, list):
@@ -77,38 +75,15 @@ def count_characters(content: object) -> int:
 
 
 def answer_text(digest: str, tokens: int) -> str:
-    """Return the answer to the messages of this digest: ``tokens`` long, beginning with the digest."""
+    """Return the answer to the messages of this digest. It is ``tokens`` long and begins with the digest."""
     length = tokens * _CHARACTERS_PER_TOKEN
     start = int(digest[:4], 16) % len(_CORPUS)
-    wanted = length - len(digest) - 1
-    corpus = _CORPUS[start:] + _CORPUS * (max(0, wanted) // len(_CORPUS) + 1)
-    return f"{digest} {corpus[: max(0, wanted)]}"[:length]
+    missing = max(0, length - len(digest) - 1)
+    corpus = _CORPUS[start:] + _CORPUS * (missing // len(_CORPUS) + 1)
+    return f"{digest} {corpus[:missing]}"[:length]
 
 
 def chunks(text: str, tokens: int) -> Iterator[str]:
-    """Cut a text into pieces of so many tokens."""
+    """Split a text into chunks of ``tokens`` tokens."""
     size = tokens * _CHARACTERS_PER_TOKEN
     return (text[start : start + size] for start in range(0, len(text), size))
-
-
-@attrs.frozen(kw_only=True)
-class Draw:
-    """What chance decides about one attempt: three numbers from 0 to 1 (exclusive), and a name for it."""
-
-    fault: float
-    delay: float
-    place: float
-    name: str
-
-
-def draw(seed: int, digest: str, attempt: int) -> Draw:
-    """Draw for the ``attempt``-th arrival of a body: the same in every run, whatever arrives beside it."""
-    drawn = blake2b(f"{seed}/{digest}/{attempt}".encode(), digest_size=32).digest()
-    fault, delay, place = ((number >> 11) / 2**53 for number in struct.unpack(">3Q", drawn[:24]))
-    return Draw(fault=fault, delay=delay, place=place, name=drawn[:12].hex())
-
-
-def natural_length(seed: int, digest: str, shortest: int, longest: int) -> int:
-    """Draw how many tokens the answer to these messages has if nothing cuts it; the same at each attempt."""
-    drawn = int.from_bytes(blake2b(f"{seed}/{digest}".encode(), digest_size=8).digest())
-    return shortest + drawn % (longest - shortest + 1)
