@@ -119,4 +119,4 @@ async def ask(app: App, body: object, path: str = MESSAGES) -> Response:
 def request(text: str = "How wide is the gate?", **changes: object) -> dict[str, object]:
     """A body that both dialects take."""
     messages = [{"role": "user", "content": text}]
-    return {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": messages, **changes}
+    return {"model": "claude-sonnet-5-5", "max_tokens": 100, "messages": messages, **changes}

@@ -193,12 +193,12 @@ async def test_a_key_is_wanted_only_where_one_is_required(autojump_clock: MockCl
 
 
 async def test_a_model_that_does_not_exist_is_not_found(autojump_clock: MockClock) -> None:
-    app = steady(known_models=("claude-haiku-4-5",))
+    app = steady(known_models=("claude-haiku-5-5",))
 
     message, chat = await ask(app, request()), await ask(app, request(), CHAT)
 
     assert [message.status, chat.status] == [404, 404]
-    assert message.json()["error"] == {"type": "not_found_error", "message": "model: claude-sonnet-4-5"}
+    assert message.json()["error"] == {"type": "not_found_error", "message": "model: claude-sonnet-5-5"}
     assert chat.json()["error"]["code"] == "model_not_found"
 
 

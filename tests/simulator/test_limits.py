@@ -151,10 +151,10 @@ async def test_output_is_debited_as_it_comes_out_and_gates_only_admission(autoju
 
 async def test_models_with_limits_of_their_own_do_not_share(autojump_clock: MockClock) -> None:
     scarce = limits(requests=BucketLimit(per_minute=6, burst=1))
-    app = steady(limits=scarce, model_limits={"claude-haiku-4-5": scarce})
+    app = steady(limits=scarce, model_limits={"claude-haiku-5-5": scarce})
 
-    shared = [await ask(app, request(model=model)) for model in ("claude-opus-4-5", "claude-sonnet-4-5")]
-    own = await ask(app, request(model="claude-haiku-4-5"))
+    shared = [await ask(app, request(model=model)) for model in ("claude-opus-5-5", "claude-sonnet-5-5")]
+    own = await ask(app, request(model="claude-haiku-5-5"))
 
     assert [response.status for response in (*shared, own)] == [200, 429, 200]
 

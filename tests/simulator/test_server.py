@@ -72,7 +72,7 @@ def test_the_command_says_where_it_listens_and_logs_every_request(tmp_path: Path
     log = tmp_path / "log.jsonl"
     roots = os.pathsep.join(str(Path.cwd() / root) for root in ("client", "runner"))
     command = [sys.executable, "-m", "headrace", "simulate", "--port", "0", "--ttft", "0", "--log", str(log)]
-    command += ["--output-tokens", "5", "--model", "claude-sonnet-4-5", "--rpm", "60", "--burst", "2"]
+    command += ["--output-tokens", "5", "--model", "claude-sonnet-5-5", "--rpm", "60", "--burst", "2"]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

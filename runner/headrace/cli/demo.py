@@ -10,7 +10,7 @@ import msgspec
 
 from .run import run
 
-MODEL = "claude-sonnet-4-5"
+MODEL = "claude-sonnet-5-5"
 
 _TASKS = (
     "Explain {} to a colleague in one paragraph.",

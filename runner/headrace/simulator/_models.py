@@ -9,10 +9,12 @@ import msgspec
 from ._api import Rejection
 
 CATALOGUE = (
+    "claude-sonnet-5-5",
+    "claude-haiku-5-5",
+    "claude-opus-5-5",
     "claude-opus-4-5",
     "claude-sonnet-4-5",
     "claude-haiku-4-5",
-    "claude-opus-4-1",
     "gpt-5",
     "gpt-5-mini",
     "gpt-4o-mini",
