@@ -1,4 +1,4 @@
-"""A small HTTP client on h11 for one connection in memory, so that tests see what the simulator sends."""
+"""A small HTTP client on h11 for one in-memory connection, so that tests see what the simulator sends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHAT = "/v1/chat/completions"
 
 @attrs.frozen(kw_only=True)
 class Response:
-    """What one exchange brought; ``complete`` is False if the connection ended before the answer did."""
+    """A response. ``complete`` is False if the connection closed before its end."""
 
     status: int
     headers: Mapping[str, str]
@@ -32,7 +32,7 @@ class Response:
         return msgspec.json.decode(self.body)
 
     def events(self) -> list[tuple[str, Any]]:
-        """The server-sent events, each as its name (or an empty one) and its data."""
+        """The server-sent events: the name of each (which may be empty) and its data."""
         parsed: list[tuple[str, Any]] = []
         for block in self.body.decode().split("\n\n")[:-1]:
             lines = dict(line.split(": ", 1) for line in block.split("\n"))
@@ -45,7 +45,7 @@ NOTHING = Response(status=0, headers={}, body=b"", complete=False)
 
 
 class Client:
-    """Speaks HTTP/1.1 on one stream, one request after the other."""
+    """Sends requests on one HTTP/1.1 connection, one after the other."""
 
     def __init__(self, stream: ByteStream) -> None:
         self.stream = stream
@@ -69,21 +69,21 @@ class Client:
         return await self.request("GET", path, None, headers)
 
     async def _response(self) -> Response:
-        answer = NOTHING
+        response = NOTHING
         try:
             while not isinstance(event := await self._next_event(), h11.EndOfMessage):
                 if isinstance(event, h11.Response):
                     fields = {name.decode(): value.decode() for name, value in event.headers}
-                    answer = attrs.evolve(answer, status=event.status_code, headers=fields)
+                    response = attrs.evolve(response, status=event.status_code, headers=fields)
                 elif isinstance(event, h11.Data):
-                    answer = attrs.evolve(answer, body=answer.body + event.data)
+                    response = attrs.evolve(response, body=response.body + event.data)
                 else:
-                    return answer
+                    return response
         except h11.RemoteProtocolError:
-            return answer
+            return response
         if self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
-        return attrs.evolve(answer, complete=True)
+        return attrs.evolve(response, complete=True)
 
     async def _next_event(self) -> object:
         while (event := self._http.next_event()) is h11.NEED_DATA:
@@ -102,21 +102,21 @@ async def open_client(app: App) -> AsyncGenerator[Client, None]:
 
 
 STEADY = Profile(ttft=0.5, ttft_jitter=0.0, tokens_per_second=100.0, output_tokens=(40, 40), event_tokens=10)
-"""No chance in it: 0.5 s to the first token, then 0.4 s for the 40 tokens."""
+"""Nothing random: 0.5 s to the first token, then 0.4 s for the 40 tokens."""
 
 
 def steady(schedule: Schedule = (), **changes: Any) -> Simulator:
-    """A simulator in which everything but the changes is constant."""
+    """A simulator with the steady profile, except for the changes."""
     return Simulator(attrs.evolve(STEADY, **changes), schedule=schedule)
 
 
 async def ask(app: App, body: object, path: str = MESSAGES) -> Response:
-    """Send one request on a connection of its own."""
+    """Send one request on a new connection."""
     async with open_client(app) as client:
         return await client.post(path, body)
 
 
 def request(text: str = "How wide is the gate?", **changes: object) -> dict[str, object]:
-    """A body that both dialects take."""
+    """A body that both APIs accept."""
     messages = [{"role": "user", "content": text}]
     return {"model": "claude-sonnet-5-5", "max_tokens": 100, "messages": messages, **changes}

@@ -1,4 +1,4 @@
-"""The token buckets: what they grant over any time, and what they tell about themselves."""
+"""The token buckets: what they grant over any period, and what they report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AMOUNTS = st.floats(0, 20_000)
 
 @settings(deadline=None, derandomize=True, max_examples=100)
 @given(limit=LIMITS, gaps=GAPS)
-def test_never_grants_more_than_the_depth_and_what_flowed_in(limit: BucketLimit, gaps: list[float]) -> None:
+def test_never_grants_more_than_the_depth_and_the_refill(limit: BucketLimit, gaps: list[float]) -> None:
     bucket, now, granted = Bucket.full(limit, 0.0), 0.0, 0
 
     for gap in gaps:
@@ -41,7 +41,7 @@ def test_never_grants_more_than_the_depth_and_what_flowed_in(limit: BucketLimit,
 
 @settings(deadline=None, derandomize=True, max_examples=100)
 @given(limit=LIMITS, gaps=GAPS)
-def test_refill_does_not_depend_on_how_often_one_looks(limit: BucketLimit, gaps: list[float]) -> None:
+def test_refill_does_not_depend_on_how_often_it_is_read(limit: BucketLimit, gaps: list[float]) -> None:
     looked, unseen, now = Bucket(limit, 0.0, 0.0), Bucket(limit, 0.0, 0.0), 0.0
 
     for gap in gaps:
@@ -53,7 +53,7 @@ def test_refill_does_not_depend_on_how_often_one_looks(limit: BucketLimit, gaps:
 
 @settings(deadline=None, derandomize=True, max_examples=100)
 @given(limit=LIMITS, spent=AMOUNTS, amount=AMOUNTS)
-def test_the_named_wait_is_enough_and_not_too_long(limit: BucketLimit, spent: float, amount: float) -> None:
+def test_the_returned_wait_is_sufficient_and_minimal(limit: BucketLimit, spent: float, amount: float) -> None:
     bucket = Bucket.full(limit, 0.0)
     bucket.take(spent, 0.0)
 
@@ -77,7 +77,7 @@ def test_a_debt_delays_the_next_admission() -> None:
     assert bucket.seconds_until(1, 0.0) == 31
 
 
-def test_what_is_given_back_never_exceeds_the_depth() -> None:
+def test_a_credit_never_exceeds_the_depth() -> None:
     bucket = Bucket.full(BucketLimit(per_minute=60, burst=10), 0.0)
     bucket.take(-5, 0.0)
 
@@ -90,7 +90,7 @@ def test_a_demand_above_the_depth_passes_when_the_bucket_is_full() -> None:
     assert bucket.seconds_until(1_000, 0.0) == 0
 
 
-def test_other_clients_slow_the_refill_but_not_the_limit_that_is_told() -> None:
+def test_other_clients_slow_the_refill_but_not_the_reported_limit() -> None:
     bucket = Bucket(BucketLimit(per_minute=60, burst=10, others=0.5), 0.0, 0.0)
 
     assert bucket.refill(4.0) == 2
@@ -98,14 +98,14 @@ def test_other_clients_slow_the_refill_but_not_the_limit_that_is_told() -> None:
     assert bucket.state(4.0).full_in == 8
 
 
-def test_a_closed_bucket_never_opens() -> None:
+def test_a_bucket_without_refill_never_grants() -> None:
     bucket = Bucket(BucketLimit(per_minute=0), 0.0, 0.0)
 
     assert bucket.seconds_until(1, 1e9) == math.inf
     assert bucket.state(1e9).full_in == math.inf
 
 
-def test_a_lower_limit_takes_what_lies_above_its_depth() -> None:
+def test_a_lower_limit_drops_what_exceeds_its_depth() -> None:
     bucket = Bucket.full(BucketLimit(per_minute=600, burst=100), 0.0)
 
     bucket.change_limit(BucketLimit(per_minute=60, burst=10), 0.0)
@@ -114,14 +114,14 @@ def test_a_lower_limit_takes_what_lies_above_its_depth() -> None:
     assert bucket.seconds_until(10, 0.0) == 0
 
 
-def test_draining_stops_at_nothing() -> None:
+def test_draining_stops_at_zero() -> None:
     bucket = Bucket(BucketLimit(per_minute=60, burst=10), 0.5, 0.0)
     bucket.drain(1, 0.0)
 
     assert bucket.level == 0
 
 
-def test_a_quota_refuses_by_what_lacks_most_and_then_takes_nothing() -> None:
+def test_a_quota_reports_the_scarcest_resource_and_takes_nothing() -> None:
     limits = ProviderLimits(
         requests=BucketLimit(per_minute=60, burst=5),
         input=BucketLimit(per_minute=600, burst=100),
@@ -140,11 +140,11 @@ def test_a_quota_refuses_by_what_lacks_most_and_then_takes_nothing() -> None:
     assert (quota.requests.level, quota.input.level) == (4, 0)
 
 
-def test_a_slope_accepts_a_gentle_rise_and_refuses_a_jump() -> None:
-    slope, ramp = AccelerationLimit(0.0), Ramp(floor=5.0, factor=2.0)
+def test_an_acceleration_limit_accepts_a_gradual_rise_and_rejects_a_jump() -> None:
+    acceleration, ramp = AccelerationLimit(0.0), Ramp(floor=5.0, factor=2.0)
 
-    jump = [slope.admit(ramp, 0.0) for _ in range(20)]
-    gentle = [slope.admit(ramp, 10 + place / 3) for place in range(300)]
+    jump = [acceleration.admit(ramp, 0.0) for _ in range(20)]
+    gentle = [acceleration.admit(ramp, 10 + index / 3) for index in range(300)]
 
     assert jump == [True] * 5 + [False] * 15
     assert all(gentle)

@@ -1,4 +1,4 @@
-"""Prompt caching: what is created, what is read, and from when on."""
+"""Prompt caching: what is created, what is read, and when it becomes readable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def input_usage(response: Response) -> tuple[int, int, int]:
     return tuple(usage[name] for name in names)  # pyright: ignore[reportReturnType] - three names
 
 
-async def test_a_marked_prefix_is_created_once_then_read(autojump_clock: MockClock) -> None:
+async def test_a_prefix_is_created_once_then_read(autojump_clock: MockClock) -> None:
     app = steady()
 
     first = await ask(app, request("Where?", system=MARKED))
@@ -37,8 +37,8 @@ async def test_an_entry_exists_only_from_the_first_byte_on(autojump_clock: MockC
     app = steady()
 
     async with trio.open_nursery() as nursery:
-        for place in range(5):
-            nursery.start_soon(ask, app, request(f"{place}", system=MARKED))
+        for index in range(5):
+            nursery.start_soon(ask, app, request(f"{index}", system=MARKED))
         await trio.sleep(0.51)
         late = await ask(app, request("late", system=MARKED))
 
@@ -46,7 +46,7 @@ async def test_an_entry_exists_only_from_the_first_byte_on(autojump_clock: MockC
     assert input_usage(late)[2] == 1_500
 
 
-async def test_a_longer_marked_prefix_creates_only_its_rest(autojump_clock: MockClock) -> None:
+async def test_a_longer_prefix_creates_only_its_rest(autojump_clock: MockClock) -> None:
     app = steady()
     turn = {"type": "text", "text": "x" * 4_000, "cache_control": {"type": "ephemeral"}}
     longer = request(system=MARKED, messages=[{"role": "user", "content": [turn]}])
@@ -57,7 +57,7 @@ async def test_a_longer_marked_prefix_creates_only_its_rest(autojump_clock: Mock
     assert input_usage(response) == (0, 1_000, 1_500)
 
 
-async def test_entries_die_unused_and_short_prefixes_are_never_cached(autojump_clock: MockClock) -> None:
+async def test_unused_entries_expire_and_short_prefixes_are_never_cached(autojump_clock: MockClock) -> None:
     app = steady(cache_ttl=60.0)
     short = [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]
 
@@ -70,7 +70,7 @@ async def test_entries_die_unused_and_short_prefixes_are_never_cached(autojump_c
     assert input_usage(brief)[1:] == (0, 0)
 
 
-async def test_only_created_and_fresh_input_counts_against_the_limit(autojump_clock: MockClock) -> None:
+async def test_only_created_and_uncached_input_counts_against_the_limit(autojump_clock: MockClock) -> None:
     app = steady(limits=ProviderLimits(input=BucketLimit(per_minute=60, burst=10_000)))
 
     await ask(app, request("Where?", system=MARKED))  # 2 fresh, 1,500 created, 0.9 s of refill

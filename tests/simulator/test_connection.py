@@ -1,4 +1,4 @@
-"""The adapter: an ASGI application on one byte stream, whatever client and application do."""
+"""An ASGI application on one byte stream, whatever the client and the application do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.trio
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with the path and the body, in three pieces of unannounced length."""
+    """Respond with the path and the body, in three chunks and without a content-length."""
     body = b""
     while True:
         message = await receive()
@@ -28,13 +28,13 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
         if not message["more_body"]:
             break
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    for piece in (scope["path"].encode(), b" ", body):
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    for chunk in (scope["path"].encode(), b" ", body):
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body"})
 
 
 async def exchange(stream: ByteStream, sent: bytes) -> bytes:
-    """Send raw bytes and return all that comes back until the server closes."""
+    """Send raw bytes and return everything that is received until the server closes."""
     await stream.send_all(sent)
     received = b""
     while data := await stream.receive_some():
@@ -44,10 +44,10 @@ async def exchange(stream: ByteStream, sent: bytes) -> bytes:
 
 async def test_a_connection_serves_one_request_after_the_other(autojump_clock: MockClock) -> None:
     async with open_client(echo) as client:
-        answers = [await client.post(f"/{place}", b"x" * place * 50_000) for place in range(4)]
+        answers = [await client.post(f"/{index}", b"x" * index * 50_000) for index in range(4)]
 
     assert [answer.body for answer in answers] == [
-        b"/%d " % place + b"x" * place * 50_000 for place in range(4)
+        b"/%d " % index + b"x" * index * 50_000 for index in range(4)
     ]
 
 
@@ -67,7 +67,7 @@ async def test_chunked_bodies_and_pipelined_requests_are_read(autojump_clock: Mo
     assert b"/b c" in received
 
 
-async def test_expect_continue_is_answered(autojump_clock: MockClock) -> None:
+async def test_expect_continue_is_honored(autojump_clock: MockClock) -> None:
     client, server = memory_stream_pair()
 
     async with trio.open_nursery() as nursery:
@@ -90,7 +90,9 @@ async def test_expect_continue_is_answered(autojump_clock: MockClock) -> None:
         b"POST / HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-async def test_what_is_no_http_gets_a_400_and_the_end(nonsense: bytes, autojump_clock: MockClock) -> None:
+async def test_invalid_http_gets_a_400_and_a_closed_connection(
+    nonsense: bytes, autojump_clock: MockClock
+) -> None:
     client, server = memory_stream_pair()
 
     async with trio.open_nursery() as nursery:
@@ -114,7 +116,7 @@ async def test_a_failing_application_is_a_500(
     assert "a bug" in caplog.text
 
 
-async def test_an_application_that_fails_half_way_cuts_its_answer(
+async def test_an_application_that_fails_half_way_truncates_its_response(
     caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
     async def half(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -128,7 +130,9 @@ async def test_an_application_that_fails_half_way_cuts_its_answer(
     assert (answer.status, answer.body, answer.complete) == (200, b"half", False)
 
 
-async def test_an_answer_before_the_request_was_read_closes_the_connection(autojump_clock: MockClock) -> None:
+async def test_a_response_before_the_request_was_read_closes_the_connection(
+    autojump_clock: MockClock,
+) -> None:
     async def hasty(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body"})
@@ -141,7 +145,7 @@ async def test_an_answer_before_the_request_was_read_closes_the_connection(autoj
     assert received.startswith(b"HTTP/1.1 413")
 
 
-async def test_the_application_learns_that_the_client_left(autojump_clock: MockClock) -> None:
+async def test_the_application_is_notified_when_the_client_disconnects(autojump_clock: MockClock) -> None:
     seen: list[Message] = []
 
     async def waiting(_scope: Scope, receive: Receive, _send: Send) -> None:
@@ -157,7 +161,7 @@ async def test_the_application_learns_that_the_client_left(autojump_clock: MockC
     assert [message["type"] for message in seen] == ["http.request", "http.disconnect", "http.disconnect"]
 
 
-async def test_a_stream_whose_reader_left_stops_and_is_logged_as_unfinished(
+async def test_a_stream_stops_when_its_reader_disconnects_and_is_logged_as_unfinished(
     autojump_clock: MockClock,
 ) -> None:
     app = steady(output_tokens=(1_000, 1_000))
@@ -175,7 +179,7 @@ async def test_a_stream_whose_reader_left_stops_and_is_logged_as_unfinished(
     assert app.service.in_flight == 0
 
 
-async def test_a_client_that_leaves_before_its_body_is_whole_is_nobodys_error(
+async def test_a_disconnect_during_the_request_body_is_not_an_error(
     caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
     app: Any = steady()

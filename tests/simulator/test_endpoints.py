@@ -1,4 +1,4 @@
-"""Each endpoint answers in the shape of its API, and so does each rejection."""
+"""Each endpoint responds in the shape of its API, and so does each rejection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.trio
 DIGEST = messages_digest([{"role": "user", "content": "How wide is the gate?"}])
 
 
-async def test_a_message_answers_with_the_digest_of_its_question(autojump_clock: MockClock) -> None:
+async def test_an_answer_begins_with_the_digest_of_its_messages(autojump_clock: MockClock) -> None:
     response = await ask(steady(), request())
 
     message = response.json()
@@ -30,7 +30,7 @@ async def test_a_message_answers_with_the_digest_of_its_question(autojump_clock:
     assert response.headers["request-id"].startswith("req_")
 
 
-async def test_an_answer_takes_its_time_whole_or_streamed(autojump_clock: MockClock) -> None:
+async def test_an_answer_takes_the_same_time_whole_or_streamed(autojump_clock: MockClock) -> None:
     app = steady()
 
     await ask(app, request())
@@ -41,7 +41,7 @@ async def test_an_answer_takes_its_time_whole_or_streamed(autojump_clock: MockCl
     assert trio.current_time() - whole == pytest.approx(0.9)
 
 
-async def test_max_tokens_cuts_the_same_answer_short(autojump_clock: MockClock) -> None:
+async def test_max_tokens_truncates_the_same_answer(autojump_clock: MockClock) -> None:
     app = steady()
 
     long = (await ask(app, request())).json()
@@ -52,7 +52,7 @@ async def test_max_tokens_cuts_the_same_answer_short(autojump_clock: MockClock) 
     assert short["content"][0]["text"] == long["content"][0]["text"][:40]
 
 
-async def test_a_stream_tells_the_documented_events_and_the_same_text(autojump_clock: MockClock) -> None:
+async def test_a_stream_has_the_documented_events_and_the_same_text(autojump_clock: MockClock) -> None:
     app = steady()
 
     whole = (await ask(app, request())).json()
@@ -72,24 +72,25 @@ async def test_a_stream_tells_the_documented_events_and_the_same_text(autojump_c
     assert events[-2][1]["usage"] == {"output_tokens": 40}
 
 
-async def test_a_chat_completion_says_the_same_in_its_own_shape(autojump_clock: MockClock) -> None:
+async def test_a_chat_completion_has_the_same_text_in_its_own_shape(autojump_clock: MockClock) -> None:
     response = await ask(steady(), request(), CHAT)
 
     completion = response.json()
     assert completion["object"] == "chat.completion"
     assert completion["choices"][0]["message"]["content"].startswith(DIGEST)
+    assert completion["choices"][0]["message"].keys() == {"role", "content", "refusal"}
     assert completion["choices"][0]["finish_reason"] == "stop"
     assert completion["usage"] == {"prompt_tokens": 6, "completion_tokens": 40, "total_tokens": 46}
     assert response.headers["x-request-id"].startswith("req_")
 
 
-async def test_a_chat_stream_ends_with_usage_if_asked_and_done(autojump_clock: MockClock) -> None:
+async def test_a_chat_stream_ends_with_done_after_usage_if_requested(autojump_clock: MockClock) -> None:
     app = steady()
     whole = (await ask(app, request(), CHAT)).json()
 
     plain = (await ask(app, request(stream=True), CHAT)).events()
-    asked = request(stream=True, stream_options={"include_usage": True})
-    counted = (await ask(app, asked, CHAT)).events()
+    with_usage = request(stream=True, stream_options={"include_usage": True})
+    counted = (await ask(app, with_usage, CHAT)).events()
 
     chunks: list[Any] = [data for _, data in counted[:-1]]
     text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks[:-1])
@@ -146,7 +147,7 @@ async def test_models_are_listed_in_pages_both_ways(autojump_clock: MockClock) -
         ({"model": "m", "max_tokens": 1}, "`messages`"),
     ],
 )
-async def test_a_bad_body_is_refused_with_what_is_wrong(path: str, body: object, named: str) -> None:
+async def test_an_invalid_body_is_rejected_with_the_reason(path: str, body: object, named: str) -> None:
     response = await ask(steady(), body, path)
 
     assert response.status == 400
@@ -155,7 +156,7 @@ async def test_a_bad_body_is_refused_with_what_is_wrong(path: str, body: object,
 
 
 @pytest.mark.parametrize("turn", [{"role": "wizard", "content": "x"}, {"role": "user", "content": ""}])
-async def test_a_message_wants_known_roles_and_some_content(turn: dict[str, str]) -> None:
+async def test_a_message_needs_a_known_role_and_content(turn: dict[str, str]) -> None:
     response = await ask(steady(), request(messages=[turn]))
 
     assert response.status == 400
@@ -171,7 +172,7 @@ async def test_a_message_wants_known_roles_and_some_content(turn: dict[str, str]
         ("DELETE", "/v1/models", 405, "invalid_request_error"),
     ],
 )
-async def test_unknown_paths_and_methods_are_refused(method: str, path: str, status: int, kind: str) -> None:
+async def test_unknown_paths_and_methods_are_rejected(method: str, path: str, status: int, kind: str) -> None:
     async with open_client(steady()) as client:
         response = await client.request(method, path)
 
@@ -179,7 +180,7 @@ async def test_unknown_paths_and_methods_are_refused(method: str, path: str, sta
     assert ("allow" in response.headers) == (status == 405)
 
 
-async def test_a_key_is_wanted_only_where_one_is_required(autojump_clock: MockClock) -> None:
+async def test_a_key_is_needed_only_if_one_is_required(autojump_clock: MockClock) -> None:
     async with open_client(steady(required_key="good")) as client:
         none = await client.post(MESSAGES, request())
         wrong = await client.post(CHAT, request(), {"authorization": "Bearer bad"})

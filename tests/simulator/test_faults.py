@@ -1,4 +1,4 @@
-"""Faults on demand: each shows itself as it should, as often as it should, the same in every run."""
+"""Injected faults: each has its effect, as often as its share says, the same in every run."""
 
 from __future__ import annotations
 
@@ -13,34 +13,36 @@ from ._client import CHAT, NOTHING, Response, ask, open_client, request, steady
 pytestmark = pytest.mark.trio
 
 
-async def meet(kind: FaultKind, path: str = "/v1/messages", *, stream: bool = False) -> Response:
+async def respond_with_fault(
+    kind: FaultKind, path: str = "/v1/messages", *, stream: bool = False
+) -> Response:
     return await ask(steady(faults={kind: 1.0}), request(stream=stream), path)
 
 
 @pytest.mark.parametrize("kind", ["429", "529", "500"])
 @pytest.mark.parametrize("path", ["/v1/messages", CHAT])
-async def test_a_status_fault_is_an_error_in_the_dialect(
+async def test_a_status_fault_is_an_error_of_the_api(
     kind: FaultKind, path: str, autojump_clock: MockClock
 ) -> None:
-    response = await meet(kind, path)
+    response = await respond_with_fault(kind, path)
 
     assert response.status == int(kind)
     assert response.json()["error"]["message"]
     assert ("retry-after" in response.headers) == (kind == "429")
 
 
-async def test_a_reset_leaves_nothing(autojump_clock: MockClock) -> None:
-    assert await meet("reset") == NOTHING
-    assert await meet("reset", stream=True) == NOTHING
+async def test_a_reset_sends_nothing(autojump_clock: MockClock) -> None:
+    assert await respond_with_fault("reset") == NOTHING
+    assert await respond_with_fault("reset", stream=True) == NOTHING
 
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("path", ["/v1/messages", CHAT])
-async def test_a_cut_answer_begins_well_and_does_not_end(
+async def test_a_cut_response_starts_normally_and_does_not_end(
     path: str, stream: bool, autojump_clock: MockClock
 ) -> None:
     whole = await ask(steady(), request(stream=stream), path)
-    cut = await meet("cut", path, stream=stream)
+    cut = await respond_with_fault("cut", path, stream=stream)
 
     assert (cut.status, cut.complete) == (200, False)
     assert 0 < len(cut.body) < len(whole.body)
@@ -48,8 +50,8 @@ async def test_a_cut_answer_begins_well_and_does_not_end(
     assert b"[DONE]" not in cut.body
 
 
-async def test_garbage_and_a_proxys_page_come_as_successes(autojump_clock: MockClock) -> None:
-    garbage, page = await meet("garbage"), await meet("html", stream=True)
+async def test_garbage_and_a_proxys_page_have_status_200(autojump_clock: MockClock) -> None:
+    garbage, page = await respond_with_fault("garbage"), await respond_with_fault("html", stream=True)
 
     assert (garbage.status, page.status) == (200, 200)
     assert garbage.headers["content-type"] == "application/json"
@@ -59,7 +61,7 @@ async def test_garbage_and_a_proxys_page_come_as_successes(autojump_clock: MockC
     assert page.body.startswith(b"<!DOCTYPE html>")
 
 
-async def test_a_hanging_request_ends_only_when_the_client_leaves(autojump_clock: MockClock) -> None:
+async def test_a_hanging_request_ends_only_when_the_client_disconnects(autojump_clock: MockClock) -> None:
     app = steady(faults={"hang": 1.0})
 
     async with trio.open_nursery() as nursery, open_client(app) as client:
@@ -75,23 +77,27 @@ async def run_all(seed: int) -> Simulator:
     faults: dict[FaultKind, float] = {"429": 0.1, "529": 0.1, "500": 0.1, "reset": 0.1, "cut": 0.1}
     app = Simulator(steady(faults=faults).service.profile_at(0), seed=seed)
     async with trio.open_nursery() as nursery:
-        for place in range(300):
-            nursery.start_soon(ask, app, request(f"{place}"))
+        for index in range(300):
+            nursery.start_soon(ask, app, request(f"{index}"))
     return app
 
 
-def fates(log: RequestLog) -> set[tuple[str, int, str, float]]:
+def outcomes(log: RequestLog) -> set[tuple[str, int, str, float]]:
     return {(record.body, record.status, record.fault, record.time) for record in log.records}
 
 
-async def test_the_shares_are_kept_and_the_seed_decides(autojump_clock: MockClock) -> None:
+async def test_faults_match_their_shares_and_depend_on_the_seed(autojump_clock: MockClock) -> None:
     app = await run_all(1)
 
     counts = [app.log.statuses[status] for status in (200, 429, 529, 500, 0)]
     assert sum(counts) == 300
     assert all(15 <= count <= 45 for count in counts[1:])
-    assert {fate[:3] for fate in fates((await run_all(1)).log)} == {fate[:3] for fate in fates(app.log)}
-    assert {fate[:3] for fate in fates((await run_all(2)).log)} != {fate[:3] for fate in fates(app.log)}
+    assert {outcome[:3] for outcome in outcomes((await run_all(1)).log)} == {
+        outcome[:3] for outcome in outcomes(app.log)
+    }
+    assert {outcome[:3] for outcome in outcomes((await run_all(2)).log)} != {
+        outcome[:3] for outcome in outcomes(app.log)
+    }
 
 
 async def test_a_retry_draws_again(autojump_clock: MockClock) -> None:

@@ -1,4 +1,4 @@
-"""Values: what a profile refuses, how durations are spelt."""
+"""Values: what a profile rejects, how durations are formatted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from headrace.simulator import Profile
 from headrace.simulator._chat_endpoint import duration
 
 
-def test_a_profile_refuses_impossible_shares() -> None:
+def test_a_profile_rejects_impossible_shares() -> None:
     with pytest.raises(ValueError, match="no such fault: 418"):
         Profile(faults={"418": 0.1})  # pyright: ignore[reportArgumentType] - that is the point
     with pytest.raises(ValueError, match="their sum"):
@@ -19,5 +19,5 @@ def test_a_profile_refuses_impossible_shares() -> None:
     ("seconds", "text"),
     [(0, "0ms"), (0.02, "20ms"), (1, "1s"), (1.5, "1.5s"), (360, "6m0s"), (3_725.25, "1h2m5.25s")],
 )
-def test_durations_are_spelt_as_the_api_spells_them(seconds: float, text: str) -> None:
+def test_durations_are_formatted_as_the_api_formats_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text

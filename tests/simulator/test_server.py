@@ -1,4 +1,4 @@
-"""The simulator on a real port of this machine, and its command."""
+"""The simulator on a real port of this machine, and the command `headrace simulate`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_it_answers_on_a_real_port_and_stops_gracefully() -> None:
 
 @pytest.mark.trio
 @pytest.mark.parametrize("kind", ["reset", "cut"])
-async def test_broken_connections_are_broken_on_a_real_port_too(kind: FaultKind) -> None:
+async def test_connection_faults_work_on_a_real_port_too(kind: FaultKind) -> None:
     async with served(Simulator(Profile(ttft=0.0, tokens_per_second=1e6, faults={kind: 1.0}))) as client:
         with pytest.raises(httpx.RemoteProtocolError):
             await client.post("/v1/messages", json=request())
@@ -89,18 +89,18 @@ def test_the_command_says_where_it_listens_and_logs_every_request(tmp_path: Path
             lines = [json.loads(line) for line in log.read_text().splitlines()]
         finally:
             process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=20)
+        _, reported = process.communicate(timeout=20)
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[0].json()["usage"]["output_tokens"] == 5
     assert [line["status"] for line in lines] == [200, 200, 429]
     assert {line["body"] for line in lines} == {body_digest(answers[0].request.content)}
-    assert told == "served 3 requests: 2 x 200, 1 x 429\n"
+    assert reported == "served 3 requests: 2 x 200, 1 x 429\n"
     assert process.returncode == 0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (["--error-rate", "418=0.1"], "no such fault: 418"),
         (["--error-rate", "529"], "is not like 529=0.1"),
@@ -110,8 +110,8 @@ def test_the_command_says_where_it_listens_and_logs_every_request(tmp_path: Path
         (["--rpm", "0"], "0.0 is not in the range"),
     ],
 )
-def test_the_command_refuses_what_makes_no_sense(arguments: list[str], told: str) -> None:
+def test_the_command_rejects_invalid_options(arguments: list[str], reported: str) -> None:
     result = CliRunner().invoke(simulate, arguments)
 
     assert result.exit_code == 2
-    assert told in result.output
+    assert reported in result.output
