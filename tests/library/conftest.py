@@ -17,7 +17,7 @@ CANARY = "sk-ant-canary-library"
 
 
 class Loop(Protocol):
-    """Runs an async function to its end on one of the event loops."""
+    """Runs an async function on one of the event loops, and returns its result."""
 
     def __call__(self, function: Callable[..., Awaitable[T]], *arguments: object) -> T: ...
 
@@ -31,7 +31,7 @@ BACKENDS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(params=BACKENDS)
 def loop(request: pytest.FixtureRequest) -> Iterator[Loop]:
-    """Run on one of the loops; afterwards no thread of ours may be left."""
+    """Run on one of the loops. Afterwards, no thread of the library may be left."""
     if request.param == "uvloop":
         pytest.importorskip("uvloop")
     yield partial(anyio.run, **BACKENDS[request.param])
@@ -40,7 +40,7 @@ def loop(request: pytest.FixtureRequest) -> Iterator[Loop]:
 
 @pytest.fixture(autouse=True)
 def secret_canary(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Plant a key in the environment, and look for it in all that is logged."""
+    """Put a key into the environment, and check that it is never logged."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", CANARY)
     caplog.set_level(logging.DEBUG, logger="headrace")
     yield

@@ -1,4 +1,4 @@
-"""Jobs, and simulators that answer them at once."""
+"""Jobs, and simulators that respond to them at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def params(number: int, **more: Any) -> dict[str, Any]:
 
 
 def simulator(*, ttft: float = 0.0, seed: int = 0, **faults: float) -> Simulator:
-    """Answer after ``ttft`` seconds; ``faults`` such as ``f500=0.1`` by their shares."""
+    """A simulator that responds after ``ttft`` seconds. ``faults``: their shares, such as ``f500=0.1``."""
     # keyword names begin with a letter, so "f500" stands for the fault "500"
     shares: dict[FaultKind, float] = {name.removeprefix("f"): share for name, share in faults.items()}  # type: ignore[misc]  # pyright: ignore[reportAssignmentType]
     profile = Profile(ttft=ttft, ttft_jitter=0.0, tokens_per_second=1e9, faults=shares)
@@ -23,12 +23,12 @@ def simulator(*, ttft: float = 0.0, seed: int = 0, **faults: float) -> Simulator
 
 
 def received(api: Simulator) -> int:
-    """How many requests a simulator has begun to work on."""
+    """The number of requests that a simulator has finished."""
     return sum(api.log.statuses.values())
 
 
 async def settled(api: Simulator) -> int:
-    """Wait until no more requests come in; return how many there were. Whoever goes on sending ends late."""
+    """Wait until no more requests arrive, and return their number."""
     before, now = -1, received(api)
     while now != before:
         await anyio.sleep(0.05)

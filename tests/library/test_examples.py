@@ -1,4 +1,4 @@
-"""The examples of docs/library.md, run as they stand there, against a simulator on loopback."""
+"""The examples of docs/library.md, run unchanged against a simulator on loopback."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FENCE = re.compile(r"^```python(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTAL
 
 
 def examples() -> dict[str, tuple[str, str]]:
-    """By the heading above it: the kind of each example, and its code."""
+    """The kind and the code of each example, by its heading."""
     found: dict[str, tuple[str, str]] = {}
     for section in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
         for kind, code in FENCE.findall(section):
@@ -35,7 +35,7 @@ EXAMPLES = examples()
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[str]:
-    """Serve a simulator on a free port, from a thread, for as long as the module's tests run."""
+    """Serve a simulator on a free port, in a thread, while the tests of the module run."""
     over, ports = threading.Event(), list[int]()
     ready = threading.Event()
 
@@ -58,7 +58,7 @@ def api() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def environment(api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the examples find where they run."""
+    """The environment in which the examples run."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", api)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-example")
     monkeypatch.chdir(tmp_path)
@@ -127,7 +127,7 @@ def test_job_files(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "2 of 2\n"
 
 
-@pytest.mark.filterwarnings("default")  # the kernel's client has some of its own
+@pytest.mark.filterwarnings("default")  # the kernel's client issues some
 def test_a_notebook_cell() -> None:
     nbformat: Any = pytest.importorskip("nbformat")
     nbclient: Any = pytest.importorskip("nbclient")

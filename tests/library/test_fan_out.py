@@ -23,6 +23,7 @@ from headrace.dialects import RequestOptions
 from headrace.library._settings import RunnerOptions
 from headrace.library.run_file import RunFileOptions
 from headrace.run.options import RunOptions
+from headrace.simulator import Profile, RequestLog, Simulator
 from headrace_client import AsyncAnthropic
 
 from .conftest import Loop
@@ -30,11 +31,19 @@ from .jobs import params, simulator
 
 
 def test_results_come_in_the_order_of_the_jobs(loop: Loop) -> None:
+    """Also if the jobs finish in another order."""
+    api = Simulator(Profile(ttft=0.01, ttft_jitter=4.0), log=RequestLog(keep=False))
+    finished: list[int] = []
+
     async def main() -> list[int]:
-        jobs = (Job(params(n), context=n) for n in range(300))
-        return [result.job.context for result in await fan_out(jobs, simulate=simulator(f500=0.2))]
+        jobs = (Job(params(n), id=str(n), context=n) for n in range(300))
+        settings = RunnerOptions(
+            simulate=api, on_attempt=lambda attempt: finished.append(int(attempt.job_id))
+        )
+        return [result.job.context for result in await fan_out(jobs, **settings)]
 
     assert loop(main) == list(range(300))
+    assert sorted(finished) == list(range(300)) != finished
 
 
 def test_a_script_needs_no_loop() -> None:
@@ -43,16 +52,16 @@ def test_a_script_needs_no_loop() -> None:
     assert [result.position for result in results] == [0, 1]
 
 
-def test_where_a_loop_runs_the_sync_form_works_in_a_thread_and_says_so(loop: Loop) -> None:
+def test_the_sync_form_runs_in_a_thread_and_warns_if_a_loop_is_running(loop: Loop) -> None:
     async def main() -> int:
-        with pytest.warns(UserWarning, match="blocks the event loop"):
+        with pytest.warns(UserWarning, match="blocks the running event loop"):
             return len(fan_out_sync([params(0)], simulate=True))
 
     assert loop(main) == 1
 
 
 def test_progress_ends_with_all_jobs(loop: Loop, capfd: pytest.CaptureFixture[str]) -> None:
-    """On a terminal, also where the packages of a notebook happen to be imported."""
+    """On a terminal, even if the packages of a notebook are imported."""
     pytest.importorskip("ipykernel")
 
     async def main() -> None:
@@ -123,7 +132,7 @@ def test_run_file_does_what_the_command_does(loop: Loop, tmp_path: Path) -> None
 
 
 def test_run_file_can_be_cancelled(loop: Loop, tmp_path: Path) -> None:
-    """A FIFO that nobody writes to: the read in a thread is given up."""
+    """A FIFO without a writer: the read in a thread is abandoned."""
     os.mkfifo(tmp_path / "fifo")
 
     async def main() -> None:
@@ -133,7 +142,7 @@ def test_run_file_can_be_cancelled(loop: Loop, tmp_path: Path) -> None:
     with pytest.raises(TimeoutError):
         loop(main)
     with os.fdopen(os.open(tmp_path / "fifo", os.O_WRONLY | os.O_NONBLOCK)):
-        pass  # lets the abandoned thread end
+        pass  # so that the abandoned thread can end
 
 
 def test_the_options_of_run_file_are_those_of_the_command() -> None:
@@ -142,17 +151,17 @@ def test_the_options_of_run_file_are_those_of_the_command() -> None:
     assert set(RunFileOptions.__annotations__) == flat - {"inputs", "request"}
 
 
-def test_fan_out_passes_on_all_settings_of_a_runner() -> None:
+def test_fan_out_accepts_all_settings_of_a_runner() -> None:
     named = open_runner.__annotations__.keys() - {"return", "concurrency"}
 
     assert set(RunnerOptions.__annotations__) == named
 
 
-def test_a_client_lends_its_server_and_key(loop: Loop) -> None:
-    """Refused by a real connection to a port where nobody listens, with the client's own address."""
+def test_a_runner_uses_the_server_and_key_of_a_client(loop: Loop) -> None:
+    """The connection to the client's address fails: no server listens there."""
 
     async def main() -> Any:
-        client = AsyncAnthropic(api_key="sk-lent", base_url="http://127.0.0.1:9")
+        client = AsyncAnthropic(api_key="sk-client", base_url="http://127.0.0.1:9")
         async with open_runner(client, max_attempts=1) as runner:
             result = await runner.call(params(0))
         return result.error
@@ -161,47 +170,47 @@ def test_a_client_lends_its_server_and_key(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize("use_uvloop", [False, True])
-def test_an_http_client_bound_to_asyncio_is_refused(use_uvloop: bool) -> None:
+def test_an_http_client_of_asyncio_is_refused(use_uvloop: bool) -> None:
     async def main() -> None:
         async with httpx.AsyncClient() as http_client:
-            client = AsyncAnthropic(api_key="sk-lent", http_client=http_client)
+            client = AsyncAnthropic(api_key="sk-client", http_client=http_client)
             async with open_runner(client):
                 pass
 
-    with pytest.raises(RunRefused, match="http_client of its own"):
+    with pytest.raises(RunRefused, match="http_client of this client"):
         anyio.run(main, backend_options={"use_uvloop": use_uvloop})
 
 
-def test_a_client_with_a_key_beside_it_is_refused() -> None:
+def test_a_client_together_with_a_key_is_refused() -> None:
     with pytest.raises(RunRefused, match="brings its own server and key"):
-        open_runner(AsyncAnthropic(api_key="sk-lent"), api_key="sk-other")
+        open_runner(AsyncAnthropic(api_key="sk-client"), api_key="sk-other")
 
 
-@pytest.mark.parametrize("calls", [0, 1], ids=["idle", "with a call under way"])
-@pytest.mark.parametrize("answered", [False, True], ids=["at once", "when the answer may be there"])
+@pytest.mark.parametrize("calls", [0, 1], ids=["idle", "with a call in flight"])
+@pytest.mark.parametrize("answered", [False, True], ids=["at once", "after the response may have arrived"])
 def test_a_loop_that_is_closed_early_is_reported(
     calls: int, answered: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Also where nothing is left to be carried to it: the answer may have come just before the end."""
+    """Even if no call is left for the loop: the response may have arrived just before the end."""
     loop = asyncio.new_event_loop()
     before = set(threading.enumerate())
     opened = open_runner(simulate=simulator())
     runner = loop.run_until_complete(opened.__aenter__())
-    under_way = [loop.create_task(runner.call(params(n))) for n in range(calls)]
+    in_flight = [loop.create_task(runner.call(params(n))) for n in range(calls)]
     loop.run_until_complete(asyncio.sleep(0))
     if answered:
         time.sleep(0.05)  # for the runner's thread
-        loop.run_until_complete(asyncio.sleep(0))  # takes the answer in; the call has no turn to read it
+        loop.run_until_complete(asyncio.sleep(0))  # delivers the result; the call has no turn to read it
     loop.close()
     for thread in set(threading.enumerate()) - before:
         thread.join(60)
-    for task in under_way:
-        cast("Coroutine[Any, Any, Any]", task.get_coro()).close()  # as the collector does, in its own time
+    for task in in_flight:
+        cast("Coroutine[Any, Any, Any]", task.get_coro()).close()  # as the garbage collector does eventually
 
     assert caplog.text.count("the event loop was closed while a runner was open") == 1
 
 
-def test_the_public_names_are_all_there() -> None:
+def test_all_public_names_exist() -> None:
     assert sorted(headrace.__all__) == headrace.__all__
     assert all(getattr(headrace, name) is not None for name in headrace.__all__)
     assert set(headrace.__all__) <= set(dir(headrace))

@@ -1,4 +1,4 @@
-"""With ``output=`` the promises of a run hold for programs: recorded first, never twice, taken up again."""
+"""With ``output=``, a program gets the promises of a run: recorded first, never sent twice, resumed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def ids_so_far(path: Path) -> set[str]:
-    """Of the lines that are whole, while another thread may be in the middle of a write."""
+    """The ids of the complete lines, while another thread may be in the middle of a write."""
     whole, _, _ = path.read_bytes().rpartition(b"\n")
     return {msgspec.json.decode(line)["custom_id"] for line in whole.splitlines()}
 
@@ -45,7 +45,7 @@ def test_a_result_that_is_handed_out_is_in_the_file(loop: Loop, tmp_path: Path) 
 def test_what_is_recorded_comes_from_the_file_and_is_not_sent_again(
     loop: Loop, tmp_path: Path, dialect: Any
 ) -> None:
-    """Break in the middle, run again: every job has its result, none was answered twice for the file."""
+    """Break in the middle, run again: every job has its result, and none is in the file twice."""
     output = tmp_path / "out.jsonl"
     jobs = [Job(params(n), id=f"job-{n}", context=n) for n in range(60)]
 
@@ -72,7 +72,7 @@ def test_what_is_recorded_comes_from_the_file_and_is_not_sent_again(
     assert len({record["custom_id"] for record in lines(output)}) == len(lines(output)) == 60
 
 
-def test_jobs_without_ids_are_known_by_what_they_say(loop: Loop, tmp_path: Path) -> None:
+def test_jobs_without_ids_are_recognized_by_their_content(loop: Loop, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     jobs = [params(0), params(0), params(1)]
 
@@ -83,7 +83,7 @@ def test_jobs_without_ids_are_known_by_what_they_say(loop: Loop, tmp_path: Path)
     assert loop(run) == [True] * 3
 
 
-def test_a_failure_for_good_comes_from_the_error_file(loop: Loop, tmp_path: Path) -> None:
+def test_a_permanent_failure_comes_from_the_error_file(loop: Loop, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     api = Simulator(Profile(known_models=("other",), ttft=0), log=RequestLog(keep=False))
 
@@ -110,7 +110,7 @@ def test_another_recipe_is_refused_before_anything_is_sent(loop: Loop, tmp_path:
         loop(run, "two")
 
 
-def test_an_output_that_is_held_is_refused(loop: Loop, tmp_path: Path) -> None:
+def test_an_output_that_is_in_use_is_refused(loop: Loop, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
 
     async def main() -> None:
@@ -122,9 +122,7 @@ def test_an_output_that_is_held_is_refused(loop: Loop, tmp_path: Path) -> None:
         loop(main)
 
 
-def test_an_output_that_takes_nothing_more_is_an_exception(
-    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_an_exception(loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: object, data: bytes) -> None:
         raise StorageFailed("No space left on device")
 
@@ -139,7 +137,7 @@ def test_an_output_that_takes_nothing_more_is_an_exception(
 
 @pytest.fixture
 def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[set[str]]]:
-    """The ids that were in the output at the begin of each of its syncs."""
+    """The ids that were in the output at the start of each of its syncs."""
     output, found, fsync = tmp_path / "out.jsonl", list[set[str]](), os.fsync
 
     def watched(descriptor: int) -> None:
@@ -204,6 +202,6 @@ def test_a_sync_that_fails_hands_out_nothing_and_is_an_exception(
         ({"durability": "fsync"}, "name it by output"),
     ],
 )
-def test_a_durability_that_means_nothing_is_refused(settings: Any, problem: str) -> None:
+def test_an_invalid_durability_is_refused(settings: Any, problem: str) -> None:
     with pytest.raises(RunRefused, match=problem):
         open_runner(simulate=True, **settings)

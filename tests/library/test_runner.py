@@ -1,4 +1,4 @@
-"""The library does the same on all three loops."""
+"""The runner does the same on all three loops."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ import pytest
 
 from headrace import Attempt, Job, JobFailed, Result, open_runner
 from headrace.actors.statistics import Snapshot
-from headrace.library._settings import RunnerOptions
+from headrace.library._settings import MIN_WINDOW, RunnerOptions
 from headrace.simulator import Profile, RequestLog, Simulator
 
 from .conftest import Loop
 from .jobs import params, received, settled, simulator
 
 caller: contextvars.ContextVar[str] = contextvars.ContextVar("caller")
+
+JOBS = 3 * MIN_WINDOW
+"""More than may be alive at any time."""
 
 
 def test_each_of_thousands_of_jobs_has_one_result_and_memory_stays_flat(loop: Loop) -> None:
@@ -35,7 +38,7 @@ def test_each_of_thousands_of_jobs_has_one_result_and_memory_stays_flat(loop: Lo
 
     def jobs() -> Iterator[Job[int]]:
         nonlocal alive
-        for n in range(10_000):
+        for n in range(JOBS):
             job = Job(params(n), context=n)
             weakref.finalize(job, gone)
             alive += 1
@@ -51,11 +54,11 @@ def test_each_of_thousands_of_jobs_has_one_result_and_memory_stays_flat(loop: Lo
                 most_alive = max(most_alive, alive)
         return seen
 
-    assert sorted(loop(main)) == list(range(10_000))
-    assert most_alive <= 2 * 1024  # the window, and batches that are on their way
+    assert sorted(loop(main)) == list(range(JOBS))
+    assert most_alive <= 2 * MIN_WINDOW  # the window, and batches that are between the loops
 
 
-def test_a_result_says_all_about_its_job(loop: Loop) -> None:
+def test_a_result_has_everything_about_its_job(loop: Loop) -> None:
     async def main() -> Any:
         async with open_runner(concurrency=1, simulate=simulator()) as runner:
             return await runner.call(params(7), id="seven")
@@ -70,7 +73,7 @@ def test_a_result_says_all_about_its_job(loop: Loop) -> None:
     assert result.request_id.startswith("req_")
 
 
-def test_a_result_says_what_may_have_been_billed_for_nothing(loop: Loop) -> None:
+def test_a_result_has_the_unconfirmed_usage_of_its_job(loop: Loop) -> None:
     async def main() -> tuple[Result[Any], Snapshot]:
         async with open_runner(simulate=simulator(hang=1.0), timeout=0.05, max_attempts=2) as runner:
             return await runner.call(params(0)), runner.statistics()
@@ -83,7 +86,7 @@ def test_a_result_says_what_may_have_been_billed_for_nothing(loop: Loop) -> None
 
 
 def test_leaving_a_map_early_stops_what_is_left_of_it(loop: Loop) -> None:
-    """Break after 10 results: nothing keeps running, and the runner goes on."""
+    """Break after 10 results: nothing of the map keeps running, and the runner stays usable."""
     api = simulator(ttft=0.01)
     taken: list[int] = []
 
@@ -111,7 +114,7 @@ def test_leaving_a_map_early_stops_what_is_left_of_it(loop: Loop) -> None:
     assert len(taken) <= 1024 + 10
 
 
-def test_what_the_iterable_raises_comes_after_the_results_before_it(loop: Loop) -> None:
+def test_what_the_iterable_raises_is_raised_after_the_results_before_it(loop: Loop) -> None:
     def jobs() -> Iterator[dict[str, Any]]:
         yield from (params(n) for n in range(100))
         raise LookupError("no more rows")
@@ -128,7 +131,7 @@ def test_what_the_iterable_raises_comes_after_the_results_before_it(loop: Loop) 
     assert read == {True: 100}
 
 
-def test_params_that_are_no_json_raise_where_results_are_read(loop: Loop) -> None:
+def test_params_that_are_not_json_raise_where_results_are_read(loop: Loop) -> None:
     async def main() -> None:
         async with (
             open_runner(simulate=simulator()) as runner,
@@ -140,7 +143,7 @@ def test_params_that_are_no_json_raise_where_results_are_read(loop: Loop) -> Non
         loop(main)
 
 
-def test_params_that_are_no_request_are_a_failure_of_that_job(loop: Loop) -> None:
+def test_params_that_are_not_a_request_are_a_failure_of_that_job(loop: Loop) -> None:
     async def main() -> list[Any]:
         async with (
             open_runner(simulate=simulator()) as runner,
@@ -172,7 +175,7 @@ def test_what_a_callback_raises_ends_the_runner(loop: Loop) -> None:
         loop(main)
 
 
-def test_an_error_of_the_block_comes_out_alone(loop: Loop) -> None:
+def test_an_error_in_the_block_is_raised_without_a_group(loop: Loop) -> None:
     async def main() -> None:
         async with open_runner(simulate=simulator()) as runner, runner.map([params(0)]) as results:
             async for _ in results:
@@ -183,7 +186,7 @@ def test_an_error_of_the_block_comes_out_alone(loop: Loop) -> None:
 
 
 def test_cancellation_from_outside_ends_at_once(loop: Loop) -> None:
-    """A hanging server holds nobody up."""
+    """A hanging server does not delay it."""
     hanging = Simulator(Profile(faults={"hang": 1.0}), log=RequestLog(keep=False))
 
     async def main() -> bool:
@@ -195,8 +198,8 @@ def test_cancellation_from_outside_ends_at_once(loop: Loop) -> None:
     assert loop(main)
 
 
-def test_cancellation_while_it_opens_ends_at_once(loop: Loop) -> None:
-    """However far the opening has come: the block is left, and its thread with it."""
+def test_cancellation_during_opening_ends_at_once(loop: Loop) -> None:
+    """However far the opening is: the block is left, and the thread ends."""
 
     async def main() -> int:
         cancelled = 0
@@ -223,7 +226,7 @@ def test_a_call_that_is_cancelled_leaves_nothing_behind(loop: Loop) -> None:
 
 
 def test_a_map_within_a_map_does_not_starve(loop: Loop) -> None:
-    """With one request in flight at a time, the inner map gets its turn."""
+    """Even with one request in flight at a time, the inner map makes progress."""
 
     async def main() -> int:
         inner = 0
@@ -238,7 +241,7 @@ def test_a_map_within_a_map_does_not_starve(loop: Loop) -> None:
     assert loop(main) == 60
 
 
-def test_two_runners_live_side_by_side(loop: Loop) -> None:
+def test_two_runners_can_be_open_at_once(loop: Loop) -> None:
     async def main() -> list[int]:
         async with open_runner(simulate=simulator()) as one, open_runner(simulate=simulator()) as two:
             async with one.map(params(n) for n in range(50)) as first, two.map([params(0)] * 70) as second:
@@ -250,7 +253,7 @@ def test_two_runners_live_side_by_side(loop: Loop) -> None:
 
 
 def test_calls_and_maps_share_one_limit(loop: Loop) -> None:
-    """What is in flight never exceeds the concurrency, whoever sends it."""
+    """Together they never exceed the concurrency."""
     strict = Simulator(Profile(ttft=0.005, concurrency=4), log=RequestLog(keep=False))
 
     async def main() -> tuple[int, int]:
@@ -324,9 +327,9 @@ def test_a_refused_key_gives_every_job_an_error_and_the_next_map_tries_again(loo
     assert received(api) < 1000
 
 
-def test_those_who_wait_when_the_runner_closes_are_told(loop: Loop) -> None:
+def test_tasks_that_wait_when_the_runner_closes_get_an_error(loop: Loop) -> None:
     hanging = Simulator(Profile(faults={"hang": 1.0}), log=RequestLog(keep=False))
-    told: list[str] = []
+    errors: list[str] = []
 
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
@@ -334,16 +337,16 @@ def test_those_who_wait_when_the_runner_closes_are_told(loop: Loop) -> None:
 
                 async def wait() -> None:
                     result = await runner.call(params(0))
-                    told.append(str(result.error))
+                    errors.append(str(result.error))
 
                 tasks.start_soon(wait)
                 await anyio.sleep(0.05)
             late = await runner.call(params(1))
-            told.append(str(late.error))
+            errors.append(str(late.error))
 
     loop(main)
 
-    assert told == ["the runner was closed before this job had a result"] * 2
+    assert errors == ["the runner was closed before this job had a result"] * 2
 
 
 def test_a_slow_reader_slows_the_iterable(loop: Loop) -> None:

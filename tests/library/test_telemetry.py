@@ -1,4 +1,4 @@
-"""Spans and metrics of attempts, by the names of the semantic conventions."""
+"""Spans and metrics of attempts, with the names of the semantic conventions."""
 
 from __future__ import annotations
 

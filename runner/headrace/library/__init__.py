@@ -1,5 +1,5 @@
-"""The runner for programs: `open_runner`, `fan_out` and `run_file`, the same under trio and asyncio.
+"""The runner for programs: `open_runner`, `fan_out` and `run_file`, under trio and asyncio alike.
 
-A `Desk` stands where a job file stands in `headrace run`: one reader, one dispatcher, one set of workers.
-On the caller's side stand `Results`; a `Bridge` leads from one to the other, across threads under asyncio.
+A `Session` takes the place of the job file in `headrace run`, with one reader, one dispatcher and one set of
+workers. `Results` are on the caller's side. A `Bridge` connects the two, across threads under asyncio.
 """

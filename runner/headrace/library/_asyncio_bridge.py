@@ -1,11 +1,13 @@
-"""The library on asyncio (uvloop included): the runner works on trio, in a thread of its own.
+"""The library on asyncio (uvloop included): the runner works on trio, in its own thread.
 
-Calls cross in batches: at once when nothing has crossed for 5 ms, else when the 5 ms are over. That costs
-a few microseconds a job, where a wake-up for each would cost 27. What belongs to the caller (iterables,
-callbacks, results) stays on the caller's loop; what is sent and written stays on trio's.
+Calls cross the bridge in batches: at once if none has crossed in the last 5 ms, otherwise when the 5 ms are
+over. That costs a few microseconds per job, where a wake-up for each call would cost 27. What belongs to the
+caller (iterables, callbacks, results) stays on the caller's loop. Sending and writing stay on trio.
 
-Rules of this file: `_homebound` is touched by the trio thread only, `_outbound` by the loop's only, until
-`_ended` is set on the loop: then there is one thread left, and all calls are made at once.
+Rules of this file:
+
+1. Only the trio thread uses `_calls_to_caller`, and only the loop's thread uses `_calls_to_runner`, until the
+   loop sets `_ended`. From then on there is only one thread, and every call is made directly.
 """
 
 from __future__ import annotations
@@ -30,42 +32,42 @@ from headrace.library._session import Session
 from headrace.library._settings import SessionSettings
 
 T = TypeVar("T")
-Calls = list[tuple[Callable[[Any], object], Any]]
+_Calls = list[tuple[Callable[[Any], object], Any]]
 
-INTERVAL: Final = 0.005
-"""Seconds between two crossings under load."""
+_INTERVAL: Final = 0.005
+"""Seconds between two batches under load."""
 
 _POLL_INTERVAL: Final = 0.5
-"""Seconds between two looks at whether the loop is still there."""
+"""Seconds between two checks whether the loop has been closed."""
 
 _log = logging.getLogger("headrace")
 
 
 @asynccontextmanager
 async def open_bridge(settings: SessionSettings) -> AsyncGenerator[tuple[Session, AsyncioBridge]]:
-    """Give the session of a new runner in a trio thread, and the way there.
+    """Open a runner in a trio thread. Yields its session, and the bridge to it.
 
-    Leaving the block ends the thread: what is in flight is cut off, what is finished is written first.
+    Leaving the block ends the thread: requests in flight are cut off, finished results are written first.
     """
     bridge = AsyncioBridge(_settings_for_thread(settings), asyncio.get_running_loop())
     with ungrouped():
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(bridge.host)
+            tasks.start_soon(bridge.run_thread)
             try:
-                yield await bridge.opened(), bridge
+                yield await bridge.wait_opened(), bridge
             finally:
-                bridge.close()  # whoever is cancelled while it opens has to close it, too
+                bridge.close()  # also if this task is cancelled while the session opens
 
 
 def _settings_for_thread(settings: SessionSettings) -> SessionSettings:
-    """Take from a client what is needed: itself it belongs to the caller's loop."""
+    """Replace the client by its headers: the client itself belongs to the caller's loop."""
     client = settings.client
     if client is None:
         return settings
     if client.uses_given_http_client:
         raise RunRefused(
-            "this client has an http_client of its own, which belongs to asyncio's loop, while the"
-            " runner sends from a trio thread: give open_runner a client without one, or base_url and api_key"
+            "the http_client of this client belongs to asyncio's loop, but the runner sends from a trio"
+            " thread: pass open_runner a client without an http_client, or base_url and api_key"
         )
     headers = {**client.default_headers, **settings.endpoint.headers}
     return attrs.evolve(settings, client=None, endpoint=attrs.evolve(settings.endpoint, headers=headers))
@@ -79,58 +81,61 @@ class AsyncioBridge:
         self._loop = loop
         self._context = contextvars.copy_context()
         self._opened: asyncio.Future[Session] = loop.create_future()
-        self._over: asyncio.Future[None] = loop.create_future()
+        self._closed: asyncio.Future[None] = loop.create_future()
         self._ended = False
-        self._close_wanted = False
+        self._close_requested = False
         self._failure: BaseException | None = None
-        self._outbound: Calls = []
-        self._departed_at = -math.inf
-        self._homebound: Calls = []
-        self._news = trio.Event()
+        self._calls_to_runner: _Calls = []
+        self._last_sent_at = -math.inf
+        self._calls_to_caller: _Calls = []
+        self._has_calls = trio.Event()
         self._closing = trio.Event()
-        self._landed, self._landing = trio.open_memory_channel[Calls](math.inf)
+        self._inbox_send, self._inbox_receive = trio.open_memory_channel[_Calls](math.inf)
         self._token: trio.lowlevel.TrioToken | None = None
 
     # -- on the caller's loop
 
-    async def host(self) -> None:
-        """Run the thread until it ends; raise what it ended with, unless it did not even open."""
+    async def run_thread(self) -> None:
+        """Run the thread until it ends. Raises its error, unless `wait_opened` does."""
         thread = threading.Thread(target=self._run, name="headrace", daemon=True)
         thread.start()
         with anyio.CancelScope(shield=True):
             try:
                 await asyncio.wait([self._opened])
                 if self._opened.exception() is None:
-                    if self._close_wanted:
+                    if self._close_requested:
                         self.close()
-                    await self._over
+                    await self._closed
             finally:
-                thread.join()  # it has nothing left to do
+                thread.join()  # it has nothing left to do, so this does not block
 
-    async def opened(self) -> Session:
-        """Wait for the session; raise why there is none."""
+    async def wait_opened(self) -> Session:
+        """Wait for the session. Raises the error if it could not be opened."""
         return await asyncio.shield(self._opened)
 
     def to_runner(self, function: Callable[[T], object], argument: T) -> None:
-        """Call on trio, soon; see `Bridge`."""
+        """Call on trio, soon. See `Bridge`."""
         if self._ended:
             function(argument)
             return
         if self._loop.is_closed():
-            return  # a call that is thrown away with its loop; `_abandon` ends what it had under way
-        self._outbound.append((function, argument))
-        if len(self._outbound) == 1:
-            wait = self._departed_at + INTERVAL - self._loop.time()
-            self._loop.call_later(wait, self._depart) if wait > 0 else self._loop.call_soon(self._depart)
+            return  # a coroutine that is closed with its loop; `_abandon` cancels what it has in flight
+        self._calls_to_runner.append((function, argument))
+        if len(self._calls_to_runner) == 1:
+            wait = self._last_sent_at + _INTERVAL - self._loop.time()
+            if wait > 0:
+                self._loop.call_later(wait, self._flush_to_runner)
+            else:
+                self._loop.call_soon(self._flush_to_runner)
 
-    def _depart(self) -> None:
-        calls, self._outbound = self._outbound, []
-        self._departed_at = self._loop.time()
-        if self._ended or not self._on_trio(self._landed.send_nowait, calls):
-            _make(calls)
+    def _flush_to_runner(self) -> None:
+        calls, self._calls_to_runner = self._calls_to_runner, []
+        self._last_sent_at = self._loop.time()
+        if self._ended or not self._to_trio(self._inbox_send.send_nowait, calls):
+            _run_calls(calls)
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call on trio, and wait; see `Bridge`."""
+        """Call on trio, and wait for the result. See `Bridge`."""
         if self._ended:
             return function()
         try:
@@ -139,11 +144,11 @@ class AsyncioBridge:
             return function()
 
     def close(self) -> None:
-        """Let the thread end; if it has not opened the session yet, `host` says it again."""
-        self._close_wanted = True
-        self._on_trio(self._closing.set)
+        """Let the thread end. If it has no session yet, `run_thread` repeats this."""
+        self._close_requested = True
+        self._to_trio(self._closing.set)
 
-    def _on_trio(self, function: Callable[..., object], *arguments: object) -> bool:
+    def _to_trio(self, function: Callable[..., object], *arguments: object) -> bool:
         if self._token is not None:
             try:
                 self._token.run_sync_soon(function, *arguments)
@@ -151,35 +156,35 @@ class AsyncioBridge:
                 self._ended = True
         return not self._ended
 
-    def _arrive(self, calls: Calls) -> None:
+    def _run_on_loop(self, calls: _Calls) -> None:
         try:
-            _make(calls)
-        except BaseException as error:  # noqa: BLE001  (raised again where the runner was opened)
+            _run_calls(calls)
+        except BaseException as error:  # noqa: BLE001  (raised again where the runner is open)
             self._failure = self._failure or error
             self.close()
 
-    def _finish(self, error: BaseException | None, calls: Calls) -> None:
-        """Take in what the thread ended with."""
+    def _finish(self, error: BaseException | None, calls: _Calls) -> None:
+        """Record how the thread ended, and make its last calls."""
         self._ended = True
-        self._arrive(calls)
+        self._run_on_loop(calls)
         error = self._failure or error
-        for future in (self._opened, self._over):
+        for future in (self._opened, self._closed):
             if not future.done() and error is not None:
                 future.set_exception(error)
                 break
         else:
-            if not self._over.done():
-                self._over.set_result(None)
+            if not self._closed.done():
+                self._closed.set_result(None)
 
     # -- in the trio thread
 
     def to_caller(self, function: Callable[[T], object], argument: T) -> None:
-        """Call on the caller's loop, soon; see `Bridge`."""
+        """Call on the caller's loop, soon. See `Bridge`."""
         if self._ended:
             function(argument)
             return
-        self._homebound.append((function, argument))
-        self._news.set()
+        self._calls_to_caller.append((function, argument))
+        self._has_calls.set()
 
     def _run(self) -> None:
         error: BaseException | None = None
@@ -187,35 +192,35 @@ class AsyncioBridge:
             trio.run(self._main)
         except BaseException as caught:  # noqa: BLE001  (raised again on the caller's loop)
             error = caught
-        self._to_loop(self._finish, error, self._homebound)
+        self._to_loop(self._finish, error, self._calls_to_caller)
 
     async def _main(self) -> None:
         with ungrouped(deep=True):
             async with trio.open_nursery() as nursery:
                 self._token = trio.lowlevel.current_trio_token()
-                nursery.start_soon(self._carry_home)
-                nursery.start_soon(self._take_in)
+                nursery.start_soon(self._flush_to_caller)
+                nursery.start_soon(self._run_on_trio)
                 nursery.start_soon(self._watch_loop)
                 async with open_session(self._settings, self) as session:
                     self._to_loop(self._opened.set_result, session)
                     await self._closing.wait()
                 nursery.cancel_scope.cancel()
 
-    async def _carry_home(self) -> None:
+    async def _flush_to_caller(self) -> None:
         while True:
-            await self._news.wait()
-            self._news = trio.Event()
-            calls, self._homebound = self._homebound, []
-            self._to_loop(self._arrive, calls)
-            await trio.sleep(INTERVAL)
+            await self._has_calls.wait()
+            self._has_calls = trio.Event()
+            calls, self._calls_to_caller = self._calls_to_caller, []
+            self._to_loop(self._run_on_loop, calls)
+            await trio.sleep(_INTERVAL)
 
-    async def _take_in(self) -> None:
-        async for calls in self._landing:
-            _make(calls)
+    async def _run_on_trio(self) -> None:
+        async for calls in self._inbox_receive:
+            _run_calls(calls)
 
     async def _watch_loop(self) -> None:
-        """Notice a closed loop also when nothing is left to carry home: the thread would never end."""
-        while not self._loop.is_closed():  # noqa: ASYNC110  (a loop tells nobody that it closes)
+        """Detect a closed loop even if no call is left for it: otherwise the thread would not end."""
+        while not self._loop.is_closed():  # noqa: ASYNC110  (a loop has no event for this)
             await trio.sleep(_POLL_INTERVAL)
         self._abandon()
 
@@ -228,12 +233,12 @@ class AsyncioBridge:
     def _abandon(self) -> None:
         if not self._closing.is_set():
             _log.error(
-                "the event loop was closed while a runner was open: results are lost; "
-                "leave the block of open_runner first"
+                "the event loop was closed while a runner was open: results are lost. "
+                "Leave the open_runner block before you close the loop."
             )
             self._closing.set()
 
 
-def _make(calls: Calls) -> None:
+def _run_calls(calls: _Calls) -> None:
     for function, argument in calls:
         function(argument)

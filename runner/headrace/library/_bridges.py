@@ -1,6 +1,7 @@
-"""Two sides: the caller's event loop, and the trio on which the runner works.
+"""How calls get from the caller's event loop to the trio loop of the runner, and back.
 
-Under trio they are one and nothing is crossed; under asyncio `asyncio_bridge` lies between them.
+Under trio the two are the same loop. Under asyncio they are loops in two threads, and `_asyncio_bridge`
+connects them.
 """
 
 from __future__ import annotations
@@ -12,32 +13,29 @@ T = TypeVar("T")
 
 
 class Bridge(Protocol):
-    """Carries calls from one side to the other, in order. What they raise ends the runner."""
+    """Carries calls from one side to the other, in order. An error in a call ends the runner."""
 
     def to_runner(self, function: Callable[[T], object], argument: T) -> None:
-        """Call on the runner's side, soon. To be used on the caller's."""
+        """Call on the runner's side, soon. For the caller's side."""
         ...
 
     def to_caller(self, function: Callable[[T], object], argument: T) -> None:
-        """Call on the caller's side, soon. To be used on the runner's."""
+        """Call on the caller's side, soon. For the runner's side."""
         ...
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call on the runner's side, and wait for the answer. To be used on the caller's."""
+        """Call on the runner's side, and return the result. For the caller's side; it blocks."""
         ...
 
 
 class DirectBridge:
-    """Both sides are one."""
+    """The bridge under trio: both sides are the same loop, and every call is made directly."""
 
     def to_runner(self, function: Callable[[T], object], argument: T) -> None:
-        """Call at once."""
         function(argument)
 
     def to_caller(self, function: Callable[[T], object], argument: T) -> None:
-        """Call at once."""
         function(argument)
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call at once."""
         return function()

@@ -1,4 +1,4 @@
-"""The runner at work on trio: one dispatcher with its actors, for as long as the session is open."""
+"""The runner on trio: one dispatcher with its actors, for as long as the session is open."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _log = logging.getLogger("headrace")
 
 @asynccontextmanager
 async def open_session(settings: SessionSettings, bridge: Bridge) -> AsyncGenerator[Session]:
-    """Give the session of a new runner. Leaving the block cuts off what is in flight.
+    """Open a runner, and yield its session. Leaving the block cuts off the requests in flight.
 
-    Raises `RunRefused` or `StorageFailed` before anything is sent; later a `StorageFailed` or a bug cancels
-    the block.
+    Raises `RunRefused` or `StorageFailed` before anything is sent. Later, a `StorageFailed` or an internal
+    error cancels the block.
     """
     with DiskStorage() as storage, ungrouped():
         system = real_system(storage)
@@ -68,14 +68,14 @@ async def open_session(settings: SessionSettings, bridge: Bridge) -> AsyncGenera
 async def _serve(
     session: Session, setup: Callable[[], Setup[Submission]], system: System, output: _Output | None
 ) -> None:
-    """Supervise until the session is closed. A stop ends all that is open at the time; later jobs begin anew."""
+    """Supervise until the session is closed. A stop ends all open jobs; later jobs get a new supervisor."""
     with trio.CancelScope(shield=True), ungrouped(deep=True):
         try:
             while True:
                 outcome = await supervise(setup())
                 reason = most_severe(outcome.reasons) or CLOSED
                 if reason.exit_code is ExitCode.STORAGE:
-                    raise StorageFailed(_storage_failure(reason, outcome, system, output))
+                    raise StorageFailed(_storage_failure_message(reason, outcome, system, output))
                 if CLOSED in outcome.reasons:
                     break
                 _log.warning("stopped: %s", reason.message)
@@ -128,11 +128,11 @@ class _Output:
     durability: Durability
 
     def sync_in(self, system: System) -> Callable[[], Awaitable[None]] | None:
-        """What a result waits for before it is handed out, beside its write; None: nothing."""
+        """Return what a result waits for after its write, before it is delivered; None: nothing."""
         return partial(system.in_thread, self.files.sync) if self.durability == "fsync" else None
 
     async def close(self, system: System) -> list[StopReason]:
-        """Sync what was written; return what went wrong."""
+        """Sync what was written. Returns the failures."""
         return [] if self.durability == "none" else await last_sync(self.files, system)
 
 
@@ -156,6 +156,8 @@ def _open_output(settings: SessionSettings, system: System) -> _Output | None:
     return _Output(paths=paths, files=files, recorded=recorded, durability=options.durability)
 
 
-def _storage_failure(reason: StopReason, outcome: Outcome, system: System, output: _Output | None) -> str:
+def _storage_failure_message(
+    reason: StopReason, outcome: Outcome, system: System, output: _Output | None
+) -> str:
     rescued = () if output is None else rescue(outcome.unsaved, system, output.paths)
     return "; ".join((reason.message, *rescued))

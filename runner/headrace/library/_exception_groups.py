@@ -1,4 +1,4 @@
-"""Exception groups with one exception in them, which say less than that exception."""
+"""Unwrapping of exception groups that hold a single exception."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import NoReturn, cast
 
 @contextmanager
 def ungrouped(*, deep: bool = False) -> Generator[None]:
-    """Raise the only exception of a group instead of the group, which a nursery of ours made of it.
+    """Raise the only exception of a group instead of the group.
 
-    ``deep``: also where that is a group of one itself. Groups of several stay as they are.
+    A nursery of ours made the group, and callers do not know about it. ``deep``: also unwrap groups of one
+    within it. A group of several exceptions is raised unchanged.
     """
     only: BaseException | None = None
     try:
@@ -29,7 +30,7 @@ def _raise(error: BaseException) -> NoReturn:
     try:
         raise error
     finally:
-        error.__context__ = context  # else it would be the group
+        error.__context__ = context  # otherwise it would be the group
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -1,7 +1,7 @@
-"""The runner's session: submissions come in, results go out to whoever waits for them. On trio only.
+"""The session of a runner: it takes submissions, and delivers their results. On trio only.
 
-It stands where a job file stands in `headrace run`: `Desk.pieces` is the reader's source, `Desk.item_of`
-makes jobs of submissions, and `Desk.watch` sees what is finished.
+It takes the place of the job file in `headrace run`. The reader's source is the `Session`, the
+`SubmissionParser` makes jobs of submissions, and `Session.watch` sees what is finished.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ from headrace.run.line_parser import DecidesLines
 T = TypeVar("T")
 
 _MAX_BATCH = 64
-"""Tickets that the reader gets at a time at most: it holds them until the last one is taken over."""
+"""The maximum number of submissions that the reader gets at a time: it holds all until the last is taken."""
 
 CLOSED = StopReason(ExitCode.STOPPED, "the runner was closed before this job had a result")
 
 
 @attrs.define(eq=False, kw_only=True)
 class SubmissionParser:
-    """Makes jobs of submissions, and knows those that earlier runs have done."""
+    """Makes jobs of submissions, and recognizes those that earlier runs have done."""
 
     dialect: Dialect
     recipe: str
     """The recipe's digest."""
     output: DecidesLines | None
-    """None: nothing is recorded, so no job is known."""
+    """None: nothing is recorded, so no job has been done before."""
     recorded: RecordedResults | None
     _number: int = 0
 
     def item_of(self, submission: Submission, now: float) -> Pending | Finished | None:
-        """Return what a submission becomes; None where nothing is to be sent or recorded."""
+        """Return the job or the failure of a submission; None if there is nothing to send or record."""
         if submission.group.withdrawn:
             return None
         self._number += 1
@@ -58,7 +58,7 @@ class SubmissionParser:
             submission.group.deliver(self.recorded.find(decision.id, submission))
             return None
         if decision.id is None:
-            return self._bad_submission(submission, decision, decision.problem or "the line is no job")
+            return self._bad_submission(submission, decision, decision.problem or "not a job")
         try:
             request = self.dialect.read(submission.line)
         except BadLine as error:
@@ -80,16 +80,15 @@ class SubmissionParser:
 
     def _bad_submission(self, submission: Submission, decision: Decision, problem: str) -> Finished:
         note = Note(line=self._number, digest=decision.digest, recipe=self.recipe)
-        failure = Failure(
-            kind="bad_line", message=f"job {submission.position} is no request: {problem}", sent=False
-        )
+        message = f"job {submission.position} is not a valid request: {problem}"
+        failure = Failure(kind="bad_line", message=message, sent=False)
         record = self.dialect.failure_record(decision.id, failure, note)
         return Finished(record=record, failure=failure, recipient=submission, note=note)
 
 
 @attrs.define(eq=False, init=False)
 class _Channel(Generic[T]):
-    """Both ends of a channel. Unbounded: each group sends no more than its window."""
+    """Both ends of a channel. It has no bound, because each group sends no more than its window."""
 
     send: trio.MemorySendChannel[T]
     receive: trio.MemoryReceiveChannel[T]
@@ -100,61 +99,61 @@ class _Channel(Generic[T]):
 
 @attrs.define(eq=False, kw_only=True)
 class Session(AsyncIterator[list[Submission]]):
-    """The side of an open runner that works. Its methods are called on trio and do not wait."""
+    """The working side of an open runner. Its methods are called on trio and do not wait."""
 
     intake: SubmissionParser
     counts: RunCounts
     on_event: Callable[[Event], None] | None = None
     ended_at: float | None = None
-    """When it was closed for good."""
+    """When it was closed, in trio's time; None while it is open."""
     _groups: set[JobGroup] = attrs.field(factory=set[JobGroup])
-    _tickets: _Channel[Submission] = attrs.field(factory=lambda: _Channel[Submission]())
+    _submissions: _Channel[Submission] = attrs.field(factory=lambda: _Channel[Submission]())
     _stops: _Channel[Stop] = attrs.field(factory=lambda: _Channel[Stop]())
 
-    # -- for whoever waits
+    # -- for callers
 
-    def enter(self, group: JobGroup) -> None:
-        """Announce a group, before its first submission."""
+    def add_group(self, group: JobGroup) -> None:
+        """Register a group, before its first submission."""
         if self.ended_at is not None:
             group.stopped(CLOSED)
         else:
             self._groups.add(group)
 
     def submit(self, submission: Submission) -> None:
-        """Take a job in."""
+        """Take a job, unless the session has ended."""
         if self.ended_at is None:
-            self._tickets.send.send_nowait(submission)
+            self._submissions.send.send_nowait(submission)
 
-    def leave(self, group: JobGroup) -> None:
-        """Withdraw what is left of a group; it is told when nothing of it is in flight any more."""
+    def withdraw_group(self, group: JobGroup) -> None:
+        """Withdraw what is left of a group. Its ``idle`` is called when none of it is in flight."""
         self._groups.discard(group)
         group.withdraw()
 
     def statistics(self) -> Snapshot:
-        """Return the counts at this moment."""
+        """Return the current counts."""
         return self.counts.snapshot(trio.current_time() if self.ended_at is None else self.ended_at)
 
     def close(self) -> None:
-        """Send nothing more and cut off what is in flight; finished answers are still written."""
+        """Send no more jobs, and cut off those in flight. Finished results are still written."""
         self._stops.send.send_nowait(Stop(CLOSED, at_once=True))
 
     # -- for the supervisor
 
     def batches(self) -> AsyncIterator[list[Submission]]:
-        """Return the submissions as they come in."""
+        """Return the submissions as they arrive."""
         return self
 
     async def __anext__(self) -> list[Submission]:
-        first = await self._tickets.receive.receive()
-        return [first, *islice(queued(self._tickets.receive), _MAX_BATCH - 1)]
+        first = await self._submissions.receive.receive()
+        return [first, *islice(queued(self._submissions.receive), _MAX_BATCH - 1)]
 
     @property
     def stops(self) -> AsyncIterable[Stop]:
-        """The wish to end, which `close` utters."""
+        """The request to end, which `close` makes."""
         return self._stops.receive
 
     def watch(self, event: Event) -> None:
-        """Hand out the results of records that are where they belong."""
+        """Deliver the results whose records are written."""
         if self.on_event is not None:
             self.on_event(event)
         if isinstance(event, list):
@@ -163,11 +162,11 @@ class Session(AsyncIterator[list[Submission]]):
                     finished.recipient.group.deliver(finished)
 
     def stop(self, reason: StopReason) -> None:
-        """Tell all who wait that what has no result yet gets none. Later groups begin anew."""
+        """Notify all groups that their jobs without a result will not get one. Later groups start afresh."""
         for group in self._groups:
             group.stopped(reason)
         self._groups.clear()
 
     def end(self) -> None:
-        """Take nothing more, for good."""
+        """Take no more submissions."""
         self.ended_at = trio.current_time()

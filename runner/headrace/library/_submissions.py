@@ -1,7 +1,7 @@
-"""To whom a result goes, where somebody waits for it: the jobs of one `map` or `call` of the library.
+"""The jobs of one `Runner.map` or `Runner.call`, and where their results go.
 
-A `Group` stands for the one who waits. When it leaves, the group is withdrawn: what has not been sent never
-is, and what is in a worker's hand is cut off.
+When the caller stops waiting, its group is withdrawn: jobs that have not been sent never are, and jobs that a
+worker has are cut off.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from headrace.policy.stop import StopReason
 
 @attrs.define(eq=False, kw_only=True)
 class JobGroup:
-    """Jobs that are withdrawn together. Its callbacks are called on the runner's event loop."""
+    """Jobs that are withdrawn together. The callbacks run on the runner's event loop."""
 
     deliver: Callable[[Finished], None]
-    """Takes each result, once its record is where it belongs."""
+    """Takes each result, once its record is written."""
     stopped: Callable[[StopReason], None]
-    """Told when the jobs that have no result yet will get none."""
+    """Called when the jobs without a result will not get one."""
     idle: Callable[[], None]
-    """Called once: it is withdrawn, and none of its jobs is in flight any more."""
+    """Called once, when the group is withdrawn and none of its jobs is in flight."""
     withdrawn: bool = False
-    _in_hand: set[Cancellable] = attrs.field(factory=set[Cancellable])
+    _in_flight: set[Cancellable] = attrs.field(factory=set[Cancellable])
 
     def take_up(self, work: Cancellable) -> None:
-        """Note that a worker has one of the jobs."""
-        self._in_hand.add(work)
+        """Record that a worker has one of the jobs."""
+        self._in_flight.add(work)
 
     def put_down(self, work: Cancellable) -> None:
-        """Note that the worker is done with it."""
-        self._in_hand.discard(work)
-        if self.withdrawn and not self._in_hand:
+        """Record that the worker has finished with it."""
+        self._in_flight.discard(work)
+        if self.withdrawn and not self._in_flight:
             self.idle()
 
     def withdraw(self) -> None:
-        """Send nothing more, and cut off what is in flight."""
+        """Send no more of the jobs, and cut off those in flight."""
         self.withdrawn = True
-        for work in self._in_hand:
+        for work in self._in_flight:
             work.cancel()
-        if not self._in_hand:
+        if not self._in_flight:
             self.idle()
 
 
@@ -55,26 +55,26 @@ class Submission(Recipient):
 
     group: JobGroup
     position: int
-    """Its place among the group's jobs, from 0."""
+    """Its position among the jobs of the group, from 0."""
     job: Job[Any]
-    """As the caller gave it."""
+    """The job as the caller passed it."""
     line: bytes
-    """The line of a job file that says the same."""
+    """The equivalent line of a job file."""
 
     @property
     def job_id(self) -> str:
-        """The id that the caller gave the job; empty if none."""
+        """The id that the caller gave the job; empty if there is none."""
         return self.job.id or ""
 
     @property
     def withdrawn(self) -> bool:
-        """Whether the group has withdrawn."""
+        """Whether the group is withdrawn."""
         return self.group.withdrawn
 
     def take_up(self, work: Cancellable) -> None:
-        """Note that a worker has the job."""
+        """Record that a worker has the job."""
         self.group.take_up(work)
 
     def put_down(self, work: Cancellable) -> None:
-        """Note that the worker is done with it."""
+        """Record that the worker has finished with it."""
         self.group.put_down(work)

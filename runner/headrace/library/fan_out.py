@@ -1,4 +1,4 @@
-"""Many jobs in one call: for notebooks and scripts."""
+"""Many jobs in one call, for notebooks and scripts."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ async def fan_out(
     progress: bool = False,
     **settings: Unpack[RunnerOptions],
 ) -> list[Result[Any]]:
-    """Return the results of all jobs, in the order of the jobs. Under trio or asyncio.
+    """Run all jobs and return their results, in the order of the jobs. Under trio or asyncio.
 
-    ``progress``: show a bar, in a notebook or on standard error. The settings are those of `open_runner`.
-    A job that failed has its result, too: see `Result.error`.
+    ``progress``: show a progress bar, in a notebook or on standard error. The settings are those of
+    `open_runner`. A failed job has a result, too: see `Result.error`.
     """
     finished: list[Result[Any]] = []
     async with open_runner(concurrency=concurrency, **settings) as runner, runner.map(jobs) as results:
@@ -82,14 +82,14 @@ def fan_out_sync(
     progress: bool = False,
     **settings: Unpack[RunnerOptions],
 ) -> list[Result[Any]]:
-    """Return what `fan_out` returns, for programs without an event loop.
+    """Do what `fan_out` does, for programs without an event loop.
 
-    Where a loop runs already, as in a notebook, it works in a thread, blocks that loop, and says so.
+    If a loop is running already, as in a notebook, it runs in a thread, blocks that loop, and warns about it.
     """
     work = partial(fan_out, jobs, concurrency=concurrency, progress=progress, **settings)
     if _loop_is_running():
         warnings.warn(
-            "fan_out_sync blocks the event loop that is running: 'await headrace.fan_out(...)' does not",
+            "fan_out_sync blocks the running event loop: use 'await headrace.fan_out(...)' instead",
             stacklevel=2,
         )
         return run_on_trio_thread(work)

@@ -1,4 +1,4 @@
-"""`open_runner`, and the `Runner` that it gives: the same under trio and asyncio."""
+"""`open_runner`, and the `Runner` that it opens: the same under trio and asyncio."""
 
 from __future__ import annotations
 
@@ -51,25 +51,27 @@ def open_runner(
     durability: Durability = "flush",
     on_attempt: Callable[[Attempt], object] | None = None,
 ) -> AbstractAsyncContextManager[Runner]:
-    """Give a `Runner` for the length of an ``async with`` block, under trio or asyncio.
+    """Open a `Runner` for an ``async with`` block, under trio or asyncio.
 
-    ``client``: whose server, key and headers to use; without one they are given here or taken from the
-    environment (``ANTHROPIC_API_KEY``). ``dialect``: which API's bodies the jobs have. ``model``: for all
-    jobs, whatever they say. ``limits``: beside those that the server tells. ``concurrency``: jobs in flight
-    at most, or "auto".
+    ``client``: the client whose server, key and headers to use. Without one, pass them here or set them in
+    the environment (``ANTHROPIC_API_KEY``). ``dialect``: the API whose request bodies the jobs have.
+    ``model``: replaces the model of every job. ``limits``: your limits, in addition to those that the server
+    reports. ``concurrency``: the maximum number of jobs in flight, or "auto".
 
-    ``output``: a file that gets a record of each result before it is handed out; jobs that have one are not
-    sent again but come back from it. ``on_change``, ``retry_failed`` and ``durability`` are those of
-    ``headrace run``: with "fsync" no result is handed out that a power failure could undo.
+    ``output``: a file in which each result is recorded before you get it. Jobs that it already has are not
+    sent again: their results come from the file. ``on_change``, ``retry_failed`` and ``durability`` work as
+    in ``headrace run``: with "fsync", a power failure cannot undo a result that you have.
 
-    ``simulate``: no network, no cost; True for a simulator as it comes. ``max_attempts`` a job, 429 and 529
-    not counted. Times in seconds: ``timeout`` of an attempt, ``idle_timeout`` of silence in it, ``max_wait``
-    of nothing but 429 and 529 until all that is open is given up.
+    ``simulate``: use a simulated API, without network or cost; True, or a `Simulator`. ``max_attempts``: per
+    job, without those that got 429 or 529. All times are in seconds. ``timeout``: per attempt.
+    ``idle_timeout``: abort an attempt after this time without data. ``max_wait``: give up all open jobs after
+    this time of nothing but 429 and 529.
 
-    ``on_attempt`` is called on the caller's event loop after each attempt; what it raises ends the block.
+    ``on_attempt`` is called on your event loop after each attempt. If it raises, the block is cancelled with
+    that error.
 
-    Raises `RunRefused` for settings that do not fit together and `StorageFailed` for an output that cannot
-    be used. Leaving the block cuts off what is in flight.
+    Raises `RunRefused` for settings that contradict each other, and `StorageFailed` for an output that cannot
+    be used. Leaving the block cuts off the requests in flight.
     """
     return _open_runner(
         settings_from(
@@ -99,9 +101,9 @@ def open_runner(
 
 @asynccontextmanager
 async def _open_runner(settings: SessionSettings) -> AsyncGenerator[Runner]:
-    with ExitStack() as afterwards:
+    with ExitStack() as after_close:
         async with _open_session(settings) as (session, bridge):
-            afterwards.callback(session.stop, CLOSED)  # tells those who wait in other tasks
+            after_close.callback(session.stop, CLOSED)  # for tasks that still wait for results
             yield Runner(session, bridge, settings)
 
 
@@ -116,16 +118,16 @@ async def _open_session(settings: SessionSettings) -> AsyncGenerator[tuple[Sessi
     else:
         from headrace.library._asyncio_bridge import open_bridge
 
-        async with open_bridge(settings) as desk_and_bridge:
-            yield desk_and_bridge
+        async with open_bridge(settings) as session_and_bridge:
+            yield session_and_bridge
 
 
 @attrs.frozen(eq=False)
 class Runner:
-    """Sends jobs as fast as the server allows, for all who share it. Made by `open_runner`."""
+    """Sends jobs as fast as the server allows. Tasks can share it. `open_runner` makes one."""
 
-    _desk: Session
-    _crossing: Bridge
+    _session: Session
+    _bridge: Bridge
     _settings: SessionSettings
 
     @overload
@@ -137,11 +139,12 @@ class Runner:
         self, jobs: Iterable[Params] | AsyncIterable[Params]
     ) -> AbstractAsyncContextManager[Results[None]]: ...
     def map(self, jobs: Jobs[Any]) -> AbstractAsyncContextManager[Results[Any]]:
-        """Give the results of many jobs as they are finished, for the length of an ``async with`` block.
+        """Run many jobs, and give their results as they become available, in an ``async with`` block.
 
-        ``jobs``: any iterable or async iterable of `Job`s or of bodies; it is read as results are read, at
-        most a thousand (or twice the concurrency) ahead of them. What it raises comes out of the results,
-        after those of the jobs before. Leaving the block cancels what is left.
+        ``jobs``: any iterable or async iterable of `Job`s or of request bodies. It is read as you read
+        results, at most a thousand jobs (or twice the concurrency) ahead of them. What it raises is raised
+        where you read results, after the results of the jobs before. Leaving the block cancels the remaining
+        jobs.
         """
         return self._map(jobs)
 
@@ -162,43 +165,43 @@ class Runner:
         *,
         id: str | None = None,  # noqa: A002  (the field's name)
     ) -> Result[None]:
-        """Return the result of one job."""
+        """Run one job and return its result."""
         results = Results[None](1)
         async with self._group(results) as group:
-            results.take(Job(params, id), self._submitter(group))
+            results.submit(Job(params, id), self._submitter(group))
             return await anext(results)
 
     def statistics(self) -> Snapshot:
-        """Return the counts and quantiles since the runner was opened: a value, safe to keep."""
-        return self._crossing.call(self._desk.statistics)
+        """Return the counts and quantiles since the runner was opened, as an immutable snapshot."""
+        return self._bridge.call(self._session.statistics)
 
     @asynccontextmanager
     async def _group(self, results: Results[Any]) -> AsyncGenerator[JobGroup]:
-        """Give the group of a map; afterwards wait until nothing of it is in flight any more."""
-        home, idle = self._crossing.to_caller, anyio.Event()
+        """Register a group for the jobs of a map. Afterwards wait until none of them is in flight."""
+        to_caller, idle = self._bridge.to_caller, anyio.Event()
         group = JobGroup(
-            deliver=lambda finished: home(results.arrive, finished),
-            stopped=lambda reason: home(results.stop, reason),
-            idle=lambda: home(_set, idle),
+            deliver=lambda finished: to_caller(results.add, finished),
+            stopped=lambda reason: to_caller(results.stop, reason),
+            idle=lambda: to_caller(_set, idle),
         )
-        self._crossing.to_runner(self._desk.enter, group)
+        self._bridge.to_runner(self._session.add_group, group)
         can_wait = True
         try:
             yield group
-        except GeneratorExit:  # thrown away, perhaps because its loop was closed
+        except GeneratorExit:  # the coroutine is closed, perhaps with its loop
             can_wait = False
             raise
         finally:
-            self._crossing.to_runner(self._desk.leave, group)
+            self._bridge.to_runner(self._session.withdraw_group, group)
             if can_wait and results.is_waiting:
                 with anyio.CancelScope(shield=True):
                     await idle.wait()
 
     def _submitter(self, group: JobGroup) -> Callable[[int, Job[Any]], None]:
-        away, submit, dialect = self._crossing.to_runner, self._desk.submit, self._settings.dialect.name
+        to_runner, submit, dialect = self._bridge.to_runner, self._session.submit, self._settings.dialect.name
 
         def send(position: int, job: Job[Any]) -> None:
-            away(submit, Submission(group, position, job, line_of(job, dialect)))
+            to_runner(submit, Submission(group, position, job, line_of(job, dialect)))
 
         return send
 

@@ -1,10 +1,10 @@
-"""The caller's end of a map: takes jobs from an iterable as results are read, and never more than a window.
+"""The caller's end of a map: takes jobs from an iterable as results are read, up to a window.
 
 Rules of this file:
 
-1. Runs on the caller's event loop, whichever that is, and in the caller's context.
-2. A job is *open* from being taken from the iterable until its result is read. `Results.window` bounds the
-   open jobs, so memory is bounded, and whoever reads slowly is sent slowly.
+1. It runs on the caller's event loop, trio or asyncio, and in the caller's context.
+2. A job is *open* from when it is taken from the iterable until its result is read. The window bounds the
+   open jobs. So memory is bounded, and a slow reader slows the sending.
 3. Each job that was taken has exactly one result.
 """
 
@@ -28,26 +28,26 @@ from headrace.policy.stop import StopReason
 
 ContextT = TypeVar("ContextT")
 
-NO_USAGE = Usage()
+_NO_USAGE = Usage()
 
 Params = Mapping[str, Any]
 Jobs = Iterable[Job[ContextT]] | AsyncIterable[Job[ContextT]] | Iterable[Params] | AsyncIterable[Params]
 
 
 @attrs.define
-class Signal:
-    """Wakes all who wait, each time it is given."""
+class _Condition:
+    """Wakes all waiting tasks, as often as needed: an event that resets itself."""
 
     _event: anyio.Event | None = None
 
     async def wait(self) -> None:
-        """Return when the signal is given next."""
+        """Wait for the next `notify_all`."""
         if self._event is None:
             self._event = anyio.Event()
         await self._event.wait()
 
-    def give(self) -> None:
-        """Wake all who wait now."""
+    def notify_all(self) -> None:
+        """Wake the tasks that are waiting now."""
         if self._event is not None:
             self._event.set()
             self._event = None
@@ -55,34 +55,34 @@ class Signal:
 
 @attrs.define(eq=False)
 class Results(AsyncIterator[Result[ContextT]], Generic[ContextT]):
-    """The results of one `Runner.map`, each as it is finished: an async iterator."""
+    """The results of one `Runner.map`, each as soon as it is available: an async iterator."""
 
     _window: int
     _waiting: dict[int, Job[ContextT]] = attrs.field(factory=dict[int, Job[ContextT]])
-    """Jobs that have no result yet, by position."""
-    _arrived: deque[Finished | Result[ContextT]] = attrs.field(factory=deque[Finished | Result[ContextT]])
-    _taken: int = 0
-    _fed: bool = False
-    """Nothing more comes from the iterable."""
+    """The jobs without a result, by position."""
+    _ready: deque[Finished | Result[ContextT]] = attrs.field(factory=deque[Finished | Result[ContextT]])
+    _count: int = 0
+    _exhausted: bool = False
+    """Whether all jobs have been taken from the iterable."""
     _error: Exception | None = None
-    """Of the iterable."""
+    """What the iterable raised."""
     _stopped: StopReason | None = None
-    _news: Signal = attrs.field(factory=Signal)
-    _room: Signal = attrs.field(factory=Signal)
+    _changed: _Condition = attrs.field(factory=_Condition)
+    _has_capacity: _Condition = attrs.field(factory=_Condition)
 
-    # -- read
+    # -- results out
 
     def __aiter__(self) -> Results[ContextT]:
         return self
 
     async def __anext__(self) -> Result[ContextT]:
-        while not self._arrived:
-            if self._fed and not self._waiting:
+        while not self._ready:
+            if self._exhausted and not self._waiting:
                 self._finish()
-            await self._news.wait()
-        arrived = self._arrived.popleft()
-        if self.open == self._window * 3 // 4:  # not at each result: waking the feeder costs 10 us
-            self._room.give()
+            await self._changed.wait()
+        arrived = self._ready.popleft()
+        if self.open == self._window * 3 // 4:  # not after every result: waking the feeder costs 10 us
+            self._has_capacity.notify_all()
         return arrived if isinstance(arrived, Result) else result_of(arrived)
 
     def _finish(self) -> None:
@@ -93,64 +93,63 @@ class Results(AsyncIterator[Result[ContextT]], Generic[ContextT]):
 
     @property
     def open(self) -> int:
-        """How many jobs have been taken whose results have not been read."""
-        return len(self._waiting) + len(self._arrived)
+        """The number of jobs that have been taken and whose results have not been read."""
+        return len(self._waiting) + len(self._ready)
 
     @property
     def is_waiting(self) -> bool:
         """Whether a job has no result yet."""
         return bool(self._waiting)
 
-    # -- fed
+    # -- jobs in
 
-    async def feed(self, jobs: Jobs[ContextT], submit: Callable[[int, Job[ContextT]], None]) -> None:
-        """Take jobs while there is room. What the iterable raises comes out where results are read."""
+    async def feed(self, jobs: Jobs[ContextT], send: Callable[[int, Job[ContextT]], None]) -> None:
+        """Take jobs while the window has capacity. What the iterable raises is raised from `__anext__`."""
         try:
-            async with aclosing(_each(jobs)) as each_job:
+            async with aclosing(_iterate(jobs)) as each_job:
                 async for job in each_job:
-                    self.take(job, submit)
+                    self.submit(job, send)
                     while self.open >= self._window:
-                        await self._room.wait()
-        except Exception as error:  # noqa: BLE001  (not ours to judge: the reader gets it)
+                        await self._has_capacity.wait()
+        except Exception as error:  # noqa: BLE001  (raised again where results are read)
             self._error = error
         finally:
-            self._fed = True
-            self._news.give()
+            self._exhausted = True
+            self._changed.notify_all()
 
-    def take(self, job: Job[ContextT] | Params, submit: Callable[[int, Job[ContextT]], None]) -> None:
-        """Open one job, and send it unless everything was stopped."""
+    def submit(self, job: Job[ContextT] | Params, send: Callable[[int, Job[ContextT]], None]) -> None:
+        """Open one job, and send it unless the runner has stopped.
+
+        Raises `TypeError` for params that are not JSON.
+        """
         job = job if isinstance(job, Job) else cast("Job[ContextT]", Job(job))
-        position, self._taken = self._taken, self._taken + 1
+        position, self._count = self._count, self._count + 1
         if self._stopped is None:
-            submit(position, job)  # raises for what is no JSON
+            send(position, job)  # first: it raises
             self._waiting[position] = job
         else:
-            self._arrive(_stopped(position, job, self._stopped))
+            self._append(_stopped(position, job, self._stopped))
 
-    def end(self) -> None:
-        """Say that no more jobs are taken."""
-        self._fed = True
+    # -- called by the runner, on the caller's loop
 
-    # -- told by the runner, on the caller's loop
-
-    def arrive(self, finished: Finished) -> None:
-        """Take a result in."""
+    def add(self, finished: Finished) -> None:
+        """Add a result, unless its job already has one."""
         submission = finished.recipient
         if isinstance(submission, Submission) and self._waiting.pop(submission.position, None) is not None:
-            self._arrive(finished)
+            self._append(finished)
 
     def stop(self, reason: StopReason) -> None:
-        """Give an error to all jobs that have no result, and to those that are still to come."""
+        """Give an error to all jobs without a result, and to all later ones."""
         self._stopped = reason
         while self._waiting:
-            self._arrive(_stopped(*self._waiting.popitem(), reason))
+            self._append(_stopped(*self._waiting.popitem(), reason))
 
-    def _arrive(self, arrived: Finished | Result[ContextT]) -> None:
-        self._arrived.append(arrived)
-        self._news.give()
+    def _append(self, arrived: Finished | Result[ContextT]) -> None:
+        self._ready.append(arrived)
+        self._changed.notify_all()
 
 
-async def _each(jobs: Jobs[ContextT]) -> AsyncGenerator[Job[ContextT] | Params]:
+async def _iterate(jobs: Jobs[ContextT]) -> AsyncGenerator[Job[ContextT] | Params]:
     if not isinstance(jobs, AsyncIterable):
         for job in jobs:
             yield job
@@ -164,10 +163,10 @@ async def _each(jobs: Jobs[ContextT]) -> AsyncGenerator[Job[ContextT] | Params]:
 
 
 def result_of(finished: Finished) -> Result[Any]:
-    """Return what the caller sees of a finished job."""
+    """Return the result of a finished job, as the caller gets it."""
     submission, note, success, failure = finished.recipient, finished.note, finished.success, finished.failure
     if not isinstance(submission, Submission) or note is None:
-        raise TypeError("nobody waits for the record of a file's line")
+        raise TypeError("this record belongs to a line of a file, not to a submission")
     return Result(
         job=submission.job,
         position=submission.position,
@@ -178,7 +177,7 @@ def result_of(finished: Finished) -> Result[Any]:
         maybe_billed_tokens=note.maybe_billed_tokens or (0, 0),
         latency=note.latency_s,
         ttft=note.ttft_s,
-        usage=success.usage if success is not None else NO_USAGE,
+        usage=success.usage if success is not None else _NO_USAGE,
         request_id=note.request_id,
         recorded=not finished.record,
     )

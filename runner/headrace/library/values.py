@@ -1,4 +1,4 @@
-"""What a program gives to the library and gets from it: frozen values."""
+"""What a program passes to the library and gets from it: frozen values."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ContextT = TypeVar("ContextT")
 
 @attrs.frozen
 class Job(Generic[ContextT]):
-    """One request: ``params`` is the body, as the API documents it.
+    """One request. ``params`` is the body, as the API documents it.
 
-    ``context`` is the caller's own and comes back with the result; it never leaves the process. ``id``
-    names the job in an output file; without one it gets an id from its content.
+    ``context`` is any object of yours. It comes back with the result and never leaves the process. ``id``
+    names the job in an output file. Without one, the job gets an id from its content.
     """
 
     params: Mapping[str, Any]
@@ -30,32 +30,32 @@ class Job(Generic[ContextT]):
 
 @attrs.frozen(kw_only=True)
 class Result(Generic[ContextT]):
-    """What one job came to: an answer or an error. Times are seconds."""
+    """The result of one job: an answer or an error. Times are in seconds."""
 
     job: Job[ContextT]
     position: int
-    """The job's place among the jobs of its `map`, from 0: results come as they are finished."""
+    """The job's position among the jobs of its `map`, from 0. Results may come in another order."""
     body: bytes | None = attrs.field(default=None, repr=False)
-    """The answer as the server sent it: one JSON object. None if there is an error."""
+    """The body of the response, one JSON object, as the server sent it. None if there is an error."""
     error: JobFailed | None = None
     attempts: int = 0
-    """Requests that were sent for it, those of earlier runs with the same output included."""
+    """The requests that were sent for it, including those of earlier runs with the same output."""
     maybe_billed: int = 0
-    """Attempts whose request was sent and whose answer never came."""
+    """Attempts whose request was sent and whose response never arrived."""
     maybe_billed_tokens: TokenRange = (0, 0)
-    """What those have cost, input and output together: at least, and at most (None: not known)."""
+    """The tokens of those attempts, input and output together: minimum, and maximum (None: unknown)."""
     latency: float | None = None
-    """Of the attempt that succeeded."""
+    """The duration of the successful attempt."""
     ttft: float | None = None
-    """Until the first token of a streamed answer."""
+    """The time to the first token of a streamed answer."""
     usage: Usage = attrs.field(factory=Usage)
     request_id: str | None = None
     recorded: bool = False
-    """It comes from the output file: an earlier run has done the job, nothing was sent."""
+    """Whether it comes from the output file: an earlier run has done the job, and nothing was sent."""
 
     @property
     def message(self) -> dict[str, Any] | None:
-        """The answer as builtins, decoded when it is looked at; None if there is an error."""
+        """The body as Python objects, decoded on first access; None if there is an error."""
         return None if self.body is None else self._message
 
     @cached_property
@@ -64,11 +64,11 @@ class Result(Generic[ContextT]):
 
     @property
     def text(self) -> str | None:
-        """The text of the answer, its blocks joined; None if there is an error."""
+        """The text of the answer, with its blocks joined; None if there is an error."""
         return None if self.body is None else _text(self.body)
 
     def unwrap(self) -> dict[str, Any]:
-        """Return the answer. Raises `JobFailed` if there is none."""
+        """Return `message`. Raises `JobFailed` if the job failed."""
         if self.error is not None:
             raise self.error
         return self._message
@@ -87,19 +87,19 @@ class _Choice(msgspec.Struct):
     message: _Message = msgspec.field(default_factory=_Message)
 
 
-class _Answer(msgspec.Struct):
-    """Where both APIs put their text."""
+class _Body(msgspec.Struct):
+    """The fields in which the two APIs put their text."""
 
     content: list[_Part] = msgspec.field(default_factory=list[_Part])
     choices: list[_Choice] = msgspec.field(default_factory=list[_Choice])
 
 
-_decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_body = msgspec.json.Decoder(_Body).decode
 
 
 def _text(body: bytes) -> str:
-    answer = _decode_answer(body)
-    content = answer.choices[0].message.content if answer.choices else answer.content
+    decoded = _decode_body(body)
+    content = decoded.choices[0].message.content if decoded.choices else decoded.content
     if content is None or isinstance(content, str):
         return content or ""
     return "".join(part.text for part in content if part.type == "text" and part.text)

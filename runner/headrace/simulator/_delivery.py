@@ -45,7 +45,7 @@ async def _deliver_admitted(service: Service, call: Call, generation: Generation
 async def _first_token(service: Service, call: Call, generation: Generation) -> Completion:
     await trio.sleep(generation.ttft)
     now = trio.current_time()
-    service.debit_input(call.api, generation, now)
+    service.start_output(call.api, generation, now)
     call.record.input_tokens = generation.usage.input
     call.record.cache_creation_tokens = generation.usage.cache_creation
     call.record.cache_read_tokens = generation.usage.cache_read
@@ -63,7 +63,7 @@ async def _produce(service: Service, call: Call, generation: Generation, tokens:
     """Wait until the next tokens are generated, debit them, and return the time."""
     due = since + tokens / generation.profile.tokens_per_second
     await trio.sleep_until(due)
-    service.debit_output(call.api, generation, tokens, due)
+    service.add_output(call.api, generation, tokens, due)
     call.record.output_tokens += tokens
     return due
 

@@ -98,7 +98,7 @@ class Service:
         Call `release` when the generation has ended.
         """
         fault = self.draw_fault(profile, draw)
-        self._check_account(profile, now)
+        self._check_account_limits(profile, now)
         if shortage := quota.admit(request.reserved_tokens, now):
             if api.RESERVES_OUTPUT:
                 quota.requests.drain(1, now)
@@ -118,7 +118,7 @@ class Service:
             usage=self._cache.account(request, output, profile.cache_minimum, now),
         )
 
-    def _check_account(self, profile: Profile, now: float) -> None:
+    def _check_account_limits(self, profile: Profile, now: float) -> None:
         if profile.spend_cap is not None and self._accepted >= profile.spend_cap:
             message = "You have reached your specified API usage limits."
             raise Rejection(status=429, message=message, code="enforced_spend_limit_reached")
@@ -129,7 +129,7 @@ class Service:
             message = "Your traffic rises too steeply; raise it more gradually."
             raise Rejection(status=429, message=message, code="ramp_limit_exceeded", retry_after=1)
 
-    def debit_input(self, api: Api, generation: Generation, now: float) -> None:
+    def start_output(self, api: Api, generation: Generation, now: float) -> None:
         """Account for the first token: debit the true input instead of the reserved, cache the prefixes."""
         self._cache.store(
             generation.request, generation.profile.cache_minimum, generation.profile.cache_ttl, now
@@ -138,7 +138,7 @@ class Service:
             correction = generation.usage.charged_input - generation.request.reserved_tokens
             generation.quota.input.take(correction, now)
 
-    def debit_output(self, api: Api, generation: Generation, tokens: int, now: float) -> None:
+    def add_output(self, api: Api, generation: Generation, tokens: int, now: float) -> None:
         """Account for output that has been generated."""
         if not api.RESERVES_OUTPUT:
             generation.quota.output.take(tokens, now)
