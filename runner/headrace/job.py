@@ -5,7 +5,7 @@ They are msgspec Structs without gc tracking because one of each exists per job 
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -23,6 +23,13 @@ FailureKind = Literal[
     "too_large",  # the answer passed the limits of P15
     "redirect",  # the server points elsewhere; neither key nor body follow
 ]
+
+
+CHARACTERS_PER_TOKEN: Final = 4
+"""A rule of thumb for English text; JSON punctuation and roles are counted as text.
+
+https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them
+"""
 
 
 class Cancellable(Protocol):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import attrs
 
-from headrace.job import JobRequest
+from headrace.job import CHARACTERS_PER_TOKEN, JobRequest
 
 from ._values import Cost
 
-TOKENS_PER_BYTE = 0.25
-"""Until the first answer: four characters a token, the providers' rule of thumb for English."""
+TOKENS_PER_BYTE = 1 / CHARACTERS_PER_TOKEN
+"""Until the first response has been counted."""
 _MEMORY = 50
 """Answers after which an older one weighs little: a file may change its kind of job half way."""
 

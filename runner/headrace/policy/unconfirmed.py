@@ -11,10 +11,7 @@ from typing import Final
 
 import msgspec
 
-from headrace.job import JobRequest, TokenRange
-
-_TOKENS_PER_BYTE: Final = 0.25
-"""Four characters a token, the providers' rule of thumb for English; of other text it may be more."""
+from headrace.job import CHARACTERS_PER_TOKEN, JobRequest, TokenRange
 
 
 class UnconfirmedUsage(msgspec.Struct, frozen=True, gc=False):
@@ -42,7 +39,7 @@ def attempt_usage(request: JobRequest) -> UnconfirmedUsage:
     """What one attempt can have cost: the input by its size, and all the output that it allows."""
     if request.max_tokens is None:
         return UnconfirmedUsage(1, None)
-    return UnconfirmedUsage(1, math.ceil(len(request.body) * _TOKENS_PER_BYTE) + request.max_tokens)
+    return UnconfirmedUsage(1, math.ceil(len(request.body) / CHARACTERS_PER_TOKEN) + request.max_tokens)
 
 
 def recorded_usage(attempts: int, tokens: TokenRange | None) -> UnconfirmedUsage:

@@ -10,13 +10,10 @@ import msgspec
 from headrace._exceptions import BadLine
 from headrace.dialects import Dialect
 from headrace.input.files import Inputs
-from headrace.job import JobRequest
+from headrace.job import CHARACTERS_PER_TOKEN, JobRequest
 from headrace.policy.prices import own_prices
 from headrace.run.endpoint import Endpoint
 from headrace.run.preparation import Prepared
-
-CHARACTERS_PER_TOKEN = 4
-"""A rule of thumb for English text; JSON punctuation and roles are counted with it."""
 
 
 @attrs.define(kw_only=True)
