@@ -174,8 +174,7 @@ _BY_STATUS: Mapping[int, type[APIStatusError]] = {
     529: OverloadedError,
 }
 
-# https://docs.anthropic.com/en/api/errors
-_STATUS_BY_TYPE: Mapping[str, int] = {
+STATUS_BY_TYPE: Mapping[str, int] = {
     "invalid_request_error": 400,
     "authentication_error": 401,
     "billing_error": 402,
@@ -187,6 +186,7 @@ _STATUS_BY_TYPE: Mapping[str, int] = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
+"""By error type (https://docs.anthropic.com/en/api/errors): an error in a stream has no status of its own."""
 
 
 def error_class(status: int) -> type[APIStatusError]:
@@ -206,7 +206,7 @@ def status_error(response: httpx.Response) -> APIStatusError:
 def event_error(response: httpx.Response, data: str) -> APIStatusError:
     """Make the error that an ``error`` event in a stream is: class and status follow its ``error.type``."""
     body = _decoded(data)
-    return _status_error(response, _STATUS_BY_TYPE.get(_error_type(body), response.status_code), body, data)
+    return _status_error(response, STATUS_BY_TYPE.get(_error_type(body), response.status_code), body, data)
 
 
 def _status_error(response: httpx.Response, status: int, body: object, text: str | None) -> APIStatusError:

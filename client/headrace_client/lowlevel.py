@@ -8,6 +8,7 @@ from __future__ import annotations
 from headrace_client.transport.sender import Response, Sender, open_pooled_sender
 
 from ._base_client.retry import retry_after_seconds, should_retry
+from ._exceptions import STATUS_BY_TYPE
 from ._wire.accumulator import MessageAccumulator, UnexpectedEventError
 from ._wire.ratelimit import Limit, RateLimits, rate_limits
 from ._wire.sse import ServerSentEvent, SSEDecoder
@@ -24,6 +25,7 @@ from .transport import (
 )
 
 __all__ = [
+    "STATUS_BY_TYPE",
     "Response",
     "AttemptTimedOut",
     "ByteStream",

@@ -102,7 +102,7 @@ FAULTS: Final = (
     Fault(
         "in-stream error keeps status 200",
         "_exceptions.py",
-        "_STATUS_BY_TYPE.get(_error_type(body), response.status_code)",
+        "STATUS_BY_TYPE.get(_error_type(body), response.status_code)",
         "response.status_code",
     ),
     Fault(
