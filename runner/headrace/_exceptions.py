@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Literal, Self
 
 from headrace.job import Failure, FailureKind
 
@@ -79,3 +79,8 @@ class StorageFailed(HeadraceError):
     """A file could not be read, written or locked."""
 
     exit_code = 74
+
+    @classmethod
+    def of(cls, action: str, file: object, error: OSError) -> Self:
+        """Say what could not be done with which file, and why."""
+        return cls(f"cannot {action} {file}: {error.strerror or error}")

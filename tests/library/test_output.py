@@ -129,7 +129,7 @@ def test_a_full_disk_is_an_exception(loop: Loop, tmp_path: Path, monkeypatch: py
     async def main() -> None:
         await fan_out([params(0)], output=tmp_path / "out.jsonl", simulate=simulator())
 
-    monkeypatch.setattr("headrace.output.output.OpenedOutput.append_results", full)
+    monkeypatch.setattr("headrace.output.opened_output.OpenedOutput.append_results", full)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with pytest.raises(StorageFailed, match="No space left"):
         loop(main)
@@ -190,7 +190,7 @@ def test_a_sync_that_fails_hands_out_nothing_and_is_an_exception(
             await runner.call(params(0))
             pytest.fail("a result was handed out")
 
-    monkeypatch.setattr("headrace.output.output.OpenedOutput.sync", failing)
+    monkeypatch.setattr("headrace.output.opened_output.OpenedOutput.sync", failing)
     with pytest.raises(StorageFailed, match="Input/output error"):
         loop(main)
 

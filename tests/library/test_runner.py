@@ -156,7 +156,7 @@ def test_params_that_are_not_a_request_are_a_failure_of_that_job(loop: Loop) -> 
     assert bad.error.kind == "bad_line"
     assert bad.message is bad.text is None
     assert good.error is None
-    with pytest.raises(JobFailed, match="names no model"):
+    with pytest.raises(JobFailed, match="does not name a model"):
         bad.unwrap()
 
 

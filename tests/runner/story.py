@@ -9,12 +9,15 @@ import attrs
 import msgspec
 
 from headrace.dialects import Dialect, RequestOptions, make_dialect
-from headrace.input.files import InputFile, InputLine, Inputs
+from headrace.input.files import InputFile, Inputs
 from headrace.input.identity import recipe_digest
+from headrace.input.lines import InputLine
 from headrace.input.scan import scan_inputs
 from headrace.job import Failure, FailureKind, Note, PreparedJob, Success, Usage
+from headrace.output.decisions import Decision
 from headrace.output.known_jobs import OnChange, RetryFailed
-from headrace.output.output import Decision, OpenedOutput, output_paths
+from headrace.output.opened_output import OpenedOutput
+from headrace.output.paths import output_paths
 from headrace.output.resume import open_output
 from tests.runner.disk import SimulatedDisk
 
@@ -54,8 +57,8 @@ class Story:
         return open_output(
             self.disk,
             PATHS,
-            scan=None if self.piped else scan_inputs(self.inputs(), self.dialect),
-            dialect=self.dialect,
+            scan=None if self.piped else scan_inputs(self.inputs(), self.dialect.lines),
+            lines=self.dialect.lines,
             recipe=self.recipe,
             on_change=on_change,
             retry_failed=retry_failed,
@@ -68,7 +71,7 @@ class Story:
         return Inputs(files=[InputFile(path=IN, size=len(content))], disk=self.disk)
 
     def recognise_all(self, output: OpenedOutput) -> list[tuple[InputLine, Decision]]:
-        return [(line, output.decide(line)) for lines in self.inputs().scan() for line in lines]
+        return [(line, output.decisions.decide(line)) for lines in self.inputs().scan() for line in lines]
 
     def send(
         self, output: OpenedOutput, *, failing: Mapping[str, FailureKind] | None = None, most: int = 100
@@ -109,7 +112,7 @@ class Story:
             line=line.number,
             source=None,
             digest=found.digest,
-            request=self.dialect.read(line.text),
+            request=self.dialect.lines.read(line.text),
         )
         answer = Success(message=b'{"type":"message"}', usage=Usage(), stop_reason="end_turn")
         return self.dialect.success_record(job, answer, note)

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from headrace._exceptions import RunRefused
-from headrace.dialects import RequestOptions, read_recorded_usage
+from headrace.dialects import RequestOptions, read_usage
 from headrace.output.cost import recorded_cost
-from headrace.output.output import output_paths
+from headrace.output.paths import output_paths
 from headrace.output.sidecar import read_sidecar, write_sidecar
 from headrace.policy.budget import cost_of
 from headrace.policy.prices import Price, PriceList
@@ -121,7 +121,7 @@ async def test_records_of_both_dialects_tell_what_they_have_cost(autojump_clock:
     cost = recorded_cost(disk, output_paths(program.OUTPUT), PRICES)
 
     assert cost == pytest.approx(spent_at(server))
-    assert cost_of(read_recorded_usage(chat), PRICES) == pytest.approx(3 * 3e-6 + 7 * 15e-6 + 2 * 3e-7)
+    assert cost_of(read_usage(chat), PRICES) == pytest.approx(3 * 3e-6 + 7 * 15e-6 + 2 * 3e-7)
 
 
 @pytest.mark.parametrize(
@@ -134,4 +134,4 @@ async def test_records_of_both_dialects_tell_what_they_have_cost(autojump_clock:
     ],
 )
 def test_a_failure_costs_what_may_have_been_billed(line: bytes, cost: float) -> None:
-    assert cost_of(read_recorded_usage(line), PRICES) == pytest.approx(cost)
+    assert cost_of(read_usage(line), PRICES) == pytest.approx(cost)

@@ -165,7 +165,7 @@ def test_texts_from_files_and_settings_reach_the_body(workplace: Path) -> None:
         (("run", "rows.jsonl", "--prompt", "{nope}", "--model", "m", "--simulate"), "'nope'"),
         ((*PROMPTED, "--simulate"), "--model"),
         ((*PROMPTED, "--model", "m"), "ANTHROPIC_API_KEY"),
-        ((*PROMPTED, "--input-format", "anthropic", "--simulate"), "--prompt does not fit"),
+        ((*PROMPTED, "--input-format", "anthropic", "--simulate"), "--prompt does not apply to"),
         (("run", "rows.jsonl", *SIMULATED[:7], "-o", "."), "directory"),
         (("run", "rows.jsonl", *SIMULATED[:7], "-o", "no/such/folder/out.jsonl"), "no/such/folder"),
         (("run", "rows.jsonl", *SIMULATED, "--set", "temperature"), "--set"),

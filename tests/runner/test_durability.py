@@ -9,14 +9,14 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from headrace.output.ordered import ordered_path
+from headrace.output.paths import output_paths
 from headrace.policy.stop import ExitCode
 from headrace.run.options import Durability
 from tests.runner.disk import SimulatedDisk, io_error
 from tests.runner.program import INPUT, OUTPUT, Told, ids, jobs, new_disk, run, simulator
 
 pytestmark = pytest.mark.trio
-ORDERED = ordered_path(OUTPUT)
+ORDERED = output_paths(OUTPUT).ordered
 
 
 @attrs.define

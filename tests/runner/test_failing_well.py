@@ -65,12 +65,12 @@ def test_no_file_serves_one_run_twice(workplace: Path, arguments: tuple[str, ...
 @pytest.mark.parametrize(
     ("output", "says"),
     [
-        ("-", "results go to a file, where the next run finds them: name one by -o"),
-        ("folder", "folder is a directory: name a file by -o"),
-        ("none/out.jsonl", "the folder of none/out.jsonl does not exist: make it first"),
-        ("link.jsonl", "link.jsonl is a symbolic link, which is not written through: name the file"),
-        ("pipe", "pipe is no regular file: name one by -o"),
-        ("/dev/null", "/dev/null is no regular file: name one by -o"),
+        ("-", "results are written to a file, where the next run finds them: name one with -o"),
+        ("folder", "folder is a directory: name a file with -o"),
+        ("none/out.jsonl", "the directory of none/out.jsonl does not exist: create it first"),
+        ("link.jsonl", "link.jsonl is a symbolic link, which headrace does not follow: name the file itself"),
+        ("pipe", "pipe is not a regular file: name one with -o"),
+        ("/dev/null", "/dev/null is not a regular file: name one with -o"),
     ],
 )
 def test_an_output_that_is_no_file_is_refused(workplace: Path, output: str, says: str) -> None:
@@ -178,7 +178,7 @@ def divided(piece: bytes) -> bytes:
     ("fourth", "says"),
     [
         (fail, "cannot read /in/jobs.jsonl: Input/output error"),
-        (vanish, "/in/jobs.jsonl became shorter while it was read"),
+        (vanish, "/in/jobs.jsonl became shorter while it was being read"),
     ],
 )
 async def test_an_input_that_cannot_be_read_any_more_ends_the_run_gently(

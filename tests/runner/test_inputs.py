@@ -12,9 +12,12 @@ import pytest
 import trio
 
 from headrace._exceptions import BadLine, RunRefused, StorageFailed
-from headrace.input.files import InputFile, InputLine, Inputs, open_inputs
+from headrace.dialects import LineFormat
+from headrace.input.files import InputFile, Inputs, open_inputs
 from headrace.input.identity import derived_id, digest
+from headrace.input.lines import InputLine
 from headrace.input.scan import InputScan, OnBadLine, OnDuplicate, scan_inputs
+from headrace.job import JobRequest
 from tests.runner.disk import SimulatedDisk, io_error
 
 
@@ -159,21 +162,22 @@ def test_a_disk_that_fails_ends_the_run() -> None:
         scanned(inputs)
 
 
-class JobFormat:
-    """A small dialect: a JSON object with or without an ``id``; ``bad`` ones show only when read whole."""
+def identify(line: bytes) -> str | None:
+    try:
+        found = msgspec.json.decode(line, type=dict[str, object]).get("id")
+    except msgspec.MsgspecError as error:
+        raise BadLine("not JSON") from error
+    return None if found is None else str(found)
 
-    def identify(self, line: bytes) -> str | None:
-        try:
-            found = msgspec.json.decode(line, type=dict[str, object]).get("id")
-        except msgspec.MsgspecError as error:
-            raise BadLine("no JSON") from error
-        return None if found is None else str(found)
 
-    def read(self, line: bytes) -> object:
-        self.identify(line)
-        if b"bad" in line:
-            raise BadLine("bad inside")
-        return line
+def read(line: bytes) -> JobRequest:
+    if b"bad" in line:
+        raise BadLine("bad inside")
+    return JobRequest(path="/", body=line, model="m", max_tokens=None, stream=False)
+
+
+FORMAT = LineFormat(name="test", recipe={}, identify=identify, check_first=lambda _: None, read=read)
+"""A JSON object with or without an ``id``; only `read` notices the ``bad`` ones."""
 
 
 def inputs_of(*contents: bytes, max_line: int = 1000) -> Inputs:
@@ -193,12 +197,12 @@ def scan(
     max_line: int = 1000,
 ) -> InputScan:
     inputs = inputs_of(*contents, max_line=max_line)
-    return scan_inputs(inputs, JobFormat(), on_duplicate=on_duplicate, on_bad_line=on_bad_line)
+    return scan_inputs(inputs, FORMAT, on_duplicate=on_duplicate, on_bad_line=on_bad_line)
 
 
 def names(found: InputScan, lines: Sequence[bytes]) -> list[tuple[str, bool]]:
     identities = found.identities()
-    return [identities.name(JobFormat().identify(line), digest(line)) for line in lines]
+    return [identities.name(identify(line), digest(line)) for line in lines]
 
 
 def test_a_scan_counts_jobs_and_bad_lines() -> None:
@@ -238,7 +242,7 @@ def test_an_id_that_another_line_would_derive_is_a_duplicate() -> None:
         scan(b"\n".join([plain, taken, plain]))
 
 
-def test_ids_that_look_derived_are_told_apart() -> None:
+def test_ids_that_look_derived_are_distinguished() -> None:
     """Results that become jobs carry the ids of an earlier run."""
     lines = [b'{"id":"r-0123456789abcdef-%d"}' % number for number in (0, 1, 2)]
     found = scan(b"\n".join(lines))
@@ -260,5 +264,5 @@ def test_bad_lines_can_be_refused_before_anything_is_sent(line: bytes) -> None:
     """P12."""
     content = b'{"id":1}\n' + line + b"\n"
     assert scan(content).jobs in (1, 2)
-    with pytest.raises(RunRefused, match=r"line 2 of in0\.jsonl is no job: "):
+    with pytest.raises(RunRefused, match=r"line 2 of in0\.jsonl cannot be parsed: "):
         scan(content, on_bad_line="refuse")

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from headrace._exceptions import RunRefused, StorageFailed
-from headrace.input.files import InputLine
+from headrace.input.lines import InputLine
 from headrace.job import Failure, FailureKind
+from headrace.output.decisions import Decision
 from headrace.output.known_jobs import OnChange, RetryFailed
-from headrace.output.output import Decision, OpenedOutput
+from headrace.output.opened_output import OpenedOutput
 from tests.runner.disk import Killed, disk_full
 from tests.runner.model import Model
 from tests.runner.story import ERRORS, OUT, RECIPE, Story, job_line

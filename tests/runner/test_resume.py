@@ -1,4 +1,4 @@
-"""Opening an output on a simulated disk: what is done, mended and refused (P1, P3, P4, P6, P7, P8)."""
+"""Opening an output on a simulated disk: what is done, repaired and refused (P1, P3, P4, P6, P7, P8)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from headrace._exceptions import RunRefused, StorageFailed
 from headrace.dialects import RequestOptions, make_dialect
-from headrace.output.output import Counts, output_paths
+from headrace.output.opened_output import Counts
+from headrace.output.paths import output_paths
 from tests.runner.disk import SimulatedDisk, disk_full
 from tests.runner.story import ERRORS, OUT, RECIPE, SIDECAR, Story, job_line, story
 
@@ -43,7 +44,9 @@ def test_an_input_may_grow_shrink_and_change_its_order(piped: bool) -> None:
     output = run.open()
 
     assert run.send(output) == ["d"]
-    assert list(output.notices) == ([] if piped else ["1 records of out.jsonl are of no line of this input"])
+    assert list(output.notices) == (
+        [] if piped else ["1 records in out.jsonl belong to no line of this input"]
+    )
 
 
 @pytest.mark.parametrize("piped", [False, True])
@@ -77,7 +80,7 @@ def no_longer_simulated(run: Story) -> None:
     [
         (changed_line, r"the lines of 1 finished jobs changed \('b'\)"),
         (changed_prompt, r'--prompt changed: was "{q}", now "Q: {q}" \(2 finished jobs\)'),
-        (no_longer_simulated, "the answers were real, this run's are simulated"),
+        (no_longer_simulated, "its answers were real, this run's are simulated"),
     ],
 )
 def test_a_change_is_refused_and_named(change: Callable[[Story], None], message: str) -> None:
@@ -143,7 +146,7 @@ def test_records_of_another_input_are_refused() -> None:
     run.send(run.open())
     run.next_run()
     run.lines = [job_line("x")]
-    with pytest.raises(RunRefused, match=r"out\.jsonl holds 2 records and none is of this input"):
+    with pytest.raises(RunRefused, match=r"none of the 2 records in out\.jsonl belongs to this input"):
         run.open()
 
 
@@ -153,7 +156,9 @@ def test_records_of_another_input_are_refused() -> None:
 def test_any_other_file_is_refused_untouched(content: bytes) -> None:
     run = story("a")
     run.disk.put(OUT, content)
-    with pytest.raises(RunRefused, match=r"out\.jsonl (is no output of headrace|holds 1 records and none)"):
+    with pytest.raises(
+        RunRefused, match=r"out\.jsonl is not an output of headrace|none of the 1 records in out\.jsonl"
+    ):
         run.open()
 
     assert run.disk.content(OUT) == content
@@ -178,7 +183,7 @@ def test_a_torn_tail_is_cut_and_kept() -> None:
     kept = Path(f"out.jsonl.torn-{len(whole)}")
 
     assert run.disk.content(kept) == b'{"custom_id":"b","res'
-    assert list(output.notices) == [f"21 bytes of a torn end were cut off out.jsonl: kept in {kept}"]
+    assert list(output.notices) == [f"cut a torn end of 21 bytes off out.jsonl; a copy is in {kept}"]
     assert run.send(output) == ["b"]
     assert run.ids() == ["a", "b"]
 
@@ -219,7 +224,7 @@ def test_a_write_that_fails_after_a_missing_line_feed_leaves_it_there() -> None:
     assert run.disk.content(OUT) == whole
 
 
-def test_a_hole_is_taken_out_while_records_are_superseded() -> None:
+def test_a_gap_is_removed_while_records_are_superseded() -> None:
     run = story("a", "b", "c")
     run.send(run.open())
     first, second, third = run.disk.content(OUT).splitlines(keepends=True)
@@ -232,18 +237,18 @@ def test_a_hole_is_taken_out_while_records_are_superseded() -> None:
     assert run.disk.content(Path("out.jsonl.superseded")) == second
 
 
-def test_a_hole_is_taken_out_and_what_follows_it_kept() -> None:
+def test_a_gap_is_removed_and_what_follows_it_kept() -> None:
     run = story("a", "b", "c")
     run.send(run.open())
     first, second, third = run.disk.content(OUT).splitlines(keepends=True)
-    hole = second[:20] + bytes(len(second) - 30) + second[-10:]
-    run.disk.put(OUT, first + hole + third)
+    gap = second[:20] + bytes(len(second) - 30) + second[-10:]
+    run.disk.put(OUT, first + gap + third)
     run.next_run()
     output = run.open()
 
     assert run.disk.content(OUT) == first + third
-    assert run.disk.content(Path(f"out.jsonl.torn-{len(first)}")) == hole
-    assert f"lost part of out.jsonl at byte {len(first)}" in output.notices[0]
+    assert run.disk.content(Path(f"out.jsonl.torn-{len(first)}")) == gap
+    assert f"removed a gap that a crash left in out.jsonl at byte {len(first)}" in output.notices[0]
     assert run.send(output) == ["b"]
 
 
@@ -282,7 +287,7 @@ def test_a_duplicate_from_a_pipe_becomes_an_error_record() -> None:
     found = [decision for _, decision in run.recognise_all(output)]
 
     assert [decision.id for decision in found] == ["a", "b", None]
-    assert found[2].problem == "an earlier line has its id 'a'"
+    assert found[2].problem == "an earlier line has the same id 'a'"
 
 
 def test_a_line_that_changed_in_a_pipe_becomes_an_error_record() -> None:
@@ -328,7 +333,7 @@ def test_a_restart_moves_the_old_output_aside() -> None:
     )
     assert output.counts == Counts(done=0, failed=0, to_send=2)
     run.next_run()
-    with pytest.raises(RunRefused, match=r"out\.jsonl\.old exists already"):
+    with pytest.raises(RunRefused, match=r"out\.jsonl\.old already exists"):
         run.open(restart="old")
 
 
@@ -356,7 +361,7 @@ def test_nothing_is_written_through_a_symbolic_link(path: Path) -> None:
         run.open()
 
 
-def test_a_disk_that_cannot_be_written_is_told_before_anything_is_sent() -> None:
+def test_a_disk_that_cannot_be_written_to_is_reported_before_anything_is_sent() -> None:
     """Wherever it fails first; the last call of opening is the empty append to the output."""
     calls = 0
     whole = story("a")

@@ -10,7 +10,7 @@ import pytest
 
 from headrace.job import FailureKind
 from headrace.output.known_jobs import RetryFailed
-from headrace.output.output import Counts
+from headrace.output.opened_output import Counts
 from tests.runner.disk import Killed
 from tests.runner.story import ERRORS, JSON, OUT, job_line, story
 

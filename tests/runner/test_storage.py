@@ -184,7 +184,7 @@ def test_a_failed_write_leaves_nothing_of_its_lines(fault: OSError) -> None:
 
 def test_a_disk_that_takes_nothing_has_failed() -> None:
     disk = SimulatedDisk(faults={0: 0})
-    with pytest.raises(StorageFailed, match="takes nothing"):
+    with pytest.raises(StorageFailed, match="accepts no more data"):
         LineFile(disk, PATH, 0).append(b"one\n")
 
 
@@ -219,7 +219,7 @@ def test_a_failed_sync_is_final() -> None:
     file.append(b"one\n")
     with pytest.raises(StorageFailed, match="flush"):
         file.sync()
-    with pytest.raises(StorageFailed, match="not written any more"):
+    with pytest.raises(StorageFailed, match="cannot be written to"):
         file.append(b"two\n")
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.dialects._template import MISSING, FieldMissing, compile_template, look_up
+from headrace._exceptions import BadLine
+from headrace.dialects._template import MISSING, compile_template, look_up
 
 ROW: dict[str, object] = {
     "question": "2 + 2?",
@@ -65,20 +66,20 @@ def test_fields_are_named_once_in_order_of_appearance() -> None:
     "name",
     ["answer", "meta.author", "question.upper", "question.2", "n.2", "meta.tags.0", "question.__class__"],
 )
-def test_a_missing_field_names_itself_and_those_there_are(name: str) -> None:
-    """Only keys of objects count: neither attributes nor places in an array."""
-    with pytest.raises(FieldMissing) as caught:
+def test_a_missing_field_is_named_with_the_fields_of_the_row(name: str) -> None:
+    """Only keys of objects count: neither attributes nor indexes of an array."""
+    with pytest.raises(BadLine) as caught:
         compile_template("{" + name + "}").render(ROW)
 
     assert str(caught.value).startswith(
-        f"no field '{name}' for the prompt; there are: question, meta, a.b, a, n"
+        f"the line has no field '{name}' for the prompt; its fields: question, meta, a.b, a, n"
     )
 
 
 def test_the_list_of_fields_is_bounded_and_has_no_control_characters() -> None:
     row: dict[str, object] = {f"\x1b[31mfield{number}": 1 for number in range(1000)}
 
-    with pytest.raises(FieldMissing) as caught:
+    with pytest.raises(BadLine) as caught:
         compile_template("{x}").render(row)
 
     assert len(str(caught.value)) < 400

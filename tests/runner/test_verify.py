@@ -1,17 +1,19 @@
-"""`headrace verify`: finds each single thing that is wrong, and nothing in what a run has written (P13)."""
+"""`headrace verify`: finds every single problem, and none in what a run has written (P13)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import pytest
 from click.testing import CliRunner
 
 from headrace._exceptions import RunRefused
 from headrace.cli.verify import verify
+from headrace.dialects import RequestOptions, make_dialect
 from headrace.input.files import InputFile, Inputs
-from headrace.output.verify import Verdict, identifying_dialect, verify_output
+from headrace.output.verification import Verification, identifying_format, verify_output
 from tests.runner.story import ERRORS, OUT, PATHS, RECIPE, Story, job_line, story
 
 
@@ -22,23 +24,46 @@ def finished() -> Story:
     return run
 
 
-def verdict_of(run: Story) -> Verdict:
-    return verify_output(run.disk, PATHS, run.inputs(), run.dialect)
+def verify_story(run: Story) -> Verification:
+    return verify_output(run.disk, PATHS, run.inputs(), run.dialect.lines)
+
+
+@attrs.frozen(kw_only=True)
+class Counts:
+    """What a verification counts when it finds no problem."""
+
+    jobs: int
+    duplicates: int = 0
+    results: int
+    failures: int = 0
+    recipes: int = 1
+
+
+def counts_of(run: Story) -> Counts:
+    found = verify_story(run)
+    assert (found.problems, found.problem_count) == ([], 0)
+    return Counts(
+        jobs=found.jobs,
+        duplicates=found.duplicates,
+        results=found.results,
+        failures=found.failures,
+        recipes=found.recipes,
+    )
 
 
 def test_what_a_run_has_written_is_right() -> None:
-    assert verdict_of(finished()) == Verdict(jobs=5, duplicates=0, results=3, failures=2, recipes=1)
+    assert counts_of(finished()) == Counts(jobs=5, results=3, failures=2)
 
 
 def test_equal_lines_without_ids_need_a_record_each() -> None:
     run = Story(lines=[b'{"q":"x"}\n'] * 3)
-    run.dialect = identifying_dialect(run.inputs(), "rows", None)
+    run.dialect = make_dialect("rows", RequestOptions(prompt="{q}", model="m"))
     run.send(run.open(), most=2)
-    assert verdict_of(run).problems == ["line 3 of in.jsonl has no record"]
+    assert verify_story(run).problems == ["line 3 of in.jsonl has no record"]
     run.next_run()
     run.send(run.open())
 
-    assert verdict_of(run) == Verdict(jobs=3, duplicates=0, results=3, recipes=1)
+    assert counts_of(run) == Counts(jobs=3, results=3)
 
 
 def edit(path: Path, change: Callable[[list[bytes]], bytes]) -> Callable[[Story], None]:
@@ -79,18 +104,18 @@ def change_line(run: Story) -> None:
         (
             edit(OUT, lambda lines: b"".join([*lines[:2], b"junk\n", lines[2]])),
             [
-                "out.jsonl is damaged at byte AT; what follows was not read",
+                "out.jsonl is damaged at byte AT; the rest was not read",
                 "line 5 of in.jsonl has no record",
             ],
         ),
         (
             edit(OUT, lambda lines: b"".join([*lines[:2], b"\0\0\n", lines[2]])),
-            ["out.jsonl, byte AT: a crash left a hole of 3 bytes"],
+            ["out.jsonl, byte AT: a crash left a gap of 3 bytes"],
         ),
         (
             change_line,
             [
-                "out.jsonl, byte 0: the line of 'a' has another digest than its record",
+                "out.jsonl, byte 0: 'a' was made from another line: the digest differs",
                 "line 1 of in.jsonl has no record",
             ],
         ),
@@ -102,53 +127,53 @@ def test_each_thing_that_is_wrong_is_found(spoil: Callable[[Story], None], probl
     for line in run.disk.content(OUT).splitlines(keepends=True):
         ends.append(ends[-1] + len(line))
     spoil(run)
-    found = verdict_of(run)
+    found = verify_story(run)
 
     places = [[problem.replace("AT", f"{end:,}") for problem in problems] for end in ends]
     assert found.problems in places
     assert found.problem_count == len(problems)
 
 
-def test_a_second_recipe_is_told() -> None:
+def test_a_second_recipe_is_counted() -> None:
     run = story("a", "b")
     run.send(run.open(), most=1)
     run.next_run()
     run.recipe = {**RECIPE, "prompt": "other"}
     run.send(run.open(on_change="skip"))
 
-    assert verdict_of(run) == Verdict(jobs=2, duplicates=0, results=2, recipes=2)
+    assert counts_of(run) == Counts(jobs=2, results=2, recipes=2)
 
 
 def test_later_lines_of_an_id_have_no_record() -> None:
     run = story("a", "b")
     run.send(run.open())
     run.lines = [*run.lines, job_line("a", "again")]
-    assert verdict_of(run) == Verdict(jobs=2, duplicates=1, results=2, recipes=1)
+    assert counts_of(run) == Counts(jobs=2, duplicates=1, results=2)
     run.lines = [*run.lines, job_line("c")]
 
-    assert verdict_of(run).problems == ["line 4 of in.jsonl has no record"]
+    assert verify_story(run).problems == ["line 4 of in.jsonl has no record"]
 
 
 def test_later_lines_of_an_id_have_an_error_record_if_they_came_through_a_pipe() -> None:
     run = Story(lines=[job_line("a"), job_line("a", "again"), job_line("b")], piped=True)
     run.send(run.open())
-    assert verdict_of(run) == Verdict(jobs=3, duplicates=0, results=2, failures=1, recipes=1)
+    assert counts_of(run) == Counts(jobs=3, results=2, failures=1)
     run.lines = [run.lines[0], run.lines[2]]
 
-    assert verdict_of(run).problems == ["1 records of out.errors.jsonl are of no line of the input"]
+    assert verify_story(run).problems == ["1 records in out.errors.jsonl belong to no line of the input"]
 
 
-def test_only_so_many_problems_are_named() -> None:
+def test_only_the_first_problems_are_named() -> None:
     run = story(*range(50))
     run.open()
-    found = verdict_of(run)
+    found = verify_story(run)
 
     assert (found.problem_count, len(found.problems)) == (50, 20)
 
 
 def test_there_must_be_something_to_verify() -> None:
     with pytest.raises(RunRefused, match=r"there is no out\.jsonl"):
-        verdict_of(story("a"))
+        verify_story(story("a"))
 
 
 @pytest.mark.parametrize(
@@ -164,13 +189,13 @@ def test_there_must_be_something_to_verify() -> None:
 )
 def test_the_format_is_found_without_a_prompt(line: bytes, name: str) -> None:
     """Rows and raw lines have the same ids."""
-    assert identifying_dialect(Story(lines=[line]).inputs(), "auto", None).name == name
+    assert identifying_format(Story(lines=[line]).inputs(), "auto", None).name == name
 
 
 def test_a_pipe_cannot_be_verified() -> None:
     inputs = Inputs(files=[InputFile(path=None, size=None)], disk=Story().disk)
     with pytest.raises(RunRefused, match="several times"):
-        identifying_dialect(inputs, "auto", None)
+        identifying_format(inputs, "auto", None)
 
 
 def test_the_command_says_what_is_wrong_and_ends_with_1(tmp_path: Path) -> None:

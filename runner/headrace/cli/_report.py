@@ -56,11 +56,10 @@ def run_and_report(
 
 def _refuse_summary(file: Path, options: RunOptions) -> None:
     """Refuse what would overwrite a file of the run, and what is known to fail at its end."""
-    from headrace.output.ordered import output_files
-    from headrace.output.output import output_paths, refuse_overlap
+    from headrace.output.paths import output_paths, refuse_overlap
 
     paths = output_paths(options.output or default_output(options.inputs))
-    refuse_overlap([*map(Path, options.inputs), *output_files(paths, ordered=options.ordered)], [file])
+    refuse_overlap([*map(Path, options.inputs), *paths.written(ordered=options.ordered)], [file])
     if not file.parent.is_dir():
         raise RunRefused(f"the folder of --summary-json {file} does not exist: make it first")
 

@@ -1,4 +1,4 @@
-"""`headrace verify`: from the command line to a verification, and from its verdict to the exit code."""
+"""`headrace verify`: from the command line to a verification, and from its found to the exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._report import clear_errors, print_output
 from .run import max_line_option
 
 if TYPE_CHECKING:
-    from headrace.output.verify import Verdict
+    from headrace.output.verification import Verification
 
 
 @click.command()
@@ -46,32 +46,32 @@ def verify(
     Nothing is sent or changed. Ends with 0 if so, with 1 and the places of what is wrong if not.
     """
     from headrace.input.files import open_inputs
-    from headrace.output.output import output_paths
+    from headrace.output.paths import output_paths
     from headrace.output.storage import DiskStorage
-    from headrace.output.verify import identifying_dialect, verify_output
+    from headrace.output.verification import identifying_format, verify_output
 
     with clear_errors():
         opened = open_inputs(inputs, first=first, max_line=max_line)
-        dialect = identifying_dialect(opened, input_format, id_field)
+        line_format = identifying_format(opened, input_format, id_field)
         with DiskStorage() as storage:
             paths = output_paths(output or default_output(inputs))
-            verdict = verify_output(storage, paths, opened, dialect)
-        for line in _report(verdict):
+            found = verify_output(storage, paths, opened, line_format)
+        for line in _report(found):
             print_output(line)
-        sys.exit(ExitCode.SOME_FAILED if verdict.problem_count else ExitCode.ALL_RESULTS)
+        sys.exit(ExitCode.SOME_FAILED if found.problem_count else ExitCode.ALL_RESULTS)
 
 
-def _report(verdict: Verdict) -> list[str]:
-    lines = list(verdict.problems)
-    if more := verdict.problem_count - len(lines):
+def _report(found: Verification) -> list[str]:
+    lines = list(found.problems)
+    if more := found.problem_count - len(lines):
         lines.append(f"... and {more:,} more")
-    if verdict.duplicates:
-        lines.append(f"{verdict.duplicates:,} lines have the id of an earlier one, and so no record")
-    if verdict.recipes > 1:
+    if found.duplicates:
+        lines.append(f"{found.duplicates:,} lines have the id of an earlier one, and so no record")
+    if found.recipes > 1:
         lines.append(
-            f"the records were made by {verdict.recipes} different recipes (prompt, model, parameters)"
+            f"the records were made by {found.recipes} different recipes (prompt, model, parameters)"
         )
-    counts = f"{verdict.jobs:,} jobs: {verdict.results:,} results, {verdict.failures:,} failed"
+    counts = f"{found.jobs:,} jobs: {found.results:,} results, {found.failures:,} failed"
     good = "each has exactly one record, whole and of its line"
-    lines.append(f"{counts}; {f'{verdict.problem_count:,} problems' if verdict.problem_count else good}")
+    lines.append(f"{counts}; {f'{found.problem_count:,} problems' if found.problem_count else good}")
     return lines

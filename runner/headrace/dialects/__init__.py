@@ -1,4 +1,4 @@
-"""Dialects: each job format with the API it is for."""
+"""Dialects: each job format with the API that it is for, and the records that its jobs end in."""
 
 from __future__ import annotations
 
@@ -9,28 +9,37 @@ from headrace._exceptions import RunRefused
 
 from . import anthropic, openai, raw, rows
 from ._chat_api import ChatDialect
-from ._dialect import Assembler, Dialect
+from ._dialect import Assembler, Dialect, LineFormat
 from ._failures import failure_from_transport
 from ._lines import decode_object
 from ._messages_api import MessagesDialect
 from ._options import RequestOptions
 from ._printable import redact
-from ._recorded_usage import RecordedUsage, read_recorded_usage
-from ._records import BadRecord, RecordIdentity, read_identity
+from .records import (
+    BadRecord,
+    RecordedResult,
+    RecordedUsage,
+    RecordIdentity,
+    read_identity,
+    read_result,
+    read_usage,
+)
 
 __all__ = [
-    "DIALECT_NAMES",
     "Assembler",
     "BadRecord",
-    "RecordedUsage",
     "Dialect",
+    "LineFormat",
     "RecordIdentity",
+    "RecordedResult",
+    "RecordedUsage",
     "RequestOptions",
     "detect",
     "failure_from_transport",
     "make_dialect",
-    "read_recorded_usage",
     "read_identity",
+    "read_result",
+    "read_usage",
     "redact",
 ]
 
@@ -41,28 +50,25 @@ _MAKERS: Final[Mapping[str, Callable[[RequestOptions], Dialect]]] = {
     "rows": lambda options: MessagesDialect(rows.line_format(options)),
 }
 
-DIALECT_NAMES: Final = tuple(_MAKERS)
-
 _BEDROCK = (
-    "Bedrock's batch lines (modelInput) cannot be run live; "
-    'turn them into {"custom_id": .., "params": ..} lines, with a model'
+    "lines of Bedrock batch inference (modelInput) cannot be sent; "
+    'convert them to {"custom_id": .., "params": ..} lines that name a model'
 )
 
 
 def make_dialect(name: str, options: RequestOptions) -> Dialect:
-    """Return a dialect by its name. Raises `RunRefused` if there is none or the options do not fit it."""
+    """Return the dialect with this name. Raises `RunRefused` if there is none or the options do not fit."""
     if name == "bedrock":
         raise RunRefused(_BEDROCK)
     if name not in _MAKERS:
-        raise RunRefused(f"there is no dialect {name!r}; there are: {', '.join(_MAKERS)}")
+        raise RunRefused(f"unknown input format {name!r}: use one of {', '.join(_MAKERS)}")
     return _MAKERS[name](options)
 
 
 def detect(line: bytes, options: RequestOptions) -> str:
-    """Return the name of the dialect of the input's first line.
+    """Return the name of the dialect that the first line of the input is in.
 
-    Raises `RunRefused` where no dialect fits, and `BadLine` if the line is no JSON object: then the next
-    one is the first.
+    Raises `RunRefused` if no dialect fits, and `BadLine` if the line is not a JSON object: try the next line.
     """
     keys = decode_object(line).keys()
     if "modelInput" in keys:
@@ -75,8 +81,8 @@ def detect(line: bytes, options: RequestOptions) -> str:
     if "messages" in keys:
         return "raw"
     raise RunRefused(
-        "the first line is no request of a known format; for rows of data give --prompt '... {field} ...', "
-        "else say which it is with --input-format"
+        "the first line is not a request in a known format; for rows of data, use --prompt "
+        "'... {field} ...', otherwise name the format with --input-format"
     )
 
 

@@ -1,8 +1,8 @@
-"""The chunks of a streamed chat completion put together into the completion that it would have been (pure).
+"""Assembles the chunks of a streamed chat completion into the completion as it would be unstreamed (pure).
 
-A chunk's choices carry deltas. Texts grow, lists of numbered parts (``tool_calls``) are merged by their
-number, other lists grow, names are said once, and anything unknown is kept. Pieces of a text are joined at
-the end: a long answer costs its length, not its square.
+The choices of a chunk carry deltas. Texts are appended to, lists of numbered parts (``tool_calls``) are
+merged by number, other lists are extended, names are set once, and anything unknown is kept. The fragments
+of a text are joined once, at the end: the cost of a long answer is linear in its length.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Any, Final, cast
 from headrace.job import Failure, Success
 from headrace_client.lowlevel import ServerSentEvent
 
-from ._chat_answer import read_answer
+from ._chat_response import read_chat_response
 from ._failures import failure_from_event
-from ._records import encode
+from ._json import encode
 
 _END: Final = "[DONE]"
-_SAID_ONCE: Final = frozenset({"role", "type", "id", "name", "finish_reason"})
+_SET_ONCE: Final = frozenset({"role", "type", "id", "name", "finish_reason"})
 
 
 class _Text(list[str]):
-    """The pieces of a text that is still growing."""
+    """The fragments of a text that is not complete yet."""
 
 
 class _Parts(dict[object, Any]):
-    """The parts of a list that is still growing, by number where they have one."""
+    """The parts of a list that is not complete yet, by number if they have one."""
 
 
 class ChatEvents:
-    """The `Events` of one answer: complete with ``[DONE]``."""
+    """The `Events` of one completion: complete with ``[DONE]``."""
 
     def __init__(self) -> None:
         self._completion: dict[str, Any] = {}
@@ -39,14 +39,13 @@ class ChatEvents:
         self.complete = False
 
     def take(self, event: ServerSentEvent) -> Failure | None:
-        """Add one chunk, or say what error it is."""
         if event.data == _END:
             self.complete = True
         if self.complete or not event.data:
             return None
         chunk = event.json()
         if not isinstance(chunk, dict):
-            raise TypeError("a chunk is no JSON object")
+            raise TypeError("a chunk is not a JSON object")
         chunk = cast("dict[str, Any]", chunk)
         if chunk.get("error") or chunk.get("object") == "error" or event.event == "error":
             return failure_from_event(event.data)
@@ -65,18 +64,19 @@ class ChatEvents:
         _merge(merged, {key: value for key, value in choice.items() if key != "delta"})
 
     def success(self) -> Success:
-        """Return the completion; raises where a choice has no reason to have finished."""
-        choices = [_settled(self._choices[index]) for index in sorted(self._choices)]
-        return read_answer(encode({**self._completion, "object": "chat.completion", "choices": choices}))
+        choices = [_joined(self._choices[index]) for index in sorted(self._choices)]
+        return read_chat_response(
+            encode({**self._completion, "object": "chat.completion", "choices": choices})
+        )
 
 
 def _merge(whole: dict[str, Any], delta: Mapping[str, Any]) -> None:
-    """Add a delta to what has come before."""
+    """Merge a delta into what earlier deltas made."""
     for key, value in delta.items():
         if value is None:
             whole.setdefault(key, None)
-        elif isinstance(value, str) and key not in _SAID_ONCE:
-            _grow(whole, key, value)
+        elif isinstance(value, str) and key not in _SET_ONCE:
+            _append(whole, key, value)
         elif isinstance(value, list):
             _extend(whole, key, cast("list[Any]", value))
         elif isinstance(value, dict):
@@ -87,10 +87,10 @@ def _merge(whole: dict[str, Any], delta: Mapping[str, Any]) -> None:
             whole[key] = value
 
 
-def _grow(whole: dict[str, Any], key: str, piece: str) -> None:
+def _append(whole: dict[str, Any], key: str, fragment: str) -> None:
     if not isinstance(text := whole.get(key), _Text):
         whole[key] = text = _Text()
-    text.append(piece)
+    text.append(fragment)
 
 
 def _extend(whole: dict[str, Any], key: str, items: list[Any]) -> None:
@@ -104,19 +104,19 @@ def _extend(whole: dict[str, Any], key: str, items: list[Any]) -> None:
             _merge(parts.setdefault(number, {}), cast("dict[str, Any]", item))
 
 
-def _settled(value: Any) -> Any:
-    """Return what has grown as plain strings and lists."""
+def _joined(value: Any) -> Any:
+    """Return a value with its fragments joined to plain strings and lists."""
     if isinstance(value, _Text):
         return "".join(value)
     if isinstance(value, _Parts):
-        return [_without_number(_settled(part)) for part in value.values()]
+        return [_without_number(_joined(part)) for part in value.values()]
     if isinstance(value, dict):
-        return {key: _settled(member) for key, member in cast("dict[str, Any]", value).items()}
+        return {key: _joined(member) for key, member in cast("dict[str, Any]", value).items()}
     return value
 
 
 def _without_number(part: Any) -> Any:
-    """Return a part without the ``index`` that only deltas have."""
+    """Return a part without its ``index``, which only deltas have."""
     if not isinstance(part, dict):
         return part
     return {key: value for key, value in cast("dict[str, Any]", part).items() if key != "index"}

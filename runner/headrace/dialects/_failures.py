@@ -1,7 +1,7 @@
-"""What a failed attempt was: a status, an error body or a transport error to a `Failure` (pure).
+"""What a failed attempt was: a status, an error body or a transport error as a `Failure` (pure).
 
-An error is told apart by its codes first, by its text last: providers answer several different things
-with one status (a 429 says "slower", "less steep", "fewer at once" or "no money left").
+Error codes are looked at before texts: providers use one status for several different errors (a 429 may ask
+for a lower rate, a less steep rise or fewer requests in flight, or say that the money has run out).
 """
 
 from __future__ import annotations
@@ -11,13 +11,18 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import attrs
-import msgspec
 
 from headrace.job import Failure, FailureKind
-from headrace_client.lowlevel import AttemptTimedOut, Response, ResponseTooLarge, TransportError
+from headrace_client.lowlevel import (
+    STATUS_BY_TYPE,
+    AttemptTimedOut,
+    Response,
+    ResponseTooLarge,
+    TransportError,
+)
 
+from ._json import decode_or_none, encode
 from ._printable import MAX_EXCERPT, printable
-from ._records import DECODE_ERRORS, encode
 
 _SPEND_CODES: Final = frozenset(
     {"enforced_spend_limit_reached", "contract_spend_limit_reached", "insufficient_quota", "billing_error"}
@@ -25,26 +30,13 @@ _SPEND_CODES: Final = frozenset(
 _SPEND_TEXT: Final = re.compile(r"credit balance is too low", re.IGNORECASE)
 _CONCURRENCY_TEXT: Final = re.compile(r"concurrent (connections|requests)", re.IGNORECASE)
 
-# What an error inside a stream would have been as a status: the providers' tables of error types.
-_STATUS_OF_TYPE: Final = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "insufficient_quota": 429,
-    "api_error": 500,
-    "server_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
+# OpenAI's: https://platform.openai.com/docs/guides/error-codes
+_STATUS_BY_TYPE: Final = {**STATUS_BY_TYPE, "insufficient_quota": 429, "server_error": 500}
 
 
 @attrs.frozen(kw_only=True)
 class ServerError:
-    """What an error body says: its ``type``, its ``codes`` (the most telling first) and its text."""
+    """What an error body says: its ``type``, its ``codes`` (the most specific first) and its text."""
 
     type: str = ""
     codes: tuple[str, ...] = ()
@@ -53,10 +45,10 @@ class ServerError:
 
 
 def read_error(body: object) -> ServerError:
-    """Return what a decoded error body says, in any of the shapes that servers give it.
+    """Return what a decoded error body says, in any of the forms that servers use.
 
     Anthropic: ``{"type":"error","error":{"type","message","details":{"error_code"}},"request_id"}``. OpenAI:
-    ``{"error":{"message","type","code"}}``. Compatible servers: the inner object alone, or a mere string
+    ``{"error":{"message","type","code"}}``. Compatible servers: only the inner object, or just a string
     under ``error``, ``message`` or ``detail``.
     """
     outer = _object(body)
@@ -81,7 +73,7 @@ def _string(value: object) -> str:
 
 
 def classify(status: int, error: ServerError) -> FailureKind:
-    """Return what kind of failure a status outside 2xx is, given what its body says."""
+    """Return the kind of failure that a status outside 2xx and its error body stand for."""
     if status == 402 or _SPEND_CODES.intersection(error.codes) or _SPEND_TEXT.search(error.text):
         return "spend_limit"
     if status in _KIND_OF_STATUS:
@@ -102,30 +94,30 @@ _KIND_OF_STATUS: Final[Mapping[int, FailureKind]] = {
 }
 
 
-def failure_from_answer(answer: Response) -> Failure:
-    """Return what a response outside 2xx was."""
-    value = _decoded(answer.body)
+def failure_from_response(response: Response) -> Failure:
+    """Return the failure that a response outside 2xx is."""
+    value = decode_or_none(response.body)
     error = read_error(value)
     if not error.text:
-        error = attrs.evolve(error, text=answer.body[:MAX_EXCERPT].decode(errors="replace"))
+        error = attrs.evolve(error, text=response.body[:MAX_EXCERPT].decode(errors="replace"))
     return _failure(
-        answer.status,
+        response.status,
         error,
         body=_excerpt(value),
-        request_id=answer.request_id or error.request_id,
-        # A gateway that gave up says nothing of the server behind it, which may work on.
-        sent=answer.status in (502, 504),
+        request_id=response.request_id or error.request_id,
+        # The server behind a gateway that gave up may still be working on the request.
+        sent=response.status in (502, 504),
     )
 
 
 def failure_from_event(data: str | bytes) -> Failure:
-    """Return what an error inside a stream was: as the same error would have been with its own status.
+    """Return the failure that an error event in a stream is, as if the error had come with its own status.
 
-    The server had begun to answer, so the attempt may be billed.
+    The server had started to answer, so the attempt may be billed.
     """
-    value = _decoded(data)
+    value = decode_or_none(data)
     error = read_error(value)
-    status = next((_STATUS_OF_TYPE[code] for code in error.codes if code in _STATUS_OF_TYPE), 500)
+    status = next((_STATUS_BY_TYPE[code] for code in error.codes if code in _STATUS_BY_TYPE), 500)
     return _failure(status, error, body=_excerpt(value), request_id=error.request_id, sent=True)
 
 
@@ -138,32 +130,34 @@ def _failure(
         code = "concurrency"
     return Failure(
         kind=kind,
-        message=printable(f"{status} {error.type}".rstrip() + f": {error.text or 'without a text'}"),
+        message=printable(
+            f"{status} {error.type}".rstrip() + f": {error.text or 'the server gave no reason'}"
+        ),
         status=status,
         body=body,
-        request_id=_name(request_id),
-        code=_name(code),
+        request_id=_printable(request_id),
+        code=_printable(code),
         sent=sent,
     )
 
 
-def invalid_response(reason: str, answer: Response) -> Failure:
-    """Return the failure of a 2xx response whose body is no answer; the server may have billed it."""
-    value = _decoded(answer.body)
+def invalid_response(reason: str, response: Response) -> Failure:
+    """Return the failure of a 2xx response whose body is not a success; the server may have billed it."""
+    value = decode_or_none(response.body)
     error = read_error(value)
-    text = error.text or answer.body[:MAX_EXCERPT].decode(errors="replace")
+    text = error.text or response.body[:MAX_EXCERPT].decode(errors="replace")
     return Failure(
         kind="invalid_response",
-        message=printable(f"{answer.status} with a body that is no answer ({reason}): {text}"),
-        status=answer.status,
+        message=printable(f"{response.status} with an invalid body ({reason}): {text}"),
+        status=response.status,
         body=_excerpt(value),
-        request_id=_name(answer.request_id),
-        code=_name(next(iter(error.codes), None)),
+        request_id=_printable(response.request_id),
+        code=_printable(next(iter(error.codes), None)),
     )
 
 
 def failure_from_transport(error: TransportError) -> Failure:
-    """Return what an attempt was that ended below HTTP's status codes."""
+    """Return the failure of an attempt that got no response."""
     kind: FailureKind = "connection"
     if isinstance(error, ResponseTooLarge):
         kind = "too_large"
@@ -172,20 +166,13 @@ def failure_from_transport(error: TransportError) -> Failure:
     return Failure(kind=kind, message=printable(str(error)) or type(error).__name__, sent=error.sent)
 
 
-def _name(text: str | None) -> str | None:
-    """Return an id or a code that a server gave, fit for a terminal."""
+def _printable(text: str | None) -> str | None:
+    """Return an id or code from a server, safe for a terminal."""
     return text and printable(text)
 
 
-def _decoded(body: str | bytes) -> object:
-    try:
-        return msgspec.json.decode(body)
-    except DECODE_ERRORS:
-        return None
-
-
 def _excerpt(value: object) -> bytes | None:
-    """Return a JSON object that is small enough to be kept whole, else None."""
+    """Return a JSON object that is small enough to keep whole, else None."""
     if not isinstance(value, dict):
         return None
     encoded = encode(cast("dict[str, object]", value))

@@ -1,4 +1,4 @@
-"""What the two APIs share in judging an answer: a success if the API's rule says so, else why not (pure)."""
+"""How both APIs judge a response: a success if its body is valid for the API, else a failure (pure)."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import msgspec
 from headrace.job import Failure, Success
 from headrace_client.lowlevel import Response
 
-from ._failures import failure_from_answer, invalid_response
-from ._records import DECODE_ERRORS, repaired
+from ._failures import failure_from_response, invalid_response
+from ._json import DECODE_ERRORS, without_lone_surrogates
 
 _BLANKS = b" \t\r\n"
 
 
-def judge(answer: Response, success: Callable[[bytes], Success]) -> Success | Failure:
-    """Return what an answer is worth (P16).
+def judge(response: Response, read: Callable[[bytes], Success]) -> Success | Failure:
+    """Return the success in a response, or why it holds none.
 
-    ``success`` reads a body and raises one of `DECODE_ERRORS` if it is not what the API answers.
+    ``read`` turns a body into a success, or raises one of `DECODE_ERRORS` if it is not valid for the API.
     """
-    if not 200 <= answer.status < 300:
-        return failure_from_answer(answer)
-    body = answer.body.strip(_BLANKS)
+    if not 200 <= response.status < 300:
+        return failure_from_response(response)
+    body = response.body.strip(_BLANKS)
     try:
-        return success(body)
+        return read(body)
     except msgspec.ValidationError as error:
-        return invalid_response(str(error), answer)
+        return invalid_response(str(error), response)
     except DECODE_ERRORS as error:
-        return _judge_repaired(body, success) or invalid_response(str(error), answer)
+        return _read_repaired(body, read) or invalid_response(str(error), response)
 
 
-def _judge_repaired(body: bytes, success: Callable[[bytes], Success]) -> Success | None:
+def _read_repaired(body: bytes, read: Callable[[bytes], Success]) -> Success | None:
     try:
-        return success(repaired(body))
+        return read(without_lone_surrogates(body))
     except (ValueError, *DECODE_ERRORS):
         return None

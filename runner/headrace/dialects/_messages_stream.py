@@ -1,4 +1,4 @@
-"""A streamed answer of the Messages API put together into the message that it would have been (pure)."""
+"""Assembles the events of a streamed message into the message as it would be without streaming (pure)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from headrace.job import Failure, Success
 from headrace_client.lowlevel import MessageAccumulator, ServerSentEvent, UnexpectedEventError
 
 from ._failures import failure_from_event
-from ._messages_answer import read_message
-from ._records import encode
+from ._json import encode
+from ._messages_response import read_message
 
 
 class MessageEvents:
-    """The `Events` of one answer: complete with ``message_stop``."""
+    """The `Events` of one message: complete with ``message_stop``."""
 
     def __init__(self) -> None:
         self._accumulator = MessageAccumulator()
@@ -21,16 +21,14 @@ class MessageEvents:
 
     @property
     def complete(self) -> bool:
-        """Whether the stream said that the message is whole."""
         return self._accumulator.complete
 
     def take(self, event: ServerSentEvent) -> Failure | None:
-        """Add one event, or say what error it is."""
         if not event.data:
             return None
         value = event.json()
         if not isinstance(value, dict):
-            raise UnexpectedEventError("an event is no JSON object")
+            raise UnexpectedEventError("an event is not a JSON object")
         value = cast("dict[str, Any]", value)
         if value.get("type") == "error" or event.event == "error":
             return failure_from_event(event.data)
@@ -39,5 +37,4 @@ class MessageEvents:
         return None
 
     def success(self) -> Success:
-        """Return the message; raises where it has no stop reason."""
         return read_message(encode(self._accumulator.message))

@@ -1,4 +1,4 @@
-"""What the command line asks of every request, and what follows from it for the bodies."""
+"""The options that shape every request, and the keys that they set in its body."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from headrace._exceptions import RunRefused
 
 @attrs.frozen(kw_only=True)
 class RequestOptions:
-    """The options of ``headrace run`` that shape requests; a dialect refuses those it has no use for."""
+    """The options of ``headrace run`` that shape requests. A dialect rejects those that do not apply."""
 
     model: str | None = None
-    """Overrides the model of every line; required where the lines are rows."""
+    """Overrides the model of every line; required for rows."""
     prompt: str | None = None
-    """A template (see `headrace.dialects._template`) that makes one user message of a row."""
+    """A template (see `headrace.dialects._template`) that turns a row into one user message."""
     system: str | None = None
-    """A template that makes the system prompt of a row."""
+    """A template for the system prompt of a row."""
     max_tokens: int | None = None
     set: Mapping[str, object] = attrs.field(factory=dict[str, object])
-    """Top-level keys of the body and their JSON values; they replace what the line says."""
+    """Top-level keys of the body and their JSON values; they replace those of the line."""
     id_field: str | None = None
-    """The field (``a`` or ``a.b``) that holds the id, where the dialect has none of its own."""
+    """The field (``a`` or ``a.b``) that holds the id, for formats without an id field."""
     stream: bool = False
     cache_prefix: bool = False
-    """Marks the system prompt of rows for the prompt cache; the answers are the same."""
+    """Marks the system prompt of rows for the prompt cache; this does not change the answers."""
     keep: tuple[str, ...] = ()
-    """Fields (``a`` or ``a.b``) of the line that are copied into its record."""
+    """Fields (``a`` or ``a.b``) of the line to copy into its record."""
 
 
 class _Checked(msgspec.Struct):
@@ -40,9 +40,9 @@ class _Checked(msgspec.Struct):
 
 
 def overrides(options: RequestOptions) -> dict[str, object]:
-    """Return the body's top-level keys that the options set, whatever the line says.
+    """Return the top-level keys of the body that the options set, whatever the line says.
 
-    Raises `RunRefused` for a key that is set twice, or to a value that no server would take.
+    Raises `RunRefused` for a key that is set twice, or to a value that no server would accept.
     """
     named = {"model": options.model, "max_tokens": options.max_tokens, "stream": options.stream or None}
     own = {key: value for key, value in named.items() if value is not None}
@@ -57,25 +57,22 @@ def overrides(options: RequestOptions) -> dict[str, object]:
 
 
 def refuse_unused(dialect: str, options: RequestOptions, *unused: str) -> None:
-    """Raise `RunRefused` if one of the options was given that make no sense with the dialect."""
+    """Raise `RunRefused` if one of the ``unused`` options was given: they do not apply to the dialect."""
     for name in unused:
         if getattr(options, name) is not None:
             option = "--" + name.replace("_", "-")
-            raise RunRefused(f"{option} does not fit {dialect} lines: {_REASONS[name]}")
+            raise RunRefused(f"{option} does not apply to {dialect} lines: {_REASONS[name]}")
 
 
 _REASONS = {
-    "prompt": "each line is a whole request already; leave it out, or say --input-format rows",
-    "system": "each line holds its own; use --set to override a key of every body",
+    "prompt": "each line is already a whole request; leave it out, or use --input-format rows",
+    "system": "each line has its own; use --set to override a key of every body",
     "id_field": "each line has its custom_id; leave it out",
 }
 
 
 def recipe(dialect: str, options: RequestOptions) -> Mapping[str, object]:
-    """Return all that shapes the answers beside the lines, only what was given.
-
-    Streaming is left out: it changes how an answer travels, not what it says.
-    """
+    """Return the recipe of a run: see `LineFormat.recipe`."""
     shaping = {
         "dialect": dialect,
         "prompt": options.prompt,
@@ -91,5 +88,5 @@ _TRANSPORT_KEYS = frozenset({"stream", "stream_options"})
 
 
 def id_fields(options: RequestOptions) -> tuple[str, ...]:
-    """Return the field that ``--id-field`` names, if any."""
+    """Return the field that ``--id-field`` names, for `check_fields`: one or none."""
     return () if options.id_field is None else (options.id_field,)

@@ -1,4 +1,4 @@
-"""A server's texts made fit for people and terminals: one line, bounded, no control characters, no secret."""
+"""Makes a server's texts safe to show: one line, bounded, without control characters or secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 from headrace.job import Failure
 
 MAX_EXCERPT: Final = 2048
-"""Bytes of a server's error that are kept, in the message and in the body (P22)."""
+"""Bytes of a server's error that are kept, in the message and in the body."""
 
 _ESCAPE_SEQUENCE: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|\x9b[0-?]*[ -/]*[@-~]"
@@ -24,7 +24,7 @@ _MIN_PREFIX: Final = 8
 def printable(text: str) -> str:
     """Return text as one line of printable characters, at most 2 KB of UTF-8.
 
-    Escape sequences go as a whole, any other character that a terminal would act on becomes a blank (P24).
+    Escape sequences are removed; any other character that a terminal would act on becomes a space.
     """
     text = _ESCAPE_SEQUENCE.sub("", text[:MAX_EXCERPT])
     if not text.isprintable():
@@ -35,22 +35,22 @@ def printable(text: str) -> str:
 
 
 def redact(failure: Failure, secrets: Iterable[str]) -> Failure:
-    """Return the failure without any occurrence of the secrets: servers echo keys (P21).
+    """Return the failure with every occurrence of the secrets replaced: servers echo API keys.
 
-    A secret that the excerpt cut off is taken out as well, if 8 characters of it or more were left.
+    A secret that is cut off at the end of an excerpt is replaced too, if 8 or more of its characters remain.
     """
     for secret in filter(None, secrets):
         failure = msgspec.structs.replace(
             failure,
-            message=_without(secret, failure.message),
-            code=_without(secret, failure.code) if failure.code else None,
-            request_id=_without(secret, failure.request_id) if failure.request_id else None,
-            body=_without_in_json(secret, failure.body) if failure.body else None,
+            message=_redacted(secret, failure.message),
+            code=_redacted(secret, failure.code) if failure.code else None,
+            request_id=_redacted(secret, failure.request_id) if failure.request_id else None,
+            body=_redacted_json(secret, failure.body) if failure.body else None,
         )
     return failure
 
 
-def _without(secret: str, text: str) -> str:
+def _redacted(secret: str, text: str) -> str:
     text = text.replace(secret, _REDACTED)
     bare = text.removesuffix("...")
     for length in range(len(secret) - 1, _MIN_PREFIX - 1, -1):
@@ -59,6 +59,6 @@ def _without(secret: str, text: str) -> str:
     return text
 
 
-def _without_in_json(secret: str, body: bytes) -> bytes:
-    inside = json.dumps(secret)[1:-1].encode()
-    return body.replace(inside, _REDACTED.encode()).replace(secret.encode(), _REDACTED.encode())
+def _redacted_json(secret: str, body: bytes) -> bytes:
+    escaped = json.dumps(secret)[1:-1].encode()
+    return body.replace(escaped, _REDACTED.encode()).replace(secret.encode(), _REDACTED.encode())

@@ -1,4 +1,4 @@
-"""What the two APIs share in assembling a stream: from bytes to events, and how it can end (pure)."""
+"""How both APIs assemble a streamed response: from bytes to events, and the ways it can end (pure)."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from headrace.job import Failure, Success
 from headrace_client.lowlevel import ResponseTooLarge, ServerSentEvent, SSEDecoder
 
 from ._failures import failure_from_transport
+from ._json import DECODE_ERRORS
 from ._printable import printable
-from ._records import DECODE_ERRORS
 
 MAX_STREAM_SIZE = 64 * 1024 * 1024
-"""Bytes of one streamed answer (P15); what is kept of them is never more."""
+"""Bytes of one streamed response; never more than this is kept of it."""
 
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, *DECODE_ERRORS)
-"""What comes of events whose parts are not of the documented types."""
+"""Raised by events whose parts are not of the documented types."""
 
 
 class Events(Protocol):
-    """What one API makes of its events."""
+    """Puts the events of one API together."""
 
     @property
     def has_token(self) -> bool: ...
     @property
     def complete(self) -> bool:
-        """Whether the event has come that ends every whole answer."""
+        """Whether the event that ends every complete response has arrived."""
         ...
 
     def take(self, event: ServerSentEvent) -> Failure | None:
-        """Add an event; return what failed if it says so. May raise any of `_MALFORMED`."""
+        """Add an event; return the failure if it is an error event. May raise any of `_MALFORMED`."""
         ...
 
     def success(self) -> Success:
@@ -48,11 +48,10 @@ class StreamAssembler:
 
     @property
     def has_token(self) -> bool:
-        """Whether the first token of the answer has arrived."""
         return self._events.has_token
 
     def feed(self, data: bytes) -> None:
-        """Take the next piece of the body, cut anywhere; what comes after a failure is passed over."""
+        """Take the next chunk of the body; everything after a failure is ignored."""
         if self._failure is not None:
             return
         try:
@@ -72,7 +71,6 @@ class StreamAssembler:
                 return
 
     def finish(self) -> Success | Failure:
-        """Return the message in whole, or why it is none."""
         if self._failure is not None:
             return self._failure
         if not self._events.complete:
@@ -80,10 +78,8 @@ class StreamAssembler:
         try:
             return self._events.success()
         except _MALFORMED as error:
-            return _bad_stream(f"its message is not whole: {error}")
+            return _bad_stream(f"its message is incomplete: {error}")
 
 
 def _bad_stream(reason: str) -> Failure:
-    return Failure(
-        kind="invalid_response", message=printable(f"a stream that is no answer: {reason}"), status=200
-    )
+    return Failure(kind="invalid_response", message=printable(f"an invalid stream: {reason}"), status=200)

@@ -1,15 +1,15 @@
 """Prompt templates: ``{question}`` and ``{meta.source}`` in a text stand for fields of a row.
 
-What counts as a name: one or more segments joined by single dots, each of one or more letters, digits (of
-any script), ``_`` or ``-``. The braces hold nothing else, no blank either. ``{a.b}`` is the row's own key
+A name consists of one or more segments joined by single dots; a segment consists of letters, digits (of any
+script), ``_`` and ``-``. The braces contain nothing else, not even a space. ``{a.b}`` is the row's own key
 ``a.b`` if it has one, else the key ``b`` of the object under ``a``. Only keys of JSON objects are looked up,
-never attributes, and arrays have no keys.
+never attributes; arrays have no keys.
 
-Strings go in as they are, other values as compact JSON. What went in is never scanned again.
+Strings are inserted as they are, other values as compact JSON. Inserted text is never scanned again.
 
 ``{{`` and ``}}`` are literal braces. Any other brace group (``{"label": 1}``, ``{}``) stays as it is, but
-names within it are still filled in. Braces are matched from the left, so that the end of a nested group,
-``{"a": {"b": 1}}``, is no literal brace: ``}}`` stands for one brace where it closes a ``{{`` or nothing.
+names inside it are filled in. Braces are matched from the left, so the end of a nested group such as
+``{"a": {"b": 1}}`` is not a literal brace: ``}}`` means one brace only if it closes a ``{{`` or nothing.
 """
 
 from __future__ import annotations
@@ -32,16 +32,12 @@ class Missing(Enum):
 
 
 MISSING: Final = Missing.MISSING
-"""What `look_up` returns where a row has no such field (None is a value: JSON's null)."""
-
-
-class FieldMissing(BadLine):
-    """A row has not all the fields that a template names."""
+"""What `look_up` returns for a field that the row does not have (None is a value: JSON's null)."""
 
 
 @attrs.frozen
 class Field:
-    """A place in a template that a row's field fills."""
+    """A place in a template that a field of the row fills."""
 
     name: str
 
@@ -54,16 +50,16 @@ class Template:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The names in order of appearance, each once."""
+        """The names of the fields, in order of appearance, each once."""
         return tuple(dict.fromkeys(piece.name for piece in self.pieces if isinstance(piece, Field)))
 
     def render(self, row: Mapping[str, object]) -> str:
-        """Return the text with the row's values. Raises `FieldMissing`."""
+        """Return the text with the row's values filled in. Raises `BadLine` if the row lacks a field."""
         return "".join([piece if isinstance(piece, str) else _text(row, piece.name) for piece in self.pieces])
 
 
 def compile_template(text: str) -> Template:
-    """Return the template that a text says. Every text is one."""
+    """Compile a text. Every text is a valid template."""
     pieces: list[str | Field] = []
     literal = ""
     opened: list[str] = []
@@ -80,7 +76,7 @@ _TOKENS: Final = re.compile(r"(\{([\w-]+(?:\.[\w-]+)*)\}|\{\{?|\}+|[^{}]+)")
 
 
 def _literal(token: str, opened: list[str]) -> str:
-    """Return what a token without a name says; ``opened`` has the groups that are open, ``{`` or ``{{``."""
+    """Return the literal text of a token; ``opened``: the groups that are open, as ``{`` or ``{{``."""
     if token[0] == "{":
         opened.append(token)
         return "{"
@@ -88,20 +84,20 @@ def _literal(token: str, opened: list[str]) -> str:
 
 
 def _closed(braces: int, opened: list[str]) -> str:
-    """Return what a run of closing braces says."""
-    said = ""
+    """Return the literal text of a run of closing braces."""
+    text = ""
     while braces:
         single = bool(opened) and opened[-1] == "{"
         pair = not single and braces > 1
         if opened and (single or pair):
             opened.pop()
         braces -= 1 + pair
-        said += "}"
-    return said
+        text += "}"
+    return text
 
 
 def look_up(row: Mapping[str, object], name: str) -> object:
-    """Return the field of a row that a name (``a`` or ``a.b``) stands for, or `MISSING`."""
+    """Return the value of the field that a name (``a`` or ``a.b``) stands for, or `MISSING`."""
     if name in row:
         return row[name]
     value: Any = row
@@ -115,11 +111,11 @@ def look_up(row: Mapping[str, object], name: str) -> object:
 def _text(row: Mapping[str, object], name: str) -> str:
     value = look_up(row, name)
     if value is MISSING:
-        raise FieldMissing(f"no field {name!r} for the prompt; there are: {field_names(row)}")
+        raise BadLine(f"the line has no field {name!r} for the prompt; its fields: {field_names(row)}")
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def field_names(row: Mapping[str, object]) -> str:
-    """Return the fields of a row for a message: at most 300 characters."""
+    """Return the names of a row's fields for a message: at most 300 characters."""
     names = ", ".join(ascii(name)[1:-1] for name in row) or "none"
     return names if len(names) <= 300 else names[:300] + " ..."

@@ -13,23 +13,12 @@ import msgspec
 from headrace._exceptions import BadLine
 from headrace.job import JobRequest
 
+from ._batch_lines import batch_line_format
 from ._dialect import LineFormat
-from ._lines import (
-    check_fields,
-    decode_object,
-    identify_custom_id,
-    keep_fields,
-    optional,
-    quoted,
-    require_unique,
-    required_model,
-    required_object,
-    unreadable,
-)
-from ._options import RequestOptions, overrides, recipe, refuse_unused
-from ._records import DECODE_ERRORS
+from ._lines import keep_fields, optional, quoted, required_model, required_object
+from ._options import RequestOptions
 
-CHAT_PATH: Final = "/v1/chat/completions"
+_CHAT_PATH: Final = "/v1/chat/completions"
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -44,38 +33,27 @@ _DECISIVE_KEYS: Final = re.compile(
     rb'"(?:custom_id|method|url|body|model|max_tokens|max_completion_tokens|stream)"'
 )
 _LIMITS: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens")
-"""The names that bound an answer's tokens. The last one is for bodies that have none: it is deprecated, but
-a server that does not want it says so, where one that does not know the first ignores it without a word."""
+"""The keys that limit the tokens of an answer. Bodies without any get the last one: it is deprecated, but a
+server that no longer accepts it says so, while a server that does not know the first silently ignores it."""
 
 
 def line_format(options: RequestOptions) -> LineFormat:
     """Return how to read the lines. Raises `RunRefused` for options that do not fit."""
-    refuse_unused("openai", options, "prompt", "system", "id_field")
-    body_keys = overrides(options)
-    return LineFormat(
-        name="openai",
-        recipe=recipe("openai", options),
-        identify=identify_custom_id,
-        check_first=lambda line: check_fields(line, ("--keep", options.keep)),
-        read=lambda line: read(line, options, body_keys),
+    return batch_line_format(
+        "openai", options, decode=_DECODE_LINE, decisive_keys=_DECISIVE_KEYS, make_request=_make_request
     )
 
 
-def read(line: bytes, options: RequestOptions, body_keys: Mapping[str, object]) -> JobRequest:
-    """Return the line's request."""
-    fields = decode_object(line)
-    require_unique(line, _DECISIVE_KEYS)
-    try:
-        job = _DECODE_LINE(line)
-    except DECODE_ERRORS as error:
-        raise unreadable(error, line) from error
+def _make_request(
+    fields: dict[str, Any], line: _Line, options: RequestOptions, body_keys: Mapping[str, object]
+) -> JobRequest:
     body = required_object(fields, "body")
-    path = check_path(job.url)
+    path = _check_path(line.url)
     changes = _changes(body, path, options, body_keys)
     changed = {**body, **changes} if changes else body
     return JobRequest(
         path=path,
-        body=msgspec.json.encode(changed) if changes else bytes(job.body),
+        body=msgspec.json.encode(changed) if changes else bytes(line.body),
         model=required_model(changed),
         max_tokens=optional(changed, _limit_name(changed), int),
         stream=optional(changed, "stream", bool) or False,
@@ -86,20 +64,20 @@ def read(line: bytes, options: RequestOptions, body_keys: Mapping[str, object]) 
 def _changes(
     body: Mapping[str, Any], path: str, options: RequestOptions, body_keys: Mapping[str, object]
 ) -> dict[str, object]:
-    """Return the keys to set in a body: the options', and what a stream needs to tell its usage."""
+    """Return the keys to set in a body: those of the options, and what a stream needs to report its usage."""
     changes = dict(body_keys)
     if options.max_tokens is not None:
         del changes["max_tokens"]
         changes[_limit_name({**body, **changes})] = options.max_tokens
     if changes.get("stream", body.get("stream")) is True:
-        if path.partition("?")[0] != CHAT_PATH:
-            raise BadLine(f"only {CHAT_PATH} can be streamed; leave out stream")
+        if path.partition("?")[0] != _CHAT_PATH:
+            raise BadLine(f'only {_CHAT_PATH} can be streamed; leave out "stream"')
         changes |= _with_usage(changes.get("stream_options", body.get("stream_options")))
     return changes
 
 
 def _with_usage(stream_options: object) -> dict[str, object]:
-    """Return what makes the last chunk tell the usage, unless the options say something of it."""
+    """Return what makes the last chunk report the usage, unless the line already decides about that."""
     options = cast("dict[str, object]", stream_options) if isinstance(stream_options, dict) else {}
     if "include_usage" in options:
         return {}
@@ -111,10 +89,10 @@ def _limit_name(body: Mapping[str, object]) -> str:
 
 
 @lru_cache(maxsize=64)
-def check_path(url: str) -> str:
-    """Return a path on the configured origin: a line must not lead the key elsewhere (P24)."""
+def _check_path(url: str) -> str:
+    """Return a line's path. Raises `BadLine` unless it stays on the configured origin: the key must, too."""
     if "://" in url or url.startswith("//"):
-        raise BadLine("url must be a path like /v1/chat/completions; the server is given by --base-url")
+        raise BadLine("url must be a path like /v1/chat/completions; set the server with --base-url")
     if not _PATH.fullmatch(url) or {".", ".."}.intersection(unquote(url).replace("\\", "/").split("/")):
         raise BadLine(f"url must be a path like /v1/chat/completions, not {quoted(url)}")
     return url

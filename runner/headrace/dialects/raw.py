@@ -27,17 +27,11 @@ def line_format(options: RequestOptions) -> LineFormat:
         check_first=lambda line: check_fields(
             line, ("--id-field", id_fields(options)), ("--keep", options.keep)
         ),
-        read=lambda line: read(line, options, body_keys),
+        read=lambda line: _read(line, options, body_keys),
     )
 
 
-def read(line: bytes, options: RequestOptions, body_keys: Mapping[str, object]) -> JobRequest:
-    """Return the line's request: the line is its body."""
+def _read(line: bytes, options: RequestOptions, body_keys: Mapping[str, object]) -> JobRequest:
     fields = decode_object(line)
     require_unique(line, _DECISIVE_KEYS)
-    return read_request(
-        fields,
-        line,
-        body_keys,
-        kept=keep_fields(fields, options.keep),
-    )
+    return read_request(fields, line, body_keys, kept=keep_fields(fields, options.keep))

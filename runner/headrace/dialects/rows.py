@@ -1,4 +1,4 @@
-"""Lines of any data set: each row fills a prompt template, one user message of the Messages API."""
+"""Lines of any data set: each row fills a prompt template, which becomes one user message."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import attrs
 import msgspec
 
 from headrace._exceptions import RunRefused
-from headrace.dialects._template import Template, compile_template
 from headrace.job import JobRequest
 
 from ._dialect import LineFormat
 from ._lines import check_fields, decode_object, identify_by, keep_fields, require_all_unique
 from ._messages_api import read_request
 from ._options import RequestOptions, id_fields, overrides, recipe
+from ._template import Template, compile_template
 
-DEFAULT_MAX_TOKENS: Final = 1024
-"""What a row's answer may cost where ``--max-tokens`` says nothing; the API asks for a number."""
+_DEFAULT_MAX_TOKENS: Final = 1024
+"""Without ``--max-tokens``: the API requires a number."""
 
 
 @attrs.frozen(kw_only=True)
-class _Prompting:
+class _Prompt:
     """How a row becomes a body."""
 
     prompt: Template
@@ -36,7 +36,7 @@ class _Prompting:
         return {**system, "messages": [message], **self.body_keys}
 
     def _marked(self, system: str) -> object:
-        """The system prompt; with the mark that ends a cached prefix, where one is asked for."""
+        """Return the system prompt, with the marker that ends a cached prefix under ``--cache-prefix``."""
         if not self.cache_prefix:
             return system
         return [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}]
@@ -48,8 +48,8 @@ def line_format(options: RequestOptions) -> LineFormat:
     prompt = compile_template(options.prompt or "")
     system = None if options.system is None else compile_template(options.system)
     if options.cache_prefix and (system is None or system.fields):
-        raise RunRefused("--cache-prefix needs a --system that is the same for every row")
-    prompting = _Prompting(
+        raise RunRefused("--cache-prefix needs a --system text that is the same for every row")
+    filling = _Prompt(
         prompt=prompt, system=system, body_keys=overrides(options), cache_prefix=options.cache_prefix
     )
     named = (
@@ -63,28 +63,23 @@ def line_format(options: RequestOptions) -> LineFormat:
         recipe=recipe("rows", options),
         identify=lambda line: identify_by(line, options.id_field),
         check_first=lambda line: check_fields(line, *named),
-        read=lambda line: _read(line, options, prompting),
+        read=lambda line: _read(line, options, filling),
     )
 
 
 def _completed(options: RequestOptions) -> RequestOptions:
-    """Return the options with the default ``max_tokens``. Raises `RunRefused` where there is none."""
+    """Return the options with ``max_tokens`` set. Raises `RunRefused` without a prompt or a model."""
     if not options.prompt:
-        raise RunRefused("rows need a prompt: give --prompt '... {field} ...' or --prompt-file FILE")
+        raise RunRefused("rows need a prompt: use --prompt '... {field} ...' or --prompt-file FILE")
     if options.model is None and "model" not in options.set:
-        raise RunRefused("rows need a model: give --model NAME")
+        raise RunRefused("rows need a model: use --model NAME")
     if options.max_tokens is None and "max_tokens" not in options.set:
-        return attrs.evolve(options, max_tokens=DEFAULT_MAX_TOKENS)
+        return attrs.evolve(options, max_tokens=_DEFAULT_MAX_TOKENS)
     return options
 
 
-def _read(line: bytes, options: RequestOptions, prompting: _Prompting) -> JobRequest:
+def _read(line: bytes, options: RequestOptions, filling: _Prompt) -> JobRequest:
     row = decode_object(line)
     require_all_unique(line)
-    body = prompting.body(row)
-    return read_request(
-        body,
-        msgspec.json.encode(body),
-        {},
-        kept=keep_fields(row, options.keep),
-    )
+    body = filling.body(row)
+    return read_request(body, msgspec.json.encode(body), {}, kept=keep_fields(row, options.keep))

@@ -1,4 +1,4 @@
-"""Job files: reading them, cutting them into lines, and knowing each line by its id and digest.
+"""Job files: reading them, splitting them into lines, and identifying each line by its id and digest.
 
-`files` does the I/O and `scan` drives the first pass; `lines`, `identity`, `index` and `seen` are pure.
+`files` does the I/O and `scan` drives the pass before a run; the other modules are pure.
 """

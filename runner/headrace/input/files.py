@@ -1,7 +1,7 @@
-"""The input of a run: job files, a FIFO or stdin, as lists of numbered lines.
+"""The inputs of a run: job files, FIFOs or standard input, as lists of numbered lines.
 
-Regular files can be read twice: once by the scan before the first request, once by the run.
-Both read no further than the size that the file had when the run began, so both see the same lines.
+Regular files are read twice: by the scan before the first request, and by the run. Both stop at the size that
+the file had when the run began, so both see the same lines.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ import attrs
 import trio
 
 from headrace._exceptions import RunRefused, StorageFailed
-from headrace.input.lines import InputLine, LineSplitter, Oversized
-
-__all__ = ["InputDisk", "InputFile", "InputLine", "Inputs", "Oversized", "open_inputs"]
+from headrace.input.lines import InputLine, LineSplitter
 
 _T = TypeVar("_T")
 
@@ -29,14 +27,14 @@ DEFAULT_MAX_LINE = 16 * 1024 * 1024
 
 
 class InputDisk(Protocol):
-    """What reads regular files: the real disk or a simulated one."""
+    """Reads regular files: the real disk or a simulated one."""
 
     def read(self, path: Path, offset: int, size: int) -> bytes:
         """Return up to ``size`` bytes from ``offset``, ``b""`` at the end."""
         ...
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all open files."""
         ...
 
 
@@ -49,51 +47,54 @@ class InputFile:
 
     @property
     def name(self) -> str:
-        """As messages call it."""
+        """Its name in messages."""
         return "standard input" if self.path is None else str(self.path)
 
 
 @attrs.frozen(kw_only=True)
 class Inputs:
-    """All inputs of a run, in order. Close with `close`."""
+    """All inputs of a run, in order. Close them with `close`."""
 
     files: Sequence[InputFile]
     disk: InputDisk
     first: int | None = None
-    """Stop after so many lines that are not blank."""
+    """Stop after this many nonblank lines."""
     max_line: int = DEFAULT_MAX_LINE
-    """Longer lines, in bytes, come without their text."""
+    """Bytes; longer lines are returned without their text."""
 
     @property
     def rereadable(self) -> bool:
-        """Whether all inputs are regular files: they can be scanned before the run."""
+        """Whether all inputs are regular files, so that they can be scanned before the run."""
         return all(file.size is not None for file in self.files)
 
     def scan(self) -> Iterator[list[InputLine]]:
-        """Yield all lines at the speed of the page cache. For `rereadable` inputs."""
-        left = _LineLimit(self.first)
+        """Yield all lines of `rereadable` inputs at the speed of the page cache. Raises `StorageFailed`."""
+        limit = _LineLimit(self.first)
         for file in self.files:
             splitter = self._splitter(file)
-            for piece in _chunks(self.disk, file):
-                if lines := left.cut(splitter.feed(piece)):
+            for chunk in _chunks(self.disk, file):
+                if lines := limit.cut(splitter.feed(chunk)):
                     yield lines
-                if left.none:
+                if limit.reached:
                     return
-            if lines := left.cut(splitter.finish()):
+            if lines := limit.cut(splitter.finish()):
                 yield lines
 
     def batches(self) -> AsyncIterator[list[InputLine]]:
-        """Yield all lines, at most a few hundred KB at a time; streams are read in a thread."""
+        """Yield all lines, at most a few hundred KB at a time. Streams are read in a thread.
+
+        The iterator raises `StorageFailed` if an input cannot be read.
+        """
         if self.rereadable:
             return _Scanned(self.scan())
         return _Streamed(((file, self._splitter(file)) for file in self.files), _LineLimit(self.first))
 
     def close(self) -> None:
-        """Close the regular files; a stream closes at its end."""
+        """Close the regular files; a stream is closed at its end."""
         self.disk.close()
 
     def name_of(self, line: InputLine) -> str:
-        """The line's place for messages: ``line 12 of jobs.jsonl``."""
+        """Return where the line is, for messages: ``line 12 of jobs.jsonl``."""
         return f"line {line.number:,} of {line.source or self.files[0].name}"
 
     def _splitter(self, file: InputFile) -> LineSplitter:
@@ -103,26 +104,24 @@ class Inputs:
 def open_inputs(
     names: Sequence[str], *, first: int | None = None, max_line: int = DEFAULT_MAX_LINE
 ) -> Inputs:
-    """Look at the inputs (``-`` is standard input). Raises `RunRefused` for what cannot be read."""
+    """Check the inputs (``-`` is standard input). Raises `RunRefused` if one cannot be read."""
     disk = FileDisk()
     return Inputs(files=[_inspect(name, disk) for name in names], disk=disk, first=first, max_line=max_line)
 
 
 @attrs.define
 class FileDisk:
-    """Reads regular files, symbolic links followed, and keeps them open."""
+    """Reads regular files, following symbolic links, and keeps them open."""
 
     _fds: dict[Path, int] = attrs.field(factory=dict[Path, int])
 
     def read(self, path: Path, offset: int, size: int) -> bytes:
-        """Return up to ``size`` bytes from ``offset``, ``b""`` at the end."""
         fd = self._fds.get(path)
         if fd is None:
             fd = self._fds[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         return os.pread(fd, size, offset)
 
     def close(self) -> None:
-        """Close all files."""
         while self._fds:
             os.close(self._fds.popitem()[1])
 
@@ -134,7 +133,7 @@ def _inspect(name: str, disk: FileDisk) -> InputFile:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise RunRefused(f"{name} is a directory: name the job files in it")
+            raise RunRefused(f"{name} is a directory: name the job files inside it")
         if not stat.S_ISREG(status.st_mode):
             return InputFile(path=path, size=None)
         disk.read(path, 0, 0)
@@ -145,27 +144,27 @@ def _inspect(name: str, disk: FileDisk) -> InputFile:
 
 def _chunks(disk: InputDisk, file: InputFile) -> Iterator[bytes]:
     if file.path is None or file.size is None:
-        raise TypeError(f"{file.name} is a stream and can be read only once, by pieces()")
+        raise TypeError(f"{file.name} is a stream: it can be read only once, with batches()")
     offset = 0
     while offset < file.size:
         try:
-            piece = disk.read(file.path, offset, min(_CHUNK_SIZE, file.size - offset))
+            chunk = disk.read(file.path, offset, min(_CHUNK_SIZE, file.size - offset))
         except OSError as error:
-            raise StorageFailed(f"cannot read {file.name}: {error.strerror or error}") from error
-        if not piece:
-            raise StorageFailed(f"{file.name} became shorter while it was read")
-        offset += len(piece)
-        yield piece
+            raise StorageFailed.of("read", file.name, error) from error
+        if not chunk:
+            raise StorageFailed(f"{file.name} became shorter while it was being read")
+        offset += len(chunk)
+        yield chunk
 
 
 @attrs.define
 class _LineLimit:
-    """How many lines may still be given out; None: all."""
+    """How many more lines to return; None: all."""
 
     _count: int | None
 
     @property
-    def none(self) -> bool:
+    def reached(self) -> bool:
         return self._count == 0
 
     def cut(self, lines: list[InputLine]) -> list[InputLine]:
@@ -178,7 +177,7 @@ class _LineLimit:
 
 @attrs.define
 class _Scanned(AsyncIterator[list[InputLine]]):
-    """A scan that lets other tasks run after each piece. No async generator: nobody has to close it."""
+    """A scan that lets other tasks run after each chunk. Not an async generator, so it needs no closing."""
 
     _scan: Iterator[list[InputLine]]
 
@@ -191,17 +190,17 @@ class _Scanned(AsyncIterator[list[InputLine]]):
 
 @attrs.define
 class _Streamed(AsyncIterator[list[InputLine]]):
-    """Lines of files that may keep their reader waiting: each read happens in a thread."""
+    """Lines of files that may make their reader wait: each read runs in a thread."""
 
     _files: Iterator[tuple[InputFile, LineSplitter]]
-    _left: _LineLimit
+    _limit: _LineLimit
     _open: tuple[InputFile, int, LineSplitter] | None = None
 
     async def __anext__(self) -> list[InputLine]:
-        while not self._left.none:
+        while not self._limit.reached:
             if self._open is None and not await self._open_next():
                 break
-            if lines := self._left.cut(await self._read()):
+            if lines := self._limit.cut(await self._read()):
                 return lines
         raise StopAsyncIteration
 
@@ -217,8 +216,8 @@ class _Streamed(AsyncIterator[list[InputLine]]):
         if self._open is None:
             return []
         file, fd, splitter = self._open
-        if piece := await _in_thread(file, partial(os.read, fd, _CHUNK_SIZE)):
-            return splitter.feed(piece)
+        if chunk := await _in_thread(file, partial(os.read, fd, _CHUNK_SIZE)):
+            return splitter.feed(chunk)
         self._open = None
         if fd != _STDIN:
             os.close(fd)
@@ -226,8 +225,8 @@ class _Streamed(AsyncIterator[list[InputLine]]):
 
 
 async def _in_thread(file: InputFile, call: Callable[[], _T]) -> _T:
-    # Abandoned on cancel: the writing end of a FIFO may never come, and the program must be able to end.
+    # Abandoned on cancel: nothing may ever open the FIFO for writing, and the program must be able to exit.
     try:
         return await trio.to_thread.run_sync(call, abandon_on_cancel=True)
     except OSError as error:
-        raise StorageFailed(f"cannot read {file.name}: {error.strerror or error}") from error
+        raise StorageFailed.of("read", file.name, error) from error

@@ -1,9 +1,9 @@
-"""The resume index: a key and a digest for each job, 16 bytes, and a byte for what is known of it.
+"""The job index: a key and a digest per job, 16 bytes, and one byte for the job's state.
 
-Both are 64 bits, uniformly distributed. The entries lie in 256 buckets by the key's top byte, each a pair of
-sorted arrays: sorting 256 times a few thousand pairs needs no second copy of the whole, and a look-up
-bisects one bucket. Where key and digest are the same number (lines without an id of their own), equal entries
-are equal lines, told apart by their ordinal.
+Both are 64 bits, uniformly distributed. The top byte of the key selects one of 256 buckets, each a pair of
+sorted arrays: sorting one bucket at a time needs no second copy of the whole index, and a look-up bisects
+one bucket. If key and digest are the same number (lines without an id of their own), equal entries are equal
+lines, which their ordinals distinguish.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _BUCKETS = 256
 
 
 class State(IntEnum):
-    """What is known of a job."""
+    """What the records of earlier runs say of a job."""
 
     NEW = 0
     DONE = 1
     """Its record is in the output."""
     FAILED = 2
-    """Its record is in the error file, and it is not tried again."""
+    """Its record is in the error file, and it will not be tried again."""
 
 
 class Index:
-    """All jobs of an input, or all records of an output: `add`, `sort`, then look up. An entry is an int."""
+    """All jobs of an input, or all records of an output: `add`, `sort`, then look up. Entries are ints."""
 
     def __init__(self) -> None:
         self._keys = [array("Q") for _ in range(_BUCKETS)]
@@ -38,19 +38,19 @@ class Index:
         return sum(map(len, self._keys))
 
     def add(self, key: int, digest: int) -> None:
-        """Take one entry, in any order."""
+        """Add an entry; the order does not matter."""
         bucket = key >> 56
         self._keys[bucket].append(key)
         self._digests[bucket].append(digest)
 
     def sort(self) -> None:
-        """End the adding: all states are NEW."""
+        """Sort, after all entries were added. All states are NEW."""
         for number in range(_BUCKETS):
             self._keys[number], self._digests[number] = _sorted(self._keys[number], self._digests[number])
         self._states = [bytearray(len(keys)) for keys in self._keys]
 
     def find(self, key: int, digest: int, ordinal: int = 0) -> int | None:
-        """The entry with this key and digest, or None; among equal lines the one with this ordinal."""
+        """Return the entry with this key and digest, or None; of equal lines the one with this ordinal."""
         bucket = key >> 56
         keys, digests = self._keys[bucket], self._digests[bucket]
         place = bisect_left(keys, key)
@@ -65,7 +65,7 @@ class Index:
         return place << 8 | bucket
 
     def find_key(self, key: int, ordinal: int = 0) -> int | None:
-        """The entry with this key, whatever its digest, or None."""
+        """Return the entry with this key, whatever its digest, or None."""
         if (entry := self.find(key, key, ordinal)) is not None:
             return entry
         keys = self._keys[key >> 56]
@@ -74,11 +74,9 @@ class Index:
         return place << 8 | key >> 56 if found else None
 
     def state(self, entry: int) -> int:
-        """The state of an entry."""
         return self._states[entry & 0xFF][entry >> 8]
 
     def digest(self, entry: int) -> int:
-        """The digest of an entry."""
         return self._digests[entry & 0xFF][entry >> 8]
 
     def mark(self, entry: int, state: State) -> None:
@@ -94,11 +92,10 @@ class Index:
         return True
 
     def count(self, state: State) -> int:
-        """How many entries have this state."""
         return sum(states.count(state) for states in self._states)
 
     def shared(self) -> tuple[frozenset[int], frozenset[int]]:
-        """The digests of equal lines without ids; and the keys that may stand for one id on several lines."""
+        """Return the digests of equal lines without ids, and the keys that may be one id on several lines."""
         repeated: set[int] = set()
         suspects: set[int] = set()
         for keys, digests in zip(self._keys, self._digests, strict=True):
@@ -120,7 +117,7 @@ def _sorted(keys: array[int], digests: array[int]) -> tuple[array[int], array[in
 
 
 def _runs(keys: array[int], digests: array[int]) -> Iterator[tuple[int, array[int]]]:
-    """The keys that occur more than once, each with the digests of its entries."""
+    """Yield the keys that occur more than once, each with the digests of its entries."""
     end = 0
     for place in range(1, len(keys)):
         if place > end and keys[place] == keys[place - 1]:

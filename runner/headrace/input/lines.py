@@ -1,4 +1,4 @@
-"""From bytes, cut anywhere, to lines. Only LF ends a line: U+2028 and NUL are content."""
+"""From chunks of bytes to lines. Only LF ends a line: U+2028 and NUL are content."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Oversized(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What is known of a line that is too long to be held: its length and its digest."""
+    """What is kept of a line that is too long: its length in bytes and its digest."""
 
     size: int
     digest: str
 
 
 class InputLine(msgspec.Struct, frozen=True, gc=False):
-    """One line of the input that is not blank."""
+    """One nonblank line of the input."""
 
     number: int
-    """From 1, blank lines counted."""
+    """Counted from 1, blank lines included."""
     source: str | None
-    """The file's name when the run reads several, else None."""
+    """The file's name if the run reads several, else None."""
     text: bytes
     """The line without BOM and line ending; empty when ``oversized``."""
     oversized: Oversized | None = None
-    """Set when the line is longer than allowed; nothing of its text was kept."""
+    """Set if the line is longer than allowed; none of its text is kept."""
 
 
 @attrs.define
 class LineCutter:
-    """Cuts bytes into lines at each LF, in linear time however they are chunked."""
+    """Cuts bytes into lines at each LF, in linear time whatever the chunks."""
 
-    _pieces: list[bytes] = attrs.field(factory=list[bytes])
+    _chunks: list[bytes] = attrs.field(factory=list[bytes])
     pending: int = 0
     """Bytes since the last LF."""
 
@@ -42,29 +42,29 @@ class LineCutter:
         """Return the lines that ``data`` completes, without their LF."""
         lines = data.split(b"\n")
         rest = lines.pop()
-        if lines and self._pieces:
-            lines[0] = b"".join((*self._pieces, lines[0]))
+        if lines and self._chunks:
+            lines[0] = b"".join((*self._chunks, lines[0]))
         if lines:
-            self._pieces.clear()
+            self._chunks.clear()
             self.pending = 0
         if rest:
-            self._pieces.append(rest)
+            self._chunks.append(rest)
             self.pending += len(rest)
         return lines
 
     def take_rest(self) -> bytes:
-        """Return what came after the last LF, and forget it."""
-        rest = b"".join(self._pieces)
-        self._pieces.clear()
+        """Return the bytes after the last LF, and forget them."""
+        rest = b"".join(self._chunks)
+        self._chunks.clear()
         self.pending = 0
         return rest
 
 
 @attrs.define
 class LineSplitter:
-    """Cuts one file into numbered lines; a line over ``max_line`` bytes is measured and digested, never held.
+    """Splits one file into numbered lines. Of a line over ``max_line`` bytes, only size and digest are kept.
 
-    A BOM before the first line and a CR before an LF belong to neither text nor digest.
+    A BOM before the first line and a CR before an LF are part of neither text nor digest.
     """
 
     source: str | None
@@ -74,7 +74,7 @@ class LineSplitter:
     _long: _LongLine | None = None
 
     def feed(self, data: bytes) -> list[InputLine]:
-        """Return the lines that ``data`` completes, without the blank ones."""
+        """Return the nonblank lines that ``data`` completes."""
         found: list[InputLine] = []
         if self._long is not None:
             head, newline, data = data.partition(b"\n")
@@ -95,7 +95,7 @@ class LineSplitter:
         return self._lines([rest]) if rest else []
 
     def _lines(self, texts: list[bytes]) -> list[InputLine]:
-        # Per line of the input; benchmarked by the scan of a million lines.
+        # Hot: runs per line of the input.
         found: list[InputLine] = []
         source, max_line, first = self.source, self.max_line, self._number + 1
         if texts and first == 1:
@@ -122,7 +122,7 @@ class LineSplitter:
 
 
 class _LongLine:
-    """A line whose text goes by: only its size and digest stay."""
+    """A line whose text is not kept: only its size and digest are."""
 
     def __init__(self) -> None:
         self._hash = blake2b(digest_size=8)
@@ -130,7 +130,7 @@ class _LongLine:
         self._held = b""
 
     def add(self, data: bytes) -> None:
-        # A CR is held back: it belongs to the line only if more of the line follows.
+        # A CR at the end is held back: it is part of the line only if more of the line follows.
         if not data:
             return
         data = self._held + data

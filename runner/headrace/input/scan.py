@@ -1,69 +1,64 @@
-"""The look at all lines before the first request: how many jobs, which ids twice, which lines are none."""
+"""The pass over all lines before the first request: counts jobs, finds duplicate ids and bad lines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Protocol
+from typing import Literal
 
 import attrs
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.input.files import InputLine, Inputs, Oversized
+from headrace.dialects import LineFormat
+from headrace.input.files import Inputs
 from headrace.input.identity import Identities, Ordinals, derived_id, digest, digest_number, index_key
 from headrace.input.index import Index
+from headrace.input.lines import InputLine, Oversized
 
 OnDuplicate = Literal["refuse", "first"]
 OnBadLine = Literal["record", "refuse"]
 
 
-class ReadsJobs(Protocol):
-    """The part of a dialect that a scan needs."""
-
-    def identify(self, line: bytes) -> str | None:
-        """The line's own id, None where there is none. Raises `BadLine`."""
-        ...
-
-    def read(self, line: bytes) -> object:
-        """The whole job. Raises `BadLine`."""
-        ...
-
-
 @attrs.frozen(kw_only=True)
 class InputScan:
-    """What a scan found. It can be used for one run: its index is marked by the records."""
+    """What a scan found. Use it for one run only: records of earlier runs are marked in its index."""
 
     index: Index
     jobs: int
     """Lines that get a result or an error record, without `bad_lines` and `duplicates`."""
     bad_lines: int
-    """Lines that are no jobs, as far as their id shows."""
+    """Lines whose id could not be read. Other lines may still turn out to be bad when they are parsed."""
     duplicates: int
-    """Later lines with an id that was there before: left out by ``--on-duplicate first``."""
+    """Lines with the id of an earlier line: left out with ``--on-duplicate first``."""
     repeated: frozenset[int]
     """The digests of lines without ids that occur more than once."""
     duplicate_ids: frozenset[str]
 
     def identities(self) -> Identities:
-        """What gives the lines their ids when they are read again."""
+        """Return what gives the lines their ids when they are read again."""
         return Identities(ordinals=Ordinals(self.repeated), duplicates=self.duplicate_ids)
 
 
 def scan_inputs(
     inputs: Inputs,
-    dialect: ReadsJobs,
+    line_format: LineFormat,
     *,
     on_duplicate: OnDuplicate = "refuse",
     on_bad_line: OnBadLine = "record",
 ) -> InputScan:
-    """Scan rereadable inputs, at 3 us a line. Raises `RunRefused` and `StorageFailed`."""
+    """Scan rereadable inputs, at 3 us per line.
+
+    Raises `RunRefused` for a duplicate id or a bad line that is to be refused, and `StorageFailed`.
+    """
     index = Index()
     bad_lines = 0
     for line in _all_lines(inputs):
         try:
-            job_id = require_job(line, dialect, whole=on_bad_line == "refuse")
+            job_id = identify(line, line_format)
+            if on_bad_line == "refuse":
+                line_format.read(line.text)
         except BadLine as error:
             if on_bad_line == "refuse":
-                raise RunRefused(f"{inputs.name_of(line)} is no job: {error}") from error
+                raise RunRefused(f"{inputs.name_of(line)} cannot be parsed: {error}") from error
             bad_lines += 1
             continue
         line_digest = digest_number(line.text)
@@ -78,34 +73,36 @@ def scan_inputs(
         repeated=repeated,
         duplicate_ids=frozenset(),
     )
-    return _without_duplicates(scan, suspects, inputs, dialect, on_duplicate) if suspects else scan
+    return _without_duplicates(scan, suspects, inputs, line_format, on_duplicate) if suspects else scan
 
 
-def require_job(line: InputLine, dialect: ReadsJobs, *, whole: bool = False) -> str | None:
-    """A line's own id. Raises `BadLine` if it is no job; only a look at the ``whole`` line finds all such."""
+def identify(line: InputLine, line_format: LineFormat) -> str | None:
+    """Return the line's own id, None if it has none. Raises `BadLine` if it is too long or has a bad id."""
     if line.oversized is not None:
         raise too_long(line.oversized)
-    if whole:
-        dialect.read(line.text)
-    return dialect.identify(line.text)
+    return line_format.identify(line.text)
 
 
 def too_long(line: Oversized) -> BadLine:
-    """Say why a line was not read."""
+    """Return the `BadLine` for a line that was too long to read."""
     return BadLine(f"the line has {line.size:,} bytes: longer than --max-line allows")
 
 
 def _without_duplicates(
-    scan: InputScan, suspects: frozenset[int], inputs: Inputs, dialect: ReadsJobs, on_duplicate: OnDuplicate
+    scan: InputScan,
+    suspects: frozenset[int],
+    inputs: Inputs,
+    line_format: LineFormat,
+    on_duplicate: OnDuplicate,
 ) -> InputScan:
-    """Read all again to tell duplicate ids from equal hashes, and index only the first line of each id."""
+    """Read everything again to tell duplicate ids from equal hashes; index only the first line of each id."""
     index = Index()
     ordinals = Ordinals(scan.repeated)
     first: dict[str, str] = {}
     duplicates: set[str] = set()
     for line in _all_lines(inputs):
         try:
-            own_id = require_job(line, dialect)
+            own_id = identify(line, line_format)
         except BadLine:
             continue
         line_digest = digest(line.text)
@@ -133,7 +130,7 @@ def _same_id(job_id: str, first: str, second: str) -> str:
     shown = ascii(job_id if len(job_id) <= 60 else job_id[:60] + "...")
     return (
         f"{first} and {second} have the same id {shown}: "
-        f"make them differ, or keep the first by --on-duplicate first"
+        f"change one of them, or use --on-duplicate first to keep the first"
     )
 
 

@@ -22,7 +22,8 @@ from headrace.library._recorded import RecordedResults
 from headrace.library._session import CLOSED, Session, SubmissionParser
 from headrace.library._settings import SessionSettings
 from headrace.library._submissions import Submission
-from headrace.output.output import NoOutput, OpenedOutput, OutputPaths, output_paths
+from headrace.output.opened_output import NoOutput, OpenedOutput
+from headrace.output.paths import OutputPaths, output_paths
 from headrace.output.resume import open_output
 from headrace.output.storage import DiskStorage
 from headrace.policy.stop import ExitCode, StopReason, most_severe
@@ -48,7 +49,7 @@ async def open_session(settings: SessionSettings, bridge: Bridge) -> AsyncGenera
             intake=SubmissionParser(
                 dialect=settings.dialect,
                 recipe=recipe_digest(settings.recipe),
-                output=output and output.files,
+                decisions=output and output.files.decisions,
                 recorded=output and output.recorded,
             ),
             counts=RunCounts(started_at=trio.current_time()),
@@ -145,14 +146,14 @@ def _open_output(settings: SessionSettings, system: System) -> _Output | None:
         system.storage,
         paths,
         scan=None,
-        dialect=settings.dialect,
+        lines=settings.dialect.lines,
         recipe=settings.recipe,
         on_change=options.on_change,
         retry_failed=options.retry_failed,
     )
     for notice in files.notices:
         _log.warning("%s", notice)
-    recorded = RecordedResults.survey(system.storage, paths, settings.dialect)
+    recorded = RecordedResults.scan(system.storage, paths)
     return _Output(paths=paths, files=files, recorded=recorded, durability=options.durability)
 
 

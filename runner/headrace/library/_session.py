@@ -20,13 +20,12 @@ from headrace.actors.messages import Event, Finished, Pending, Stop
 from headrace.actors.monitor import RunCounts
 from headrace.actors.statistics import Snapshot
 from headrace.dialects import Dialect
-from headrace.input.files import InputLine
-from headrace.job import Failure, Note, PreparedJob
+from headrace.input.lines import InputLine
 from headrace.library._recorded import RecordedResults
 from headrace.library._submissions import JobGroup, Submission
-from headrace.output.output import Decision
+from headrace.output.decisions import Decision, Decisions
 from headrace.policy.stop import ExitCode, StopReason
-from headrace.run.line_parser import DecidesLines
+from headrace.run.line_parser import bad_line, pending_job
 
 T = TypeVar("T")
 
@@ -38,12 +37,12 @@ CLOSED = StopReason(ExitCode.STOPPED, "the runner was closed before this job had
 
 @attrs.define(eq=False, kw_only=True)
 class SubmissionParser:
-    """Makes jobs of submissions, and recognizes those that earlier runs have done."""
+    """Turns submissions into jobs, and delivers the results of those that earlier runs have done."""
 
     dialect: Dialect
     recipe: str
     """The recipe's digest."""
-    output: DecidesLines | None
+    decisions: Decisions | None
     """None: nothing is recorded, so no job has been done before."""
     recorded: RecordedResults | None
     _number: int = 0
@@ -53,37 +52,21 @@ class SubmissionParser:
         if submission.group.withdrawn:
             return None
         self._number += 1
-        decision = self._decide(submission)
+        line = InputLine(self._number, None, submission.line)
+        decision = self._decide(line, submission)
         if decision.skip and decision.id is not None and self.recorded is not None:
             submission.group.deliver(self.recorded.find(decision.id, submission))
             return None
-        if decision.id is None:
-            return self._bad_submission(submission, decision, decision.problem or "not a job")
         try:
-            request = self.dialect.read(submission.line)
+            return pending_job(self.dialect.lines, line, decision, now, submission)
         except BadLine as error:
-            return self._bad_submission(submission, decision, str(error))
-        job = PreparedJob(
-            id=decision.id,
-            line=self._number,
-            source=None,
-            digest=decision.digest,
-            request=request,
-            recipient=submission,
-        )
-        return Pending(job=job, read_at=now, attempts=decision.attempts, maybe_billed=decision.maybe_billed)
+            message = f"job {submission.position} is not a valid request: {error}"
+            return bad_line(self.dialect, line, decision, self.recipe, message, submission)
 
-    def _decide(self, submission: Submission) -> Decision:
-        if self.output is None:
+    def _decide(self, line: InputLine, submission: Submission) -> Decision:
+        if self.decisions is None:
             return Decision(id=submission.job.id or "", digest="")
-        return self.output.decide(InputLine(self._number, None, submission.line))
-
-    def _bad_submission(self, submission: Submission, decision: Decision, problem: str) -> Finished:
-        note = Note(line=self._number, digest=decision.digest, recipe=self.recipe)
-        message = f"job {submission.position} is not a valid request: {problem}"
-        failure = Failure(kind="bad_line", message=message, sent=False)
-        record = self.dialect.failure_record(decision.id, failure, note)
-        return Finished(record=record, failure=failure, recipient=submission, note=note)
+        return self.decisions.decide(line)
 
 
 @attrs.define(eq=False, init=False)

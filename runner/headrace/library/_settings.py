@@ -68,7 +68,7 @@ class SessionSettings:
     @property
     def recipe(self) -> Mapping[str, object]:
         """All that shapes the answers beside the jobs."""
-        return {**self.dialect.recipe(), **({} if self.simulator is None else {"simulated": True})}
+        return {**self.dialect.lines.recipe, **({} if self.simulator is None else {"simulated": True})}
 
     @property
     def window(self) -> int:

@@ -198,7 +198,8 @@ class Runner:
                     await idle.wait()
 
     def _submitter(self, group: JobGroup) -> Callable[[int, Job[Any]], None]:
-        to_runner, submit, dialect = self._bridge.to_runner, self._session.submit, self._settings.dialect.name
+        to_runner, submit = self._bridge.to_runner, self._session.submit
+        dialect = self._settings.dialect.lines.name
 
         def send(position: int, job: Job[Any]) -> None:
             to_runner(submit, Submission(group, position, job, line_of(job, dialect)))

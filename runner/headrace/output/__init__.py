@@ -1,5 +1,5 @@
-"""The files of an output: opening, appending, resuming, verifying and sorting them.
+"""The files of an output: opening, appending, resuming, verifying and ordering them.
 
-`storage` does the I/O. `recovery`, `known_jobs`, `sidecar` and `verification` are pure: they say what the
-bytes of earlier runs mean.
+`storage` does the I/O and `resume` opens an output. `recovery`, `known_jobs` and `sidecar` are pure: they say
+what the bytes that earlier runs left mean.
 """

@@ -1,21 +1,20 @@
-"""What the records of an output have cost, for a budget that counts all runs with it."""
+"""What the records of an output have cost, for a budget that spans all runs with that output."""
 
 from __future__ import annotations
 
-from headrace.dialects import read_recorded_usage
+from headrace.dialects import read_usage
 from headrace.input.lines import LineCutter
-from headrace.output.output import OutputPaths
-from headrace.output.repair import read_all
-from headrace.output.storage import Storage
+from headrace.output.paths import OutputPaths
+from headrace.output.storage import Storage, read_all
 from headrace.policy.budget import cost_of
 from headrace.policy.prices import PriceList
 
 
 def recorded_cost(storage: Storage, paths: OutputPaths, prices: PriceList) -> float:
-    """Add up what all records have cost, at 3 us each. Raises `StorageFailed`."""
+    """Return what all records together have cost, at 3 us per record. Raises `StorageFailed`."""
     cost = 0.0
     for path in (paths.results, paths.errors):
         cutter = LineCutter()
-        for piece in read_all(storage, path):
-            cost += sum(cost_of(read_recorded_usage(line), prices) for line in cutter.feed(piece))
+        for chunk in read_all(storage, path):
+            cost += sum(cost_of(read_usage(line), prices) for line in cutter.feed(chunk))
     return cost

@@ -1,4 +1,4 @@
-"""Comparing the records of earlier runs with this one: what is done, what changed since (P7)."""
+"""Comparing the records of earlier runs with the jobs of this one: what is done, and what has changed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 import attrs
 
+from headrace.dialects import RecordIdentity
 from headrace.input.identity import hash_key, index_key
 from headrace.input.index import Index, State
 
@@ -21,42 +22,23 @@ _EXAMPLES = 3
 _UNKNOWN_DIGEST = 0
 
 
-class Recorded(Protocol):
-    """What is read of a record: see `headrace.dialects.RecordIdentity`."""
-
-    @property
-    def id(self) -> str | None: ...
-    @property
-    def digest(self) -> str | None: ...
-    @property
-    def recipe(self) -> str | None: ...
-    @property
-    def succeeded(self) -> bool: ...
-    @property
-    def failed(self) -> str | None: ...
-    @property
-    def attempts(self) -> int: ...
-    @property
-    def maybe_billed(self) -> int: ...
-
-
 @attrs.define
 class ResultCounts:
-    """What the records of an output came to."""
+    """What was found in the records of an output."""
 
     records: int = 0
     matches: Counter[Match] = attrs.field(factory=Counter[Match])
     again: int = 0
-    """Records beyond the first of one job: no run of ours writes such."""
+    """Records besides the first of a job: headrace itself never writes any."""
     changed_ids: list[str] = attrs.field(factory=list[str])
-    """The first few ids whose line changed."""
+    """The first few ids whose line has changed."""
     recipes: Counter[str] = attrs.field(factory=Counter[str])
-    """The other recipes, and how many records were made by each."""
+    """By digest of another recipe, how many records were made with it."""
     changed: Spans = attrs.field(factory=Spans)
-    """Where the records stand whose line or recipe changed."""
+    """Where the records are whose line or recipe has changed."""
 
-    def take(self, match: Match, record: Recorded, span: Span, *, first: bool) -> None:
-        """Count one record; ``first``: of its job."""
+    def take(self, match: Match, record: RecordIdentity, span: Span, *, first: bool) -> None:
+        """Count a record. ``first``: it is the first one of its job."""
         self.again += not first
         self.records += 1
         self.matches[match] += 1
@@ -69,33 +51,35 @@ class ResultCounts:
 
 
 class KnownJobs(Protocol):
-    """What earlier records say of the jobs of this run: first all are taken, then the jobs are recalled."""
+    """What earlier records say of this run's jobs: first take all records, then look up the jobs."""
 
-    def take(self, record: Recorded) -> tuple[Match, bool]:
-        """Learn from a record of the output; return how it relates to this run, and if it is a first one."""
+    def take(self, record: RecordIdentity) -> tuple[Match, bool]:
+        """Learn from a result; return how it matches this run, and whether it is the first of its job."""
         ...
 
-    def take_failure(self, record: Recorded, *, again: bool) -> bool:
-        """Learn from an error record, ``again`` if it may be tried again; return whether the record stays."""
+    def take_failure(self, record: RecordIdentity, *, again: bool) -> bool:
+        """Learn from an error record; return whether it stays in the file.
+
+        ``again``: a job with such a failure is to be tried again.
+        """
         ...
 
     def look_up(self, job_id: str, digest: str) -> LookUp:
-        """What the records said of a job."""
+        """Return what the records say of a job."""
         ...
 
 
 @attrs.define
 class ScannedJobs:
-    """The jobs of an input that was scanned: each has its state in the index."""
+    """The jobs of a scanned input: the index holds the state of each."""
 
     index: Index
     recipe: str
     on_change: OnChange
     _marked: bool = False
 
-    def take(self, record: Recorded) -> tuple[Match, bool]:
-        """Learn from a record of the output; return how it relates to this run, and if it is a first one."""
-        match, entry = relate(self.index, self.recipe, record)
+    def take(self, record: RecordIdentity) -> tuple[Match, bool]:
+        match, entry = match_record(self.index, self.recipe, record)
         if entry is None:
             return match, True
         first = self.index.state(entry) != State.DONE
@@ -103,9 +87,8 @@ class ScannedJobs:
             self._mark(entry, State.DONE)
         return match, first
 
-    def take_failure(self, record: Recorded, *, again: bool) -> bool:
-        """Learn from an error record, ``again`` if it may be tried again; return whether the record stays."""
-        match, entry = relate(self.index, self.recipe, record)
+    def take_failure(self, record: RecordIdentity, *, again: bool) -> bool:
+        match, entry = match_record(self.index, self.recipe, record)
         if entry is None:
             return True
         if match != "same" or again or self.index.state(entry) == State.DONE:
@@ -114,8 +97,8 @@ class ScannedJobs:
         return True
 
     def look_up(self, job_id: str, digest: str) -> LookUp:
-        """What the records said of a job; lines that came after the scan are new."""
-        if not self._marked:  # as in every first run: a look-up costs 2 us
+        """Return what the records say of a job; lines that were added after the scan are new."""
+        if not self._marked:  # as in every first run; this saves a look-up of 2 us per job
             return "new"
         key, ordinal = index_key(job_id)
         entry = self.index.find(key, int(digest, 16), ordinal)
@@ -131,7 +114,7 @@ _LOOK_UPS: dict[int, LookUp] = {State.NEW: "new", State.DONE: "done", State.FAIL
 
 @attrs.define
 class StreamedJobs:
-    """The records alone, for an input that comes by only once: 16 bytes a record."""
+    """The records alone, for an input that can be read only once, in 16 bytes per record."""
 
     recipe: str
     on_change: OnChange
@@ -139,8 +122,8 @@ class StreamedJobs:
     _failed: set[str] = attrs.field(factory=set[str])
     _sorted: bool = False
 
-    def take(self, record: Recorded) -> tuple[Match, bool]:
-        """Learn from a record of the output; whether it is the job's first is not known here."""
+    def take(self, record: RecordIdentity) -> tuple[Match, bool]:
+        """Learn from a result. Whether it is the first of its job is unknown: it always counts as such."""
         if record.id is None:
             return "unknown", True
         digest = _UNKNOWN_DIGEST if record.digest is None else _number(record.digest)
@@ -149,15 +132,14 @@ class StreamedJobs:
             self._index.add(hash_key(record.id), digest)
         return match, True
 
-    def take_failure(self, record: Recorded, *, again: bool) -> bool:
-        """Learn from an error record, ``again`` if it may be tried again; return whether the record stays."""
+    def take_failure(self, record: RecordIdentity, *, again: bool) -> bool:
         if record.id is None or again or record.recipe not in (self.recipe, None):
             return False
         self._failed.add(record.id)
         return True
 
     def look_up(self, job_id: str, digest: str) -> LookUp:
-        """What the records said of a job; "changed" if they are of another line with its id."""
+        """Return what the records say of a job; "changed" if they are of another line with the same id."""
         if not self._sorted:
             self._index.sort()
             self._sorted = True
@@ -168,8 +150,8 @@ class StreamedJobs:
         return "done" if known or self.on_change == "skip" else "changed"
 
 
-def relate(index: Index, recipe: str | None, record: Recorded) -> tuple[Match, int | None]:
-    """How a record relates to a scanned input and a recipe (None: any), and the entry of its job."""
+def match_record(index: Index, recipe: str | None, record: RecordIdentity) -> tuple[Match, int | None]:
+    """Return how a record matches a scanned input and a recipe (None: any), and its job's entry, if any."""
     if record.id is None:
         return "unknown", None
     key, ordinal = index_key(record.id)
@@ -183,22 +165,22 @@ def relate(index: Index, recipe: str | None, record: Recorded) -> tuple[Match, i
     return ("same" if record.digest is None else "line changed"), entry
 
 
-_LASTING = frozenset({"rejected", "too_large"})
+_PERMANENT = frozenset({"rejected", "too_large"})
 
 
 def is_tried_again(failed: str | None, retry: RetryFailed) -> bool:
-    """Whether a job with such a failure is sent again.
+    """Return whether a job with such a failure is sent again.
 
-    Transient is what may pass without a change of the job: an outage, but also a bad key or an empty
-    account. Lines that were no jobs are always read again, which costs nothing.
+    A failure is transient if it may pass without a change to the job: an outage, but also a bad key or an
+    empty account. Lines that could not be parsed are always read again, which costs nothing.
     """
     if failed == "bad_line" or retry == "all":
         return True
-    return retry == "transient" and failed not in _LASTING
+    return retry == "transient" and failed not in _PERMANENT
 
 
 def _number(digest: str) -> int:
-    """A digest as the index keeps it; what is no digest equals none of ours."""
+    """Return a digest as the index stores it; text that is not a digest matches no job."""
     try:
         return int(digest, 16) & 2**64 - 1
     except ValueError:

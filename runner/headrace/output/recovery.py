@@ -1,12 +1,12 @@
-"""What a crash left of a file of lines: which of it is whole, what is cut off, what is damage.
+"""What a crash left of a file of records: which parts are whole, torn, lost, or damaged.
 
-Records are appended in whole lines, so after a kill only the end can be torn. A power failure can besides
-lose pages that were never synced: they come back as zeros, at the end or (reordered) before pages that were
-saved. JSON has no NUL, so a line with one is such a hole. Therefore:
+Records are appended in whole lines, so after a kill only the end can be torn. A power failure can also lose
+pages that were never synced: they read as zeros, at the end or (when writes were reordered) before pages that
+were saved. JSON contains no NUL, so a line with a NUL is such a gap. Therefore:
 
-1. The unterminated end is a record that lacks only its LF, or else torn.
-2. A terminated line that is no JSON is a hole if it has a NUL. Holes at the end belong to the torn end.
-3. Everything else is damage that no crash does: `Damaged`, and nobody touches the file.
+1. An unterminated end is a record that lacks only its LF, or else it is torn.
+2. A terminated line that is not JSON is a gap if it contains a NUL. Gaps at the end belong to the torn end.
+3. Anything else is damage that no crash causes: `Damaged` is raised, and the file is left alone.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import msgspec
 
 from headrace.input.lines import LineCutter
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class Damaged(Exception):
-    """The file holds what no crash of ours leaves behind, ``offset`` bytes from its start."""
+    """``offset`` bytes from its start, the file contains something that no crash leaves behind."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(f"damaged at byte {offset}")
@@ -32,20 +32,19 @@ class Damaged(Exception):
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
-    """Bytes of a file: from ``start`` up to ``end``, not included."""
+    """Bytes of a file, from ``start`` up to but not including ``end``."""
 
     start: int
     end: int
 
 
 class Spans:
-    """Many spans in the order of the file, 16 bytes each."""
+    """Spans in the order of the file, in 16 bytes each."""
 
     def __init__(self) -> None:
         self._edges = array("Q")
 
     def append(self, span: Span) -> None:
-        """Take the next one."""
         self._edges.append(span.start)
         self._edges.append(span.end)
 
@@ -58,40 +57,40 @@ class Spans:
 
 @attrs.define
 class Recovery:
-    """What was found, complete once `records` is exhausted."""
+    """What was found in a file; complete once `find_records` is exhausted."""
 
     records: int = 0
     size: int = 0
-    """Bytes up to the end of the last whole record: what the file is cut to."""
+    """Bytes up to the end of the last whole record: the size to truncate the file to."""
     torn: Span | None = None
-    """What is cut off, to be kept elsewhere first."""
+    """The torn end: to be cut off, after a backup."""
     unterminated: bool = False
-    """The last whole record lacks its LF, which is to be appended."""
+    """The last whole record lacks its LF: to be appended."""
     gaps: Spans = attrs.field(factory=Spans)
-    """Lost pages between whole records, to be taken out."""
+    """Lost pages between whole records: to be removed."""
 
     def take_record(self, end: int, gaps: list[Span]) -> None:
-        """Count a whole record; the holes since the one before lie between records."""
+        """Count a whole record. The gaps since the previous one lie between records."""
         self.records += 1
         self.size = end
-        for hole in gaps:
-            self.gaps.append(hole)
+        for gap in gaps:
+            self.gaps.append(gap)
         gaps.clear()
 
 
-def records(
-    pieces: Iterable[bytes], read: Callable[[bytes], T | None], recovery: Recovery, *, ours: bool
-) -> Iterator[tuple[Span, T]]:
-    """Yield each whole record with its place, its LF included (even one still to be appended).
+def find_records(
+    chunks: Iterable[bytes], read: Callable[[bytes], _T | None], recovery: Recovery, *, ours: bool
+) -> Iterator[tuple[Span, _T]]:
+    """Yield each whole record with its span, LF included (even if the LF is still to be appended).
 
-    ``read`` returns None for what is no JSON. ``ours``: it is known that we wrote the file. What was found
-    beside records is in ``recovery`` at the end; blank lines are passed over. Raises `Damaged`.
+    ``read`` returns None for a line that is not JSON. ``ours``: headrace is known to have written the file.
+    At the end, ``recovery`` says what was found besides records; blank lines are ignored. Raises `Damaged`.
     """
     cutter = LineCutter()
     start = 0
     gaps: list[Span] = []
-    for piece in pieces:
-        for line in cutter.feed(piece):
+    for chunk in chunks:
+        for line in cutter.feed(chunk):
             span = Span(start, start + len(line) + 1)
             start = span.end
             if (record := read(line)) is not None:
@@ -120,5 +119,5 @@ def _may_be_torn(rest: bytes) -> bool:
 
 
 def _must_be_ours(rest: bytes) -> bool:
-    # Without one whole record the file may be anybody's: only half a first record, or zeros, are surely ours.
+    # Without a whole record, the file may be another program's. Half a first record, or zeros, must be ours.
     return rest.startswith(b"{") or not rest.strip(b"\0")

@@ -1,8 +1,8 @@
-"""Opening an output: lock it, mend what a crash left, compare it with the input, and take up where it ends.
+"""Opening an output: lock it, compare it with the input, repair what a crash left, and resume where it ends.
 
-The order is what makes it safe. First everything is read and every refusal is given; only then is anything
-changed, and each change loses nothing if the program dies in its middle: what is cut off or moved is
-synced elsewhere first, and files are replaced by a rename.
+The order makes it safe. First everything is read, and any reason to refuse is raised. Only then is anything
+changed, and each change loses nothing if the program dies halfway: what is cut off or moved is first synced
+elsewhere, and files are replaced by a rename.
 """
 
 from __future__ import annotations
@@ -17,9 +17,19 @@ from pathlib import Path
 import msgspec
 
 from headrace._exceptions import RunRefused, StorageFailed
+from headrace.dialects import LineFormat
 from headrace.input.identity import Identities, Ordinals, recipe_digest
 from headrace.input.index import State
-from headrace.input.scan import InputScan, ReadsJobs
+from headrace.input.scan import InputScan
+from headrace.output.decisions import Decisions
+from headrace.output.earlier_runs import (
+    EarlierAttempts,
+    FailureRecords,
+    read_failures,
+    read_results,
+    refuse_changes,
+    refuse_foreign_output,
+)
 from headrace.output.known_jobs import (
     KnownJobs,
     OnChange,
@@ -28,24 +38,17 @@ from headrace.output.known_jobs import (
     ScannedJobs,
     StreamedJobs,
 )
-from headrace.output.output import Counts, OpenedOutput, OutputPaths
-from headrace.output.records import (
-    EarlierAttempts,
-    FailureRecords,
-    RecordFile,
-    read_failures,
-    read_results,
-    refuse_changes,
-    refuse_foreign_output,
-)
+from headrace.output.opened_output import Counts, OpenedOutput
+from headrace.output.paths import OutputPaths
+from headrace.output.record_files import RecordFile
 from headrace.output.recovery import Span
-from headrace.output.repair import backup, read_all, remove, repair_end
+from headrace.output.repair import backup, remove, repair_end
 from headrace.output.sidecar import Sidecar, read_sidecar, write_sidecar
-from headrace.output.storage import LineFile, Storage, append_all, storage_errors
+from headrace.output.storage import LineFile, Storage, append_all, exists, read_all, storage_errors
 
 _LONG_SIDECAR = 1024 * 1024
-_MANY = 100
-"""A sidecar so long, and of so many contents, is begun anew: a risk taken once in many runs."""
+_MANY_LINES = 100
+"""A sidecar of more than both is truncated and rewritten: its content is at risk once in many runs only."""
 
 
 def open_output(
@@ -53,16 +56,16 @@ def open_output(
     paths: OutputPaths,
     *,
     scan: InputScan | None,
-    dialect: ReadsJobs,
+    lines: LineFormat,
     recipe: Mapping[str, object],
     on_change: OnChange = "refuse",
     retry_failed: RetryFailed = "transient",
     restart: str | None = None,
 ) -> OpenedOutput:
-    """Take the output for this process and find out what is left to do.
+    """Open an output for this process, and find out what is left to do.
 
-    ``scan``: None for an input that can be read only once. ``restart``: first move what is there aside, to
-    names that end with this. Raises `RunRefused` before anything was changed, or `StorageFailed`.
+    ``scan``: None for an input that can be read only once. ``restart``: first move the old files aside, to
+    names that end with this. Raises `RunRefused` before anything is changed, or `StorageFailed`.
     """
     sidecar = _lock(storage, paths)
     notices = [] if restart is None else _move_aside(storage, paths, restart)
@@ -79,29 +82,36 @@ def open_output(
 
     spent = sidecar.spent if restart is None else 0.0
     sidecar = msgspec.structs.replace(_with_recipe(sidecar, recipe, counts), attempts=earlier, spent=spent)
-    _write_sidecar(storage, paths.sidecar, sidecar)  # first: it keeps what error records that leave say
+    _write_sidecar(
+        storage, paths.sidecar, sidecar
+    )  # first: it keeps what the error records say that are removed below
     notices += _repair_results(storage, results, counts, on_change)
     notices += _repair_errors(storage, errors, failures)
     with storage_errors("write", paths.results):
-        storage.append(paths.results, b"")  # before anything is sent: can it be written?
+        storage.append(paths.results, b"")  # find out before anything is sent whether it can be written
     return OpenedOutput(
         results=LineFile(storage, paths.results, results.recovery.size),
         errors=LineFile(storage, paths.errors, errors.recovery.size),
         counts=_count(scan, counts, failures, on_change),
+        decisions=Decisions(
+            line_format=lines,
+            identities=Identities(Ordinals(None), None) if scan is None else scan.identities(),
+            known=known,
+            earlier=earlier,
+            scanned=scan is not None,
+        ),
         notices=notices,
         pacing=sidecar.pacing,
         spent=sidecar.spent,
-        dialect=dialect,
-        identities=Identities(Ordinals(None), None) if scan is None else scan.identities(),
-        known=known,
-        earlier=earlier,
-        scanned=scan is not None,
         save=partial(_save, storage, paths.sidecar, sidecar),
     )
 
 
 def _lock(storage: Storage, paths: OutputPaths) -> Sidecar:
-    """Lock the output, say who holds it, and return the sidecar as the last run left it."""
+    """Lock the output, record in the sidecar who holds it, and return the sidecar.
+
+    Raises `RunRefused` if the output is unusable or locked, and `StorageFailed`.
+    """
     for path in (paths.results, paths.errors, paths.sidecar):
         _refuse_unusable(storage, path)
     try:
@@ -109,11 +119,13 @@ def _lock(storage: Storage, paths: OutputPaths) -> Sidecar:
     except BlockingIOError as error:
         holder = _read_sidecar(storage, paths.sidecar)
         who = f"process {holder.pid} on {holder.host}" if holder.pid else "another process"
-        raise RunRefused(f"{paths.results} is in use by {who}: let it end, or name another output") from error
+        raise RunRefused(
+            f"{paths.results} is in use by {who}: wait until it ends, or name another output"
+        ) from error
     except FileNotFoundError as error:
-        raise RunRefused(f"the folder of {paths.results} does not exist: make it first") from error
+        raise RunRefused(f"the directory of {paths.results} does not exist: create it first") from error
     except OSError as error:
-        raise StorageFailed(f"cannot lock {paths.sidecar}: {error.strerror or error}") from error
+        raise StorageFailed.of("lock", paths.sidecar, error) from error
     before = _read_sidecar(storage, paths.sidecar)
     sidecar = msgspec.structs.replace(before, pid=os.getpid(), host=os.uname().nodename)
     _write_sidecar(storage, paths.sidecar, sidecar)
@@ -126,36 +138,32 @@ def _refuse_unusable(storage: Storage, path: Path) -> None:
     except FileNotFoundError:
         return
     except IsADirectoryError as error:
-        raise RunRefused(f"{path} is a directory: name a file by -o") from error
+        raise RunRefused(f"{path} is a directory: name a file with -o") from error
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise RunRefused(
-                f"{path} is a symbolic link, which is not written through: name the file"
+                f"{path} is a symbolic link, which headrace does not follow: name the file itself"
             ) from error
         if error.errno == errno.EINVAL:
-            raise RunRefused(f"{path} is no regular file: name one by -o") from error
-        raise StorageFailed(f"cannot read {path}: {error.strerror or error}") from error
+            raise RunRefused(f"{path} is not a regular file: name one with -o") from error
+        raise StorageFailed.of("read", path, error) from error
 
 
 def _move_aside(storage: Storage, paths: OutputPaths, suffix: str) -> list[str]:
-    old = [path for path in (paths.results, paths.errors) if _exists(storage, path)]
-    moves = [(path, path.with_name(f"{path.name}.{suffix}")) for path in old]
-    for _, aside in moves:
-        if _exists(storage, aside):
-            raise RunRefused(f"cannot move the old output aside: {aside} exists already")
+    moves: list[tuple[Path, Path]] = []
+    for path in (paths.results, paths.errors):
+        aside = path.with_name(f"{path.name}.{suffix}")
+        with storage_errors("read", path):
+            if not exists(storage, path):
+                continue
+        with storage_errors("read", aside):
+            if exists(storage, aside):
+                raise RunRefused(f"cannot move the old output aside: {aside} already exists")
+        moves.append((path, aside))
     for path, aside in moves:
         with storage_errors("rename", path):
             storage.rename(path, aside)
     return [f"{path} was moved to {aside}" for path, aside in moves]
-
-
-def _exists(storage: Storage, path: Path) -> bool:
-    with storage_errors("read", path):
-        try:
-            storage.read(path, 0, 0)
-        except FileNotFoundError:
-            return False
-    return True
 
 
 def _known_jobs(scan: InputScan | None, recipe: str, on_change: OnChange) -> KnownJobs:
@@ -169,22 +177,24 @@ def _repair_results(
 ) -> list[str]:
     path, recovery = file.path, file.recovery
     notices = repair_end(storage, path, recovery)
-    leaving = list(recovery.gaps)
-    for hole in recovery.gaps:
-        kept = backup(storage, path, [hole], f"torn-{hole.start}")
-        notices.append(f"a crash lost part of {path} at byte {hole.start:,}; what is left there: {kept}")
+    removed = list(recovery.gaps)
+    for gap in recovery.gaps:
+        kept = backup(storage, path, [gap], f"torn-{gap.start}")
+        notices.append(
+            f"removed a gap that a crash left in {path} at byte {gap.start:,}; a copy is in {kept}"
+        )
     if counts.changed and on_change == "rerun":
         kept = backup(storage, path, counts.changed, "superseded")
         notices.append(
-            f"{len(counts.changed):,} finished jobs changed and are sent again; old records: {kept}"
+            f"{len(counts.changed):,} finished jobs have changed and are sent again; old records: {kept}"
         )
-        leaving = list(heapq.merge(leaving, counts.changed, key=_start))
+        removed = list(heapq.merge(removed, counts.changed, key=_start))
     elif counts.changed:
-        notices.append(f"{len(counts.changed):,} finished jobs changed since, and count as done")
-    if leaving:
-        recovery.size = remove(storage, path, leaving, recovery.size)
-    if strangers := counts.matches["unknown"]:
-        notices.append(f"{strangers:,} records of {path} are of no line of this input")
+        notices.append(f"{len(counts.changed):,} finished jobs have changed since, and count as done")
+    if removed:
+        recovery.size = remove(storage, path, removed, recovery.size)
+    if unknown := counts.matches["unknown"]:
+        notices.append(f"{unknown:,} records in {path} belong to no line of this input")
     if counts.again:
         notices.append(f"{counts.again:,} jobs have more than one record in {path}")
     return notices
@@ -192,9 +202,9 @@ def _repair_results(
 
 def _repair_errors(storage: Storage, file: RecordFile, failures: FailureRecords) -> list[str]:
     notices = repair_end(storage, file.path, file.recovery)
-    leaving = list(heapq.merge(file.recovery.gaps, failures.tried_again, key=_start))
-    if leaving:
-        file.recovery.size = remove(storage, file.path, leaving, file.recovery.size)
+    removed = list(heapq.merge(file.recovery.gaps, failures.tried_again, key=_start))
+    if removed:
+        file.recovery.size = remove(storage, file.path, removed, file.recovery.size)
     return notices
 
 
@@ -219,14 +229,14 @@ def _read_sidecar(storage: Storage, path: Path) -> Sidecar:
 def _write_sidecar(storage: Storage, path: Path, sidecar: Sidecar) -> None:
     with storage_errors("write", path):
         content = write_sidecar(sidecar)
-        if storage.read(path, max(_LONG_SIDECAR, _MANY * len(content)), 1):
+        if storage.read(path, max(_LONG_SIDECAR, _MANY_LINES * len(content)), 1):
             storage.truncate(path, 0)
         append_all(storage, path, content)
-        storage.sync(path)  # after a power failure it tells a torn first record from anybody's file
+        storage.sync(path)  # after a power failure, it shows that a file with only a torn record is ours
 
 
 def _with_recipe(sidecar: Sidecar, recipe: Mapping[str, object], counts: ResultCounts) -> Sidecar:
-    """The sidecar with this run's recipe, and without those that no record was made by."""
+    """Return the sidecar with this run's recipe, and without recipes that no record was made with."""
     used = {key: old for key, old in sidecar.recipes.items() if key in counts.recipes}
     return msgspec.structs.replace(sidecar, recipes=used | {recipe_digest(recipe): dict(recipe)})
 

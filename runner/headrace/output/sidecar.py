@@ -1,7 +1,7 @@
-"""The sidecar of an output (``out.jsonl.headrace``): who holds it, and what shaped its records.
+"""The sidecar of an output (``out.jsonl.headrace``): who has it open, and what shaped its records.
 
-It holds the lock, so no other file can take its place. To be whole at every instant it is only appended to,
-and its last whole line counts.
+The lock is on the sidecar, so another file never replaces it. To be readable at every instant, it is only
+appended to, and its last whole line counts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from headrace.policy.unconfirmed import UnconfirmedUsage
 
-_CUT = 60
+_MAX_SHOWN = 60
 
 
 class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,38 +21,38 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int = 1
     pid: int = 0
-    """0: nobody."""
+    """Of the process that has the output open, or had it last; 0: none."""
     host: str = ""
     recipes: dict[str, dict[str, object]] = {}
-    """By digest, each recipe that made records."""
+    """By digest, each recipe that records were made with."""
     attempts: dict[str, tuple[int, UnconfirmedUsage]] = {}
-    """By id, what was sent, and maybe billed, for jobs whose error record has left its file."""
+    """By id, the attempts that were sent, and maybe billed, for jobs whose error record was removed."""
     pacing: dict[str, object] = {}
     """The pacing levels at the end of the last run."""
     spent: float = 0.0
-    """What the last run with a budget knew to be spent, by it and by those before it."""
+    """What the last run with a budget had counted as spent, by itself and by the runs before it."""
 
 
 def read_sidecar(data: bytes) -> Sidecar:
-    """The content: the last whole line; an empty one if there is none."""
+    """Return the content of the last whole line; an empty sidecar if there is none."""
     for line in reversed(data.splitlines()):
         try:
             return msgspec.json.decode(line, type=Sidecar)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            continue  # blank, or half of it was lost in a crash
+            continue  # blank, or cut off by a crash
     return Sidecar()
 
 
 def write_sidecar(sidecar: Sidecar) -> bytes:
-    """The content as one line, to be appended: begun anew in case a crash left half a line before."""
+    """Return the content as a line to append. It starts with an LF: a crash may have left half a line."""
     return b"\n" + msgspec.json.encode(sidecar) + b"\n"
 
 
 def recipe_changes(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
-    """What changed, one phrase each: ``--prompt changed: was "..", now ".."``; values are cut short."""
+    """Return the changes, one phrase each: ``--prompt changed: was "..", now ".."``. Long values are cut."""
     if bool(old.get("simulated")) != bool(new.get("simulated")):
         was, now = ("simulated", "real") if old.get("simulated") else ("real", "simulated")
-        changes = [f"the answers were {was}, this run's are {now}"]
+        changes = [f"its answers were {was}, this run's are {now}"]
     else:
         changes = []
     before, after = _flat(old), _flat(new)
@@ -63,7 +63,7 @@ def recipe_changes(old: Mapping[str, object], new: Mapping[str, object]) -> list
 
 
 def _flat(recipe: Mapping[str, object]) -> dict[str, bytes]:
-    """The recipe by the options that say it."""
+    """Return the recipe's values, encoded, by the option that sets each."""
     named: dict[str, object] = {}
     for key, value in recipe.items():
         if isinstance(value, Mapping):
@@ -77,4 +77,4 @@ def _shown(values: Mapping[str, bytes], name: str) -> str:
     if name not in values:
         return "not given"
     text = values[name].decode()
-    return text if len(text) <= _CUT else text[:_CUT] + "..."
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."

@@ -1,7 +1,7 @@
-"""Six operations on files: all that the runner asks of a disk.
+"""Six operations on files: everything that the runner needs of a disk.
 
-Small enough that a simulated disk can stand in for it in tests (page cache, torn writes, full
-disk, power loss), and that what each promise needs of the real one can be read here.
+They are few enough for tests to replace the disk by a simulated one (page cache, torn writes, full disk,
+power loss), and to see here what each durability promise needs of the real one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, Self
@@ -20,22 +20,24 @@ import attrs
 from headrace._exceptions import StorageFailed
 
 _STATE_SUFFIX = ".headrace"
+_CHUNK_SIZE = 1024 * 1024
+_TO_THE_END = 2**63
 _NEVER_FOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Storage(Protocol):
-    """A disk. Paths name files; the storage keeps them open as it sees fit. Errors are `OSError`."""
+    """A disk. Files are named by path and kept open as needed. Errors are `OSError`."""
 
     def append(self, path: Path, data: bytes) -> int:
-        """Append to the file (made if missing) and return how many bytes were taken: maybe not all."""
+        """Append to the file, creating it if needed; return how many bytes were written, perhaps not all."""
         ...
 
     def sync(self, path: Path) -> None:
-        """Return when all that was appended would survive a power failure."""
+        """Return once everything appended, and the file's name, would survive a power failure."""
         ...
 
     def truncate(self, path: Path, size: int) -> None:
-        """Cut the file to ``size`` bytes."""
+        """Truncate the file to ``size`` bytes, creating it if needed."""
         ...
 
     def read(self, path: Path, offset: int, size: int) -> bytes:
@@ -43,17 +45,23 @@ class Storage(Protocol):
         ...
 
     def lock(self, path: Path) -> None:
-        """Hold the file (made 0600 if missing) until the process ends. Raises `BlockingIOError` if held."""
+        """Lock the file, created with mode 0600 if needed, until the process ends.
+
+        Raises `BlockingIOError` if another process holds the lock.
+        """
         ...
 
     def rename(self, old: Path, new: Path) -> None:
-        """Put ``old`` in the place of ``new``, atomically, and make that survive a power failure."""
+        """Atomically rename ``old`` to ``new``, replacing it, and make that survive a power failure."""
         ...
 
 
 @attrs.define
 class DiskStorage:
-    """The real disk. Regular files only, never through a symbolic link; closed by `close` or ``with``."""
+    """The real disk: regular files only, never through a symbolic link. Close it with `close` or ``with``.
+
+    Locks last until it is closed.
+    """
 
     _readers: dict[Path, int] = attrs.field(factory=dict[Path, int])
     _writers: dict[Path, int] = attrs.field(factory=dict[Path, int])
@@ -68,30 +76,25 @@ class DiskStorage:
         self.close()
 
     def append(self, path: Path, data: bytes) -> int:
-        """Append to the file (made if missing) and return how many bytes were taken: maybe not all."""
         return os.write(self._writer(path), data)
 
     def sync(self, path: Path) -> None:
-        """Return when all that was appended, and the file's name, would survive a power failure."""
         os.fsync(self._writer(path))
         if path not in self._named:
             _sync_directory(path.parent)
             self._named.add(path)
 
     def truncate(self, path: Path, size: int) -> None:
-        """Cut the file (made if missing) to ``size`` bytes."""
         os.ftruncate(self._writer(path), size)
 
     def read(self, path: Path, offset: int, size: int) -> bytes:
-        """Return up to ``size`` bytes from ``offset``, ``b""`` at the end. Raises `FileNotFoundError`."""
         fd = self._readers.get(path)
         if fd is None:
-            # O_NONBLOCK: a FIFO would wait for somebody who writes.
+            # O_NONBLOCK: opening a FIFO would wait for a writer.
             fd = self._readers[path] = _open_regular(path, os.O_RDONLY | os.O_NONBLOCK)
         return os.pread(fd, size, offset)
 
     def lock(self, path: Path) -> None:
-        """Hold the file (made 0600 if missing) until `close`. Raises `BlockingIOError` if held."""
         if path in self._locks:
             return
         fd = _open_regular(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -102,17 +105,16 @@ class DiskStorage:
             os.close(fd)
             raise
         self._locks[path] = fd
-        _close_all(self._readers)  # whoever held the lock may have replaced what was looked at before
+        _close_all(self._readers)  # the previous holder may have replaced files that were read before
 
     def rename(self, old: Path, new: Path) -> None:
-        """Put ``old`` in the place of ``new``, atomically, and make that survive a power failure."""
         os.rename(old, new)  # noqa: PTH104  (the path is a name here, as in the other operations)
         for path in (old, new):
             self._forget(path)
         _sync_directory(new.parent)
 
     def close(self) -> None:
-        """Close all files and let go of the locks."""
+        """Close all files and release the locks."""
         for files in (self._readers, self._writers, self._locks):
             _close_all(files)
 
@@ -133,7 +135,7 @@ class DiskStorage:
 
 @attrs.define
 class LineFile:
-    """The one writer of a file of whole lines: either all of what is appended gets there, or nothing."""
+    """The only writer of a file of whole lines: each append is written completely, or not at all."""
 
     _storage: Storage
     path: Path
@@ -141,12 +143,12 @@ class LineFile:
     """Bytes of whole lines in the file."""
     _damaged: bool = False
     _unsynced: bool = attrs.field(default=attrs.Factory(lambda self: self.size > 0, takes_self=True))
-    """Also what an earlier run has left: it may have died before its sync."""
+    """True for what an earlier run has left, too: it may have died before its sync."""
 
     def append(self, lines: bytes) -> None:
-        """Append whole lines. Raises `StorageFailed`, with what a failing disk took of them cut off (P9)."""
+        """Append whole lines. Raises `StorageFailed`, after cutting off what a failing disk wrote of them."""
         if self._damaged:
-            raise StorageFailed(f"{self.path} is not written any more after an earlier failure")
+            raise StorageFailed(f"{self.path} cannot be written to after an earlier failure")
         with storage_errors("write", self.path):
             try:
                 append_all(self._storage, self.path, lines)
@@ -157,14 +159,14 @@ class LineFile:
         self._unsynced = True
 
     def sync(self) -> None:
-        """Return when all lines appended before would survive a power failure.
+        """Return once all lines appended before would survive a power failure.
 
-        Raises `StorageFailed`: what is on the disk is then unknown, a second sync would not tell, and nothing
-        more is appended (P10). May run in a thread while lines are appended.
+        Raises `StorageFailed`: it is then unknown what is on the disk, a second sync would not reveal it, and
+        nothing more is appended. May run in a thread while lines are appended.
         """
         if not self._unsynced:
             return
-        self._unsynced = False  # before the call: what is appended meanwhile is for the next one
+        self._unsynced = False  # before the call: what is appended meanwhile is up to the next sync
         try:
             with storage_errors("flush", self.path):
                 self._storage.sync(self.path)
@@ -176,7 +178,7 @@ class LineFile:
         try:
             self._storage.truncate(self.path, self.size)
         except OSError:
-            # Half a line stays. With nothing after it, the next run takes it for a torn end.
+            # Half a line remains. Nothing is appended to it, so the next run treats it as a torn end.
             self._damaged = True
 
 
@@ -186,16 +188,41 @@ def storage_errors(action: str, path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageFailed(f"cannot {action} {path}: {error.strerror or error}") from error
+        raise StorageFailed.of(action, path, error) from error
+
+
+def exists(storage: Storage, path: Path) -> bool:
+    """Return whether there is such a file. Raises `OSError` if that cannot be found out."""
+    try:
+        storage.read(path, 0, 0)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def read_all(storage: Storage, path: Path) -> Iterator[bytes]:
+    """Yield the file in chunks; nothing if there is no such file. Raises `StorageFailed`."""
+    with storage_errors("read", path):
+        try:
+            yield from read_chunks(storage, path, 0, _TO_THE_END)
+        except FileNotFoundError:
+            return
+
+
+def read_chunks(storage: Storage, path: Path, start: int, end: int) -> Iterator[bytes]:
+    """Yield the bytes from ``start`` up to ``end`` in chunks. Raises `OSError`."""
+    while start < end and (chunk := storage.read(path, start, min(_CHUNK_SIZE, end - start))):
+        yield chunk
+        start += len(chunk)
 
 
 def append_all(storage: Storage, path: Path, data: bytes) -> None:
-    """Append all of the data, by as many writes as it takes. Raises `OSError` with part of it in the file."""
+    """Append all data, in as many writes as it takes. Raises `OSError` with part of it in the file."""
     view = memoryview(data)
     while view:
         taken = storage.append(path, bytes(view))
         if not taken:
-            raise OSError("the disk takes nothing more")
+            raise OSError("the disk accepts no more data")
         view = view[taken:]
 
 

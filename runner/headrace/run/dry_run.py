@@ -58,7 +58,7 @@ def forecast(inputs: Inputs, dialect: Dialect) -> Forecast:
     for lines in inputs.scan():
         for line in lines:
             try:
-                total.take(dialect.read(line.text))
+                total.take(dialect.lines.read(line.text))
             except BadLine as error:
                 total.take_bad_line(inputs.name_of(line), error)
     return total
@@ -77,7 +77,7 @@ def _lines(dialect: Dialect, endpoint: Endpoint, total: Forecast) -> Iterator[st
         yield ""
         yield msgspec.json.format(total.first.body, indent=2).decode()
         yield ""
-    yield f"format        {dialect.name}"
+    yield f"format        {dialect.lines.name}"
     yield f"jobs          {total.jobs:,}"
     if total.bad_lines:
         yield f"no jobs       {total.bad_lines:,}, the first: {total.first_problem}"

@@ -20,8 +20,8 @@ from headrace.dialects import Dialect
 from headrace.input.identity import recipe_digest
 from headrace.input.scan import InputScan, scan_inputs
 from headrace.output.cost import recorded_cost
-from headrace.output.ordered import output_files
-from headrace.output.output import OpenedOutput, OutputPaths, output_paths, refuse_overlap
+from headrace.output.opened_output import OpenedOutput
+from headrace.output.paths import OutputPaths, output_paths, refuse_overlap
 from headrace.output.resume import open_output
 from headrace.pacing import Concurrency, Pacing
 from headrace.policy.budget import Budget, no_price
@@ -64,20 +64,22 @@ async def execute(
     if options.ordered and not prepared.inputs.rereadable:
         raise RunRefused("--ordered reads the input once more at the end: give it regular files")
     paths = output_paths(options.output or default_output(options.inputs))
-    refuse_overlap(map(Path, options.inputs), output_files(paths, ordered=options.ordered))
+    refuse_overlap(map(Path, options.inputs), paths.written(ordered=options.ordered))
     scan = scan_input(options, prepared)
     opened = open_output(
         system.storage,
         paths,
         scan=scan,
-        dialect=prepared.dialect,
+        lines=prepared.dialect.lines,
         recipe=prepared.recipe,
         on_change=options.on_change,
         retry_failed=options.retry_failed,
         restart=_label(system.wall_clock()) if options.restart else None,
     )
     _announce(opened, notify)
-    intake = LineParser(dialect=prepared.dialect, recipe=recipe_digest(prepared.recipe), output=opened)
+    intake = LineParser(
+        dialect=prepared.dialect, recipe=recipe_digest(prepared.recipe), decisions=opened.decisions
+    )
     to_send = opened.counts.to_send
     budget = _budget(options, opened, system, paths)
     if budget is not None and budget.spent:
@@ -111,7 +113,7 @@ async def execute(
     if options.durability != "none":
         reasons += await last_sync(opened, system)
     if options.ordered and scan is not None and not reasons:
-        told, reasons = order(system.storage, paths.results, prepared, scan)
+        told, reasons = order(system.storage, paths, prepared, scan)
         notices += told
     with suppress(StorageFailed):  # a disk that is full has been told about already
         opened.save(
@@ -137,7 +139,7 @@ def scan_input(options: RunOptions, prepared: Prepared) -> InputScan | None:
         return None
     return scan_inputs(
         prepared.inputs,
-        prepared.dialect,
+        prepared.dialect.lines,
         on_duplicate=options.on_duplicate,
         on_bad_line=options.on_bad_line,
     )
@@ -223,7 +225,7 @@ def _pacing(options: RunOptions, system: System, dialect: Dialect) -> Pacing:
         if asked == "auto"
         else Concurrency.fixed(asked),
         stated=options.limits,
-        reserves_output=dialect.name == "openai",
+        reserves_output=dialect.reserves_output_tokens,
         warm_cache_first=options.cache_prefix,
     )
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from headrace._exceptions import StorageFailed
 from headrace.actors.messages import Finished
 from headrace.input.scan import InputScan
+from headrace.output.opened_output import OpenedOutput
 from headrace.output.ordered import write_ordered
-from headrace.output.output import OpenedOutput, OutputPaths
+from headrace.output.paths import OutputPaths
 from headrace.output.storage import Storage, append_all
 from headrace.policy.stop import ExitCode, StopReason
 from headrace.run.preparation import Prepared
@@ -42,11 +41,11 @@ def rescue(unsaved: list[Finished], system: System, paths: OutputPaths) -> tuple
 
 
 def order(
-    storage: Storage, output: Path, prepared: Prepared, scan: InputScan
+    storage: Storage, paths: OutputPaths, prepared: Prepared, scan: InputScan
 ) -> tuple[tuple[str, ...], list[StopReason]]:
     """Write the output's ordered twin; say where it is, or why there is none."""
     try:
-        twin = write_ordered(storage, output, prepared.inputs, prepared.dialect, scan.identities())
+        twin = write_ordered(storage, paths, prepared.inputs, prepared.dialect.lines, scan.identities())
     except StorageFailed as error:
         return (), [StopReason(ExitCode.STORAGE, str(error))]
     return (f"in the order of the input: {twin}",), []

@@ -2,57 +2,73 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import attrs
 
 from headrace._exceptions import BadLine
 from headrace.actors.messages import Finished, Pending
-from headrace.dialects import Dialect
-from headrace.input.files import InputLine
-from headrace.job import Failure, Note, PreparedJob
-from headrace.output.output import Decision
-
-
-class DecidesLines(Protocol):
-    """What knows which lines are done."""
-
-    def decide(self, line: InputLine) -> Decision:
-        """What is to be done about a line."""
-        ...
+from headrace.dialects import Dialect, LineFormat
+from headrace.input.lines import InputLine
+from headrace.job import Failure, Note, PreparedJob, Recipient
+from headrace.output.decisions import Decision, Decisions
 
 
 @attrs.define(kw_only=True)
 class LineParser:
-    """Makes items of lines, and counts them."""
+    """Turns lines into items for the dispatcher, and counts them."""
 
     dialect: Dialect
     recipe: str
     """The recipe's digest."""
-    output: DecidesLines
+    decisions: Decisions
     lines: int = 0
     skipped: int = 0
-    """Lines about which nothing is to be done: earlier runs have done it."""
+    """Lines that earlier runs have dealt with."""
 
     def item_of(self, line: InputLine, now: float) -> Pending | Finished | None:
-        """Return what a line becomes; None for one that is done. ``now``: on the event loop's clock."""
+        """Return what a line becomes; None if it is skipped. ``now``: on the event loop's clock."""
         self.lines += 1
-        decision = self.output.decide(line)
+        decision = self.decisions.decide(line)
         if decision.skip:
             self.skipped += 1
             return None
-        if decision.id is None:
-            return self._bad_line(line, decision, decision.problem or "the line is no job")
         try:
-            request = self.dialect.read(line.text)
+            return pending_job(self.dialect.lines, line, decision, now)
         except BadLine as error:
-            return self._bad_line(line, decision, str(error))
-        job = PreparedJob(
-            id=decision.id, line=line.number, source=line.source, digest=decision.digest, request=request
-        )
-        return Pending(job=job, read_at=now, attempts=decision.attempts, maybe_billed=decision.maybe_billed)
+            message = f"line {line.number}: {error}"
+            return bad_line(self.dialect, line, decision, self.recipe, message)
 
-    def _bad_line(self, line: InputLine, decision: Decision, problem: str) -> Finished:
-        note = Note(line=line.number, source=line.source, digest=decision.digest, recipe=self.recipe)
-        failure = Failure(kind="bad_line", message=f"line {line.number}: {problem}", sent=False)
-        return Finished(record=self.dialect.failure_record(decision.id, failure, note), failure=failure)
+
+def pending_job(
+    line_format: LineFormat,
+    line: InputLine,
+    decision: Decision,
+    now: float,
+    recipient: Recipient | None = None,
+) -> Pending:
+    """Return the job of a line, ready to be sent. Raises `BadLine` if the line does not become a job."""
+    if decision.id is None:
+        raise BadLine(decision.problem or "the line cannot be parsed")
+    job = PreparedJob(
+        id=decision.id,
+        line=line.number,
+        source=line.source,
+        digest=decision.digest,
+        request=line_format.read(line.text),
+        recipient=recipient,
+    )
+    return Pending(job=job, read_at=now, attempts=decision.attempts, maybe_billed=decision.maybe_billed)
+
+
+def bad_line(
+    dialect: Dialect,
+    line: InputLine,
+    decision: Decision,
+    recipe: str,
+    message: str,
+    recipient: Recipient | None = None,
+) -> Finished:
+    """Return the error record of a line that does not become a job."""
+    note = Note(line=line.number, source=line.source, digest=decision.digest, recipe=recipe)
+    failure = Failure(kind="bad_line", message=message, sent=False)
+    record = dialect.failure_record(decision.id, failure, note)
+    return Finished(record=record, failure=failure, recipient=recipient, note=note)

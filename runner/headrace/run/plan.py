@@ -22,9 +22,10 @@ from headrace.actors.statistics import Snapshot
 from headrace.actors.supervisor import Setup, relaxed_garbage_collection, supervise
 from headrace.actors.worker import OnData
 from headrace.dialects import Dialect
-from headrace.input.files import InputLine, Inputs
+from headrace.input.files import Inputs
+from headrace.input.lines import InputLine
 from headrace.job import PreparedJob
-from headrace.output.output import NoOutput
+from headrace.output.opened_output import NoOutput
 from headrace.pacing import Concurrency, Pacing
 from headrace.policy.prices import own_prices
 from headrace.policy.retry import RunRetryPolicy
@@ -192,7 +193,7 @@ def _rules(options: RunOptions, dialect: Dialect) -> Rules:
         pacing=Pacing(
             concurrency=Concurrency.found(_MAX_CONNECTIONS) if asked == "auto" else Concurrency.fixed(asked),
             stated=attrs.evolve(options.limits, rpm=None, itpm=None, otpm=None),
-            reserves_output=dialect.name == "openai",
+            reserves_output=dialect.reserves_output_tokens,
             warm_cache_first=options.cache_prefix,
         ),
         retry=RunRetryPolicy(),
@@ -213,7 +214,7 @@ class _PlannedLines:
 
     def item_of(self, line: InputLine, now: float) -> Pending | None:
         try:
-            request = self._dialect.read(line.text)
+            request = self._dialect.lines.read(line.text)
         except BadLine:
             self.bad_lines += 1
             return None

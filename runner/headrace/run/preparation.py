@@ -10,7 +10,8 @@ import attrs
 
 from headrace._exceptions import BadLine, RunRefused
 from headrace.dialects import Dialect, detect, make_dialect
-from headrace.input.files import InputLine, Inputs
+from headrace.input.files import Inputs
+from headrace.input.lines import InputLine
 from headrace.input.scan import too_long
 from headrace.run.endpoint import Endpoint, clean_key, resolve_endpoint
 from headrace.run.options import RunOptions
@@ -52,7 +53,7 @@ async def prepare(options: RunOptions, inputs: Inputs) -> Prepared:
     first_lines = [line for lines in seen for line in lines]
     dialect = _dialect(options, first_lines)
     _check_first(dialect, first_lines)
-    recipe = {**dialect.recipe(), "simulated": True} if options.simulate else dialect.recipe()
+    recipe = {**dialect.lines.recipe, "simulated": True} if options.simulate else dialect.lines.recipe
     return Prepared(
         inputs=inputs,
         source=FirstLineSource(deque(seen), rest),
@@ -90,7 +91,7 @@ def _check_first(dialect: Dialect, lines: list[InputLine]) -> None:
     """Refuse options that name fields which the first readable line has not got."""
     for line in lines:
         with suppress(BadLine):
-            dialect.check_first(line.text)
+            dialect.lines.check_first(line.text)
             break
 
 

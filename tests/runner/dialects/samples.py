@@ -52,4 +52,6 @@ def line(value: object) -> bytes:
 
 def job(name: str, text: bytes, job_id: str = "a-1") -> PreparedJob:
     """The job of a line."""
-    return PreparedJob(id=job_id, line=7, source=None, digest=NOTE.digest, request=dialect(name).read(text))
+    return PreparedJob(
+        id=job_id, line=7, source=None, digest=NOTE.digest, request=dialect(name).lines.read(text)
+    )

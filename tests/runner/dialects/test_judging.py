@@ -1,4 +1,4 @@
-"""What an answer is worth (P16): successes, and every way to fail."""
+"""How responses are judged (P16): successes, and every way to fail."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_message_is_passed_on_byte_for_byte() -> None:
 
 
 def test_a_message_is_made_one_line_for_every_reader() -> None:
-    """P12: no CR, LF, U+2028, U+2029 or U+0085 is left, and it says the same."""
+    """P12: no CR, LF, U+2028, U+2029 or U+0085 is left, and it means the same."""
     text = "a\u2028b\u2029c\x85d\n"
     body = json.dumps({**MESSAGE, "content": [{"text": text}]}, ensure_ascii=False, indent=1).replace(
         "\n", "\r\n"
@@ -69,7 +69,7 @@ def test_half_a_surrogate_pair_does_not_lose_a_paid_answer() -> None:
     assert json.loads(message)["content"] == [{"text": "\ufffd cut, \U0001f600 whole"}]
 
 
-NO_MESSAGES: dict[str, Any] = {
+NOT_MESSAGES: dict[str, Any] = {
     "HTML": b"<html><body>Bad gateway</body></html>",
     "null": b"null",
     "empty": b"",
@@ -97,20 +97,20 @@ NO_MESSAGES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("body", NO_MESSAGES.values(), ids=NO_MESSAGES.keys())
-def test_a_200_without_a_message_is_a_bad_answer_that_may_be_billed(body: object) -> None:
+@pytest.mark.parametrize("body", NOT_MESSAGES.values(), ids=NOT_MESSAGES.keys())
+def test_a_200_without_a_message_is_an_invalid_response_that_may_be_billed(body: object) -> None:
     got = failure("anthropic", 200, body)
 
     assert (got.kind, got.status, got.sent, got.request_id) == ("invalid_response", 200, True, "req_1")
-    assert got.message.startswith("200 with a body that is no answer (")
+    assert got.message.startswith("200 with an invalid body (")
 
 
 def test_an_error_body_in_a_200_says_what_it_said() -> None:
-    got = failure("anthropic", 200, NO_MESSAGES["error body"])
+    got = failure("anthropic", 200, NOT_MESSAGES["error body"])
 
     assert got.message.endswith(": Overloaded")
     assert got.code == "overloaded_error"
-    assert json.loads(got.body or b"") == NO_MESSAGES["error body"]
+    assert json.loads(got.body or b"") == NOT_MESSAGES["error body"]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_answers_of_openai_compatible_servers(body: object, usage: Usage, stop_r
         {"object": "response", "status": "in_progress"},
     ],
 )
-def test_a_200_without_an_openai_answer_is_a_bad_answer(body: object) -> None:
+def test_a_200_without_an_openai_answer_is_an_invalid_response(body: object) -> None:
     assert failure("openai", 200, body).kind == "invalid_response"
 
 
@@ -249,7 +249,7 @@ def test_a_status_and_its_body_tell_the_kind(
             "400 BadRequestError: no",
         ),
         (b"plain no", "400: plain no"),
-        (b"", "400: without a text"),
+        (b"", "400: the server gave no reason"),
         (b"\xff\x00no", "400: \ufffd no"),
         (["no"], '400: ["no"]'),
     ],

@@ -1,4 +1,4 @@
-"""Lines of input: what request they are, and why they are none."""
+"""Lines of input: the requests that they become, and why some become none (P12, P24)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.input.files import InputLine
-from headrace.input.scan import require_job
 from headrace.job import JobRequest
 
 from .samples import dialect, line
@@ -22,7 +20,7 @@ def test_an_anthropic_body_goes_through_byte_for_byte() -> None:
     """Without an option that overrides a key, blanks, escapes and the order of keys stay."""
     body = b'{ "model":"m", "messages":[ ],\t"max_tokens":1.60e1, "x":"\\u00e9\xc3\xa9" }'
 
-    request = dialect("anthropic").read(
+    request = dialect("anthropic").lines.read(
         b'{"custom_id":"a-1", "params": ' + body.replace(b"1.60e1", b"16") + b" }"
     )
 
@@ -38,7 +36,7 @@ def test_an_anthropic_body_goes_through_byte_for_byte() -> None:
 def test_a_raw_line_is_its_body() -> None:
     text = b' {"model":"m","max_tokens":16,"messages":[],"stream":true,"metadata":{"user_id":"u-1"}}'
 
-    request = dialect("raw", id_field="metadata.user_id").read(text)
+    request = dialect("raw", id_field="metadata.user_id").lines.read(text)
 
     assert request == JobRequest(path="/v1/messages", body=text, model="m", max_tokens=16, stream=True)
 
@@ -46,7 +44,7 @@ def test_a_raw_line_is_its_body() -> None:
 def test_an_openai_body_goes_through_byte_for_byte_to_its_path() -> None:
     text = b'{"custom_id":"a-1","method":"POST","url":"/v1/embeddings","body":{ "model":"m","input":"x" }}'
 
-    request = dialect("openai").read(text)
+    request = dialect("openai").lines.read(text)
 
     assert request == JobRequest(
         path="/v1/embeddings",
@@ -60,9 +58,9 @@ def test_an_openai_body_goes_through_byte_for_byte_to_its_path() -> None:
 def test_a_row_fills_prompt_and_system() -> None:
     rows = dialect("rows", prompt="Q: {q}", system="About {topic.name}.", max_tokens=5, id_field="n")
 
-    request = rows.read(line({"q": 'a "b"\n', "topic": {"name": "sums"}, "n": 12}))
+    request = rows.lines.read(line({"q": 'a "b"\n', "topic": {"name": "sums"}, "n": 12}))
 
-    assert rows.identify(line({"n": 12})) == "12"
+    assert rows.lines.identify(line({"n": 12})) == "12"
     assert (request.path, request.model, request.max_tokens, request.stream) == (
         "/v1/messages",
         "m",
@@ -78,9 +76,9 @@ def test_a_row_fills_prompt_and_system() -> None:
 
 
 def test_a_row_has_1024_tokens_unless_said_otherwise() -> None:
-    assert dialect("rows").read(b'{"q":"x"}').max_tokens == 1024
-    assert dialect("rows").recipe()["max_tokens"] == 1024
-    assert dialect("rows", set={"max_tokens": 9}).read(b'{"q":"x"}').max_tokens == 9
+    assert dialect("rows").lines.read(b'{"q":"x"}').max_tokens == 1024
+    assert dialect("rows").lines.recipe["max_tokens"] == 1024
+    assert dialect("rows", set={"max_tokens": 9}).lines.read(b'{"q":"x"}').max_tokens == 9
 
 
 @pytest.mark.parametrize(
@@ -93,7 +91,9 @@ def test_a_row_has_1024_tokens_unless_said_otherwise() -> None:
     ],
 )
 def test_options_override_the_line(name: str, text: bytes) -> None:
-    request = dialect(name, model="other", max_tokens=3, set={"temperature": 0.5, "messages": []}).read(text)
+    request = dialect(name, model="other", max_tokens=3, set={"temperature": 0.5, "messages": []}).lines.read(
+        text
+    )
 
     body = json.loads(request.body)
     assert (request.model, request.max_tokens) == ("other", 3)
@@ -109,7 +109,7 @@ def test_options_override_the_line(name: str, text: bytes) -> None:
     ],
 )
 def test_stream_can_be_asked_for_every_line(name: str, text: bytes, option: dict[str, Any]) -> None:
-    request = dialect(name, **option).read(text)
+    request = dialect(name, **option).lines.read(text)
 
     assert request.stream
     assert json.loads(request.body)["stream"] is True
@@ -126,16 +126,19 @@ def test_stream_can_be_asked_for_every_line(name: str, text: bytes, option: dict
 def test_a_streamed_chat_tells_its_usage_unless_set(stream_options: object, expected: object) -> None:
     body = {**BODY, "stream": True, "stream_options": stream_options}
 
-    assert json.loads(dialect("openai").read(line({**CHAT, "body": body})).body)["stream_options"] == expected
+    assert (
+        json.loads(dialect("openai").lines.read(line({**CHAT, "body": body})).body)["stream_options"]
+        == expected
+    )
 
 
 @pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens", "max_output_tokens"])
 def test_an_openai_limit_keeps_the_name_that_the_body_uses(limit: str) -> None:
     text = line({**CHAT, "body": {"model": "m", limit: 16, "messages": []}})
 
-    request = dialect("openai", max_tokens=3).read(text)
+    request = dialect("openai", max_tokens=3).lines.read(text)
 
-    assert dialect("openai").read(text).max_tokens == 16
+    assert dialect("openai").lines.read(text).max_tokens == 16
     assert request.max_tokens == 3
     assert json.loads(request.body) == {"model": "m", limit: 3, "messages": []}
 
@@ -144,7 +147,7 @@ def test_kept_fields_are_one_line_of_json_and_an_absent_one_is_left_out() -> Non
     """U+2028 in a kept field must not break the record's line for any reader."""
     text = line({"custom_id": "a-1", "params": BODY, "gold": "4\u20282", "meta": {"split": [1]}})
 
-    request = dialect("anthropic", keep=("gold", "meta.split", "none")).read(text)
+    request = dialect("anthropic", keep=("gold", "meta.split", "none")).lines.read(text)
 
     assert request.kept == b'{"gold":"4\\u20282","meta.split":[1]}'
 
@@ -159,8 +162,8 @@ UNREADABLE = {
     "cut": b'{"custom_id":"a","params":{"model":"m"',
     "invalid UTF-8": b'{"custom_id":"a","params":{"model":"\xff","messages":[]}}',
     "UTF-8 of a surrogate": b'{"custom_id":"a","params":{"model":"\xed\xa0\x80"}}',
-    "half a pair": b'{"custom_id":"a","params":{"model":"m","messages":["\\ud83d"]}}',
-    "low half": b'{"custom_id":"a","params":{"model":"m","messages":["\\ude00 x"]}}',
+    "lone surrogate": b'{"custom_id":"a","params":{"model":"m","messages":["\\ud83d"]}}',
+    "low surrogate": b'{"custom_id":"a","params":{"model":"m","messages":["\\ude00 x"]}}',
     "NaN": b'{"custom_id":"a","params":{"model":"m","temperature":NaN}}',
     "Infinity": b'{"custom_id":"a","params":{"model":"m","temperature":-Infinity}}',
     "overflow": b'{"custom_id":"a","params":{"model":"m","temperature":1e999}}',
@@ -172,14 +175,14 @@ UNREADABLE = {
     "two values": b'{"a":1} {"b":2}',
     "byte order mark": b'\xef\xbb\xbf{"a":1}',
 }
-"""Lines that are no JSON object in any dialect."""
+"""Lines that cannot be parsed in any dialect."""
 
 
 @pytest.mark.parametrize("name", ["anthropic", "openai", "raw", "rows"])
 @pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE.keys())
 def test_an_unreadable_line_is_a_bad_line_with_a_short_reason(name: str, text: bytes) -> None:
     with pytest.raises(BadLine) as caught:
-        dialect(name).read(text)
+        dialect(name).lines.read(text)
 
     assert len(str(caught.value)) < 200
     assert str(caught.value).isprintable()
@@ -188,13 +191,19 @@ def test_an_unreadable_line_is_a_bad_line_with_a_short_reason(name: str, text: b
 @pytest.mark.parametrize("name", ["anthropic", "openai", "raw", "rows"])
 @pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE.keys())
 def test_identify_raises_nothing_else(name: str, text: bytes) -> None:
-    """It looks only at the id, so that it may find one in a line that `read` refuses."""
+    """It reads only the id, so it may find one in a line that `read` rejects."""
     id_field = None if name in ("anthropic", "openai") else "custom_id"
     try:
-        own_id = dialect(name, id_field=id_field).identify(text)
+        own_id = dialect(name, id_field=id_field).lines.identify(text)
     except BadLine:
         return
     assert own_id is None or own_id == "a"
+
+
+def identify_and_read(name: str, text: bytes) -> None:
+    line_format = dialect(name).lines
+    line_format.identify(text)
+    line_format.read(text)
 
 
 @pytest.mark.parametrize(
@@ -206,16 +215,28 @@ def test_identify_raises_nothing_else(name: str, text: bytes) -> None:
         ("anthropic", b'{"custom_id":7,"params":{"model":"m"}}', "got `int` - at `$.custom_id`"),
         ("anthropic", b'{"custom_id":"","params":{"model":"m"}}', "1 to 256 characters, not 0"),
         ("anthropic", line({"custom_id": "a" * 257, "params": BODY}), "1 to 256 characters, not 257"),
-        ("anthropic", line({"custom_id": "a\x1b[31m", "params": BODY}), "custom_id holds control characters"),
-        ("anthropic", line({"custom_id": "a\u2028", "params": BODY}), "custom_id holds control characters"),
+        (
+            "anthropic",
+            line({"custom_id": "a\x1b[31m", "params": BODY}),
+            "custom_id contains control characters",
+        ),
+        (
+            "anthropic",
+            line({"custom_id": "a\u2028", "params": BODY}),
+            "custom_id contains control characters",
+        ),
         (
             "anthropic",
             b'{"custom_id":"a","custom_id":"b","params":{"model":"m"}}',
-            "key 'custom_id' stands twice",
+            "key 'custom_id' occurs twice",
         ),
-        ("anthropic", b'{"custom_id":"a","params":{"model":"m","model":"n"}}', "key 'model' stands twice"),
-        ("anthropic", b'{"custom_id":"a","params":{"messages":[]}}', "names no model (--model gives one"),
-        ("anthropic", b'{"custom_id":"a","params":{"model":""}}', "names no model"),
+        ("anthropic", b'{"custom_id":"a","params":{"model":"m","model":"n"}}', "key 'model' occurs twice"),
+        (
+            "anthropic",
+            b'{"custom_id":"a","params":{"messages":[]}}',
+            "does not name a model (--model sets it",
+        ),
+        ("anthropic", b'{"custom_id":"a","params":{"model":""}}', "does not name a model"),
         ("anthropic", b'{"custom_id":"a","params":{"model":1}}', "model must be a string"),
         (
             "anthropic",
@@ -228,7 +249,7 @@ def test_identify_raises_nothing_else(name: str, text: bytes) -> None:
             b'{"custom_id":"a","params":{"model":"m","stream":"yes"}}',
             "stream must be true or false",
         ),
-        ("raw", b'{"messages":[],"messages":[]}', "key 'messages' stands twice"),
+        ("raw", b'{"messages":[],"messages":[]}', "key 'messages' occurs twice"),
         ("openai", line({**CHAT, "method": "GET"}), "Invalid enum value 'GET' - at `$.method`"),
         ("openai", line({**CHAT, "method": "\x1b[31m"}), "Invalid enum value"),
         ("openai", line({**CHAT, "body": "x"}), "body must be an object"),
@@ -237,13 +258,13 @@ def test_identify_raises_nothing_else(name: str, text: bytes) -> None:
             line({**CHAT, "url": "/v1/embeddings", "body": {**BODY, "stream": True}}),
             "can be streamed",
         ),
-        ("rows", b'{"q":"a","q":"b"}', "key 'q' stands twice"),
-        ("rows", b'{"a":"b"}', "no field 'q' for the prompt; there are: a"),
+        ("rows", b'{"q":"a","q":"b"}', "key 'q' occurs twice"),
+        ("rows", b'{"a":"b"}', "no field 'q' for the prompt; its fields: a"),
     ],
 )
-def test_a_line_that_is_no_request_says_why(name: str, text: bytes, reason: str) -> None:
+def test_a_line_that_is_not_a_request_says_why(name: str, text: bytes, reason: str) -> None:
     with pytest.raises(BadLine) as caught:
-        require_job(InputLine(1, None, text), dialect(name), whole=True)
+        identify_and_read(name, text)
 
     assert reason in str(caught.value)
     assert str(caught.value).isprintable()
@@ -271,16 +292,16 @@ def test_a_line_that_is_no_request_says_why(name: str, text: bytes, reason: str)
     ],
 )
 def test_a_line_cannot_leave_the_configured_origin(url: str) -> None:
-    """P24: the url is a path without dots, blanks or line ends."""
+    """P24: the URL is a path without dot segments, spaces or line ends."""
     with pytest.raises(BadLine, match="url must be a path"):
-        dialect("openai").read(line({**CHAT, "url": url}))
+        dialect("openai").lines.read(line({**CHAT, "url": url}))
 
 
 @pytest.mark.parametrize(
     "url", ["/v1/chat/completions?api-version=1", "/openai/deployments/a.b/x", "/v1/a%20b"]
 )
-def test_any_plain_path_is_taken(url: str) -> None:
-    assert dialect("openai").read(line({**CHAT, "url": url})).path == url
+def test_any_plain_path_is_accepted(url: str) -> None:
+    assert dialect("openai").lines.read(line({**CHAT, "url": url})).path == url
 
 
 @pytest.mark.parametrize(
@@ -290,7 +311,7 @@ def test_any_plain_path_is_taken(url: str) -> None:
 def test_id_field_takes_strings_and_integers(value: object, expected: str) -> None:
     rows = dialect("rows", id_field="meta.key")
 
-    assert rows.identify(line({"q": "x", "meta": {"key": value}})) == expected
+    assert rows.lines.identify(line({"q": "x", "meta": {"key": value}})) == expected
 
 
 @pytest.mark.parametrize("value", [None, True, 1.5, [], {}, "", "x" * 257, "\x7f", 10**300])
@@ -298,18 +319,18 @@ def test_id_field_takes_nothing_else(value: object) -> None:
     rows = dialect("rows", id_field="key")
 
     with pytest.raises(BadLine, match="'key'"):
-        rows.identify(line({"q": "x", "key": value}))
+        rows.lines.identify(line({"q": "x", "key": value}))
 
 
-def test_an_absent_id_field_is_a_bad_line() -> None:
-    with pytest.raises(BadLine, match="no field 'key' for its id"):
-        dialect("rows", id_field="key").identify(b'{"q":1}')
+def test_a_missing_id_field_is_a_bad_line() -> None:
+    with pytest.raises(BadLine, match="no field 'key', which --id-field names"):
+        dialect("rows", id_field="key").lines.identify(b'{"q":1}')
 
 
 @pytest.mark.parametrize("name", ["anthropic", "openai"])
 def test_the_own_id_is_found_in_any_place_and_may_be_absent(name: str) -> None:
-    assert dialect(name).identify(b'{"params":{"custom_id":"inner"},"custom_id":"\\u0061-1"}') == "a-1"
-    assert dialect(name).identify(b'{"params":{}}') is None
+    assert dialect(name).lines.identify(b'{"params":{"custom_id":"inner"},"custom_id":"\\u0061-1"}') == "a-1"
+    assert dialect(name).lines.identify(b'{"params":{}}') is None
 
 
 @pytest.mark.parametrize(
@@ -319,7 +340,7 @@ def test_the_own_id_is_found_in_any_place_and_may_be_absent(name: str) -> None:
             "rows",
             {"prompt": "{x.y} {q}"},
             b'{"q":1}',
-            "--prompt names the field 'x.y', which the first line lacks; it has: q",
+            "--prompt names the field 'x.y', which is missing from the first line; its fields: q",
         ),
         ("rows", {"system": "{s}"}, b'{"q":1}', "--system names the field 's'"),
         ("rows", {"id_field": "i"}, b'{"q":1}', "--id-field names the field 'i'"),
@@ -332,17 +353,17 @@ def test_the_first_line_shows_that_an_option_does_not_fit(
     name: str, options: dict[str, Any], text: bytes, expected: str
 ) -> None:
     with pytest.raises(RunRefused) as caught:
-        dialect(name, **options).check_first(text)
+        dialect(name, **options).lines.check_first(text)
 
     assert str(caught.value).startswith(expected)
 
 
 def test_a_refused_prompt_says_how_to_write_literal_braces() -> None:
     with pytest.raises(RunRefused, match=r"for literal braces write \{\{x\}\}$"):
-        dialect("rows", prompt="{x}").check_first(b'{"q":1}')
+        dialect("rows", prompt="{x}").lines.check_first(b'{"q":1}')
 
 
 def test_a_first_line_that_fits_passes_and_an_unreadable_one_is_left_to_the_next() -> None:
-    dialect("rows", keep=("q",)).check_first(b'{"q":null}')
+    dialect("rows", keep=("q",)).lines.check_first(b'{"q":null}')
     with pytest.raises(BadLine):
-        dialect("rows").check_first(b"nonsense")
+        dialect("rows").lines.check_first(b"nonsense")

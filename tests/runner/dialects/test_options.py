@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.dialects import DIALECT_NAMES, RequestOptions, detect, make_dialect
+from headrace.dialects import RequestOptions, detect, make_dialect
 
 from .samples import dialect
 
@@ -29,15 +29,19 @@ BEDROCK = b'{"recordId":"r","modelInput":{}}'
         (b'{"custom_id":"a","question":"x"}', "{question}", "rows"),
     ],
 )
-def test_the_first_line_tells_the_dialect(line: bytes, prompt: str | None, expected: str) -> None:
+def test_the_dialect_is_detected_from_the_first_line(line: bytes, prompt: str | None, expected: str) -> None:
     assert detect(line, RequestOptions(prompt=prompt)) == expected
 
 
 @pytest.mark.parametrize(
     ("line", "expected"),
-    [(ROW, "for rows of data give --prompt"), (BEDROCK, "Bedrock's batch lines"), (b"{}", "give --prompt")],
+    [
+        (ROW, "for rows of data, use --prompt"),
+        (BEDROCK, "lines of Bedrock batch inference"),
+        (b"{}", "use --prompt"),
+    ],
 )
-def test_lines_of_no_dialect_are_refused_with_what_to_do(line: bytes, expected: str) -> None:
+def test_lines_of_an_unknown_format_are_refused_with_what_to_do(line: bytes, expected: str) -> None:
     with pytest.raises(RunRefused, match=expected):
         detect(line, RequestOptions())
 
@@ -50,21 +54,23 @@ def test_an_unreadable_first_line_is_left_to_the_next() -> None:
 def test_a_whole_request_with_a_prompt_is_refused() -> None:
     options = RequestOptions(prompt="{x}", model="m")
 
-    with pytest.raises(RunRefused, match=r"--prompt does not fit anthropic lines: .* --input-format rows"):
+    with pytest.raises(
+        RunRefused, match=r"--prompt does not apply to anthropic lines: .* --input-format rows"
+    ):
         make_dialect(detect(ANTHROPIC, options), options)
 
 
 @pytest.mark.parametrize(
     ("name", "options", "expected"),
     [
-        ("anthropic", {"prompt": "x"}, "--prompt does not fit anthropic lines"),
-        ("openai", {"system": "x"}, "--system does not fit openai lines"),
-        ("raw", {"prompt": "x"}, "--prompt does not fit raw lines"),
-        ("anthropic", {"id_field": "x"}, "--id-field does not fit anthropic lines"),
-        ("openai", {"id_field": "x"}, "--id-field does not fit openai lines"),
+        ("anthropic", {"prompt": "x"}, "--prompt does not apply to anthropic lines"),
+        ("openai", {"system": "x"}, "--system does not apply to openai lines"),
+        ("raw", {"prompt": "x"}, "--prompt does not apply to raw lines"),
+        ("anthropic", {"id_field": "x"}, "--id-field does not apply to anthropic lines"),
+        ("openai", {"id_field": "x"}, "--id-field does not apply to openai lines"),
         ("rows", {"prompt": None}, "rows need a prompt"),
         ("rows", {"prompt": ""}, "rows need a prompt"),
-        ("rows", {"model": None}, "rows need a model: give --model"),
+        ("rows", {"model": None}, "rows need a model: use --model"),
         ("raw", {"model": "m", "set": {"model": "n"}}, "model is set twice"),
         (
             "raw",
@@ -73,8 +79,8 @@ def test_a_whole_request_with_a_prompt_is_refused() -> None:
         ),
         ("raw", {"set": {"max_tokens": "many"}}, "--set has a value of the wrong type"),
         ("raw", {"set": {"stream": "yes"}}, "--set has a value of the wrong type"),
-        ("bedrock", {}, "Bedrock's batch lines"),
-        ("toml", {}, "there is no dialect 'toml'; there are: anthropic, openai, raw, rows"),
+        ("bedrock", {}, "lines of Bedrock batch inference"),
+        ("toml", {}, "unknown input format 'toml': use one of anthropic, openai, raw, rows"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(name: str, options: dict[str, Any], expected: str) -> None:
@@ -85,9 +91,9 @@ def test_options_that_do_not_fit_are_refused(name: str, options: dict[str, Any],
 def test_the_recipe_holds_what_shapes_answers_and_only_what_was_given() -> None:
     shaping = {"model": "m", "max_tokens": 5, "set": {"temperature": 0}}
 
-    assert dialect("anthropic").recipe() == {"dialect": "anthropic"}
-    assert dialect("anthropic", **shaping).recipe() == {"dialect": "anthropic", **shaping}
-    assert dialect("rows", prompt="{q}", system="s").recipe() == {
+    assert dialect("anthropic").lines.recipe == {"dialect": "anthropic"}
+    assert dialect("anthropic", **shaping).lines.recipe == {"dialect": "anthropic", **shaping}
+    assert dialect("rows", prompt="{q}", system="s").lines.recipe == {
         "dialect": "rows",
         "prompt": "{q}",
         "system": "s",
@@ -97,11 +103,12 @@ def test_the_recipe_holds_what_shapes_answers_and_only_what_was_given() -> None:
 
 
 def test_streaming_keeping_and_ids_are_not_in_the_recipe() -> None:
-    """They change how an answer travels or what its record says, not the answer."""
-    plain = dialect("rows").recipe()
+    """They change how an answer is transferred or what its record says, not the answer."""
+    plain = dialect("rows").lines.recipe
 
     assert (
-        dialect("rows", stream=True, keep=("q",), id_field="q", set={"stream_options": {}}).recipe() == plain
+        dialect("rows", stream=True, keep=("q",), id_field="q", set={"stream_options": {}}).lines.recipe
+        == plain
     )
 
 
@@ -127,5 +134,6 @@ def test_the_key_stands_in_the_auth_header_only() -> None:
     assert dialect("openai").headers(None) == content
 
 
-def test_every_dialect_goes_by_its_name() -> None:
-    assert [dialect(name).name for name in DIALECT_NAMES] == list(DIALECT_NAMES)
+@pytest.mark.parametrize("name", ["anthropic", "openai", "raw", "rows"])
+def test_every_dialect_goes_by_its_name(name: str) -> None:
+    assert dialect(name).lines.name == name

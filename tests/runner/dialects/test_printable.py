@@ -1,4 +1,4 @@
-"""A server's texts on our terminal and in our records: no control sequence, no key (P21, P24)."""
+"""A server's texts on the terminal and in records: no control sequences, no keys (P21, P24)."""
 
 from __future__ import annotations
 

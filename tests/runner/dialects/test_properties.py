@@ -76,7 +76,7 @@ def test_any_line_is_a_bad_line_or_a_request_whose_body_is_json(
 ) -> None:
     using = (OVERRIDING if overrides else DIALECTS)[name]
     try:
-        request = using.read(text)
+        request = using.lines.read(text)
     except BadLine:
         return
 
@@ -88,7 +88,7 @@ def test_any_line_is_a_bad_line_or_a_request_whose_body_is_json(
 @settings(deadline=None, derandomize=True, max_examples=200)
 def test_identify_returns_an_id_or_none_or_raises_bad_line(name: str, text: bytes) -> None:
     try:
-        own_id = DIALECTS[name].identify(text)
+        own_id = DIALECTS[name].lines.identify(text)
     except BadLine:
         return
     assert own_id is None or 0 < len(own_id) <= 256

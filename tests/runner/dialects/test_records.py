@@ -1,4 +1,4 @@
-"""Records: the providers' result formats with one key more, and what a resume reads in them."""
+"""Records: the providers' result formats with one more key, and what is read back from them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from headrace.dialects import BadRecord, RecordIdentity, read_identity
+from headrace.dialects import (
+    BadRecord,
+    RecordedResult,
+    RecordedUsage,
+    RecordIdentity,
+    read_identity,
+    read_result,
+    read_usage,
+)
 from headrace.job import Failure, Note, Success, Usage
 
 from .samples import COMPLETION, MESSAGE, NOTE, answer, dialect, job, line
@@ -142,9 +150,9 @@ def test_an_openai_failure_without_an_error_status_has_no_response(failure: Fail
 
 
 @pytest.mark.parametrize("name", ["anthropic", "openai"])
-def test_a_line_that_is_no_job_has_a_record_without_id(name: str) -> None:
-    """P12: null and the line's number."""
-    failure = Failure(kind="bad_line", message="the line is no JSON object", sent=False)
+def test_a_bad_line_has_a_record_without_an_id(name: str) -> None:
+    """P12: it has null for the id, and the line's number."""
+    failure = Failure(kind="bad_line", message="the line is not a JSON object", sent=False)
 
     record = dialect(name).failure_record(None, failure, Note(line=3, digest="d" * 16, recipe="r" * 8))
 
@@ -228,9 +236,60 @@ def test_the_providers_own_records_count_by_their_id(record: object, succeeded: 
         b'{"custom_id":"a","result":' + b'{"type":' * 100_000,
     ],
 )
-def test_a_line_that_is_no_record_says_so(text: bytes) -> None:
-    with pytest.raises(BadRecord, match="the line is no record"):
+def test_a_line_that_is_not_a_record_says_so(text: bytes) -> None:
+    with pytest.raises(BadRecord, match="the line is not a record"):
         read_identity(text)
+
+
+@pytest.mark.parametrize(("name", "body"), [("anthropic", MESSAGE), ("openai", COMPLETION)])
+def test_a_recorded_success_is_read_back_as_it_was(name: str, body: object) -> None:
+    note = Note(
+        line=7, digest="d" * 16, recipe="r" * 8, attempts=2, latency_s=1.5, ttft_s=0.5, request_id="r"
+    )
+
+    assert read_result(success_record(name, body, note)) == RecordedResult(
+        dialect(name).judge(answer(200, body)), note
+    )
+
+
+@pytest.mark.parametrize("name", ["anthropic", "openai"])
+def test_a_recorded_failure_is_read_back_with_its_kind_text_and_code(name: str) -> None:
+    error = {"type": "error", "error": {"type": "not_found_error", "message": "model: x"}}
+
+    recorded = read_result(failure_record(name, 404, error))
+
+    assert isinstance(recorded.outcome, Failure)
+    assert (recorded.outcome.kind, recorded.outcome.message) == ("rejected", "model: x")
+    assert (recorded.outcome.code, recorded.outcome.request_id) == ("not_found_error", "req_1")
+    assert json.loads(recorded.outcome.body or b"") == error
+    assert recorded.note == NOTE
+
+
+@pytest.mark.parametrize(
+    ("record", "status", "message"),
+    [
+        ({"response": {"status_code": 400, "body": {"message": "no", "code": 400}}}, 400, "no"),
+        ({"response": {"status_code": 422, "body": {"detail": "no"}}}, 422, "no"),
+        ({"response": {"status_code": 200, "body": {"error": "no"}}}, 200, "no"),
+        ({"response": None, "error": {"code": "batch_expired", "message": "no"}}, None, "no"),
+        ({"result": {"type": "expired"}}, None, "the job failed in an earlier run"),
+        ({"result": {"type": "succeeded", "message": None}}, None, "the job failed in an earlier run"),
+    ],
+)
+def test_a_failure_in_any_form_can_be_read_back(record: dict[str, Any], status: int, message: str) -> None:
+    """Servers word their errors in several ways, and other programs write records, too."""
+    recorded = read_result(line({"custom_id": "a", **record}))
+
+    assert isinstance(recorded.outcome, Failure)
+    assert (recorded.outcome.status, recorded.outcome.message) == (status, message)
+    assert recorded.note == Note(line=0, digest="", recipe="")
+
+
+def test_a_line_that_is_not_a_record_has_no_result_and_no_cost() -> None:
+    with pytest.raises(BadRecord, match="the line is not a record"):
+        read_result(b"nonsense")
+
+    assert read_usage(b"nonsense") == RecordedUsage()
 
 
 def test_the_tokens_of_a_success_are_not_in_the_note() -> None:

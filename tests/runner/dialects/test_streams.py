@@ -1,4 +1,4 @@
-"""Streamed answers: put together in whole, or a failure that says why not (P16)."""
+"""Streamed responses: assembled into a whole message, or a failure that says why not (P16)."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ NO_MESSAGES = {
     "no start": messages_sse(*TEXT, *END),
     "JSON instead": json.dumps(START["message"]).encode(),
     "HTML": b"<html>\n\n</html>\n\n",
-    "data is no JSON": b"data: {nonsense\n\n" + WHOLE,
-    "data is no object": b"data: [1]\n\n" + WHOLE,
+    "data is not JSON": b"data: {nonsense\n\n" + WHOLE,
+    "data is not an object": b"data: [1]\n\n" + WHOLE,
     "delta of no type": messages_sse(START, TEXT[0], {**TEXT[1], "delta": {}}, *END),
     "text is a number": messages_sse(
         START, *block(0, {"type": "text"}, {"type": "text_delta", "text": 1}), *END
@@ -141,11 +141,11 @@ NO_MESSAGES = {
 
 
 @pytest.mark.parametrize("stream", NO_MESSAGES.values(), ids=NO_MESSAGES.keys())
-def test_a_stream_that_is_not_whole_is_a_bad_answer_that_may_be_billed(stream: bytes) -> None:
+def test_an_incomplete_stream_is_an_invalid_response_that_may_be_billed(stream: bytes) -> None:
     got = failed("anthropic", stream)
 
     assert (got.kind, got.sent) == ("invalid_response", True)
-    assert got.message.startswith("a stream that is no answer: ")
+    assert got.message.startswith("an invalid stream: ")
 
 
 @pytest.mark.parametrize("name", ["anthropic", "openai"])
@@ -165,7 +165,7 @@ def test_a_stream_that_is_not_whole_is_a_bad_answer_that_may_be_billed(stream: b
 def test_an_error_inside_a_stream_is_what_it_would_be_as_a_status(
     name: str, error: dict[str, str], kind: str, status: int
 ) -> None:
-    """What comes after it, a message_stop included, does not mend it."""
+    """What comes after it, a message_stop included, does not repair it."""
     begun = messages_sse(START) if name == "anthropic" else chat_sse(chunk({"content": "a"}), end=b"")
     data = json.dumps({"type": "error", "error": error}).encode()
 
@@ -312,5 +312,5 @@ def test_a_role_is_no_token_and_a_tool_call_is_one() -> None:
         chat_sse(chunk({"content": [1]}), chunk({"content": {"a": 1}}, "stop"), chunk({}, index=[])),
     ],
 )
-def test_a_chat_stream_that_is_not_whole_is_a_bad_answer(stream: bytes) -> None:
+def test_an_incomplete_chat_stream_is_an_invalid_response(stream: bytes) -> None:
     assert failed("openai", stream).kind == "invalid_response"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.input.identity import Identities, Ordinals, derived_id, digest, index_key, recipe_digest
-from headrace.input.seen import SeenKeys
+from headrace.input.key_set import KeySet
 
 
 def test_a_digest_is_blake2b_of_8_bytes() -> None:
@@ -24,7 +24,7 @@ def test_a_recipe_digest_is_of_canonical_json() -> None:
     assert recipe_digest({**recipe, "simulated": True}) != recipe_digest(recipe)
 
 
-def test_equal_lines_are_told_apart_by_their_ordinal() -> None:
+def test_equal_lines_are_distinguished_by_their_ordinal() -> None:
     texts = [b"a", b"b", b"a", b"a", b"b"]
     expected = [(digest(text), ordinal) for text, ordinal in zip(texts, [0, 0, 1, 2, 1], strict=True)]
     for repeated in (None, {int(digest(b"a"), 16), int(digest(b"b"), 16)}):
@@ -74,7 +74,7 @@ def test_an_id_is_new_once() -> None:
     st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5) | st.integers(0, 2000).map(lambda key: key << 20))
 )
 def test_the_compact_set_is_a_set(keys: list[int]) -> None:
-    seen, expected = SeenKeys(), set[int]()
+    seen, expected = KeySet(), set[int]()
     for key in keys:
         known = key or 1
         assert seen.add(key) == (known not in expected)
@@ -82,7 +82,7 @@ def test_the_compact_set_is_a_set(keys: list[int]) -> None:
 
 
 def test_the_compact_set_grows() -> None:
-    seen = SeenKeys()
+    seen = KeySet()
     keys = [int(digest(str(number).encode()), 16) for number in range(20_000)]
 
     assert all(seen.add(key) for key in keys)

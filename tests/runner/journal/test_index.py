@@ -31,7 +31,7 @@ def test_it_finds_what_was_added_and_nothing_else(
     for key, digest in [*entries, *others]:
         count = counts[key, digest]
         places = [index.find(key, digest, ordinal) for ordinal in range(count + 1)]
-        if key == digest:  # equal lines are told apart, as many as there are
+        if key == digest:  # equal lines are distinguished, as many as there are
             assert len(set(places[:-1])) == count
             assert (None not in places[:-1], places[-1]) == (True, None)
         else:

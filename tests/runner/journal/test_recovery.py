@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.output.recovery import Damaged, Recovery, Span, records
+from headrace.output.recovery import Damaged, Recovery, Span, find_records
 
 
 def read(line: bytes) -> object | None:
@@ -20,8 +20,8 @@ def read(line: bytes) -> object | None:
 
 def recover(data: bytes, chunk: int = 1000, *, ours: bool = False) -> tuple[list[object], Recovery]:
     recovery = Recovery()
-    pieces = [data[start : start + chunk] for start in range(0, len(data), chunk)]
-    return [record for _, record in records(pieces, read, recovery, ours=ours)], recovery
+    chunks = [data[start : start + chunk] for start in range(0, len(data), chunk)]
+    return [record for _, record in find_records(chunks, read, recovery, ours=ours)], recovery
 
 
 ONE, TWO = b'{"id":1}\n', b'{"id":2}\n'
@@ -86,8 +86,8 @@ def test_a_file_that_is_known_to_be_ours_may_have_lost_its_first_page() -> None:
     assert recover(data, ours=True)[1].torn == Span(0, len(data))
 
 
-def test_lost_pages_between_whole_records_are_holes() -> None:
-    """A power failure keeps pages in any order: what came after the hole is paid for, too."""
+def test_lost_pages_between_whole_records_are_gaps() -> None:
+    """A power failure keeps pages in any order: what comes after the gap was paid for, too."""
     found, recovery = recover(ONE + b'{"id":' + bytes(8) + b"4}\n" + bytes(4) + b"\n" + TWO)
 
     assert found == [{"id": 1}, {"id": 2}]
@@ -96,7 +96,7 @@ def test_lost_pages_between_whole_records_are_holes() -> None:
 
 
 def test_the_span_of_an_unterminated_record_counts_the_line_feed_to_come() -> None:
-    assert [span for span, _ in records([ONE + TWO[:-1]], read, Recovery(), ours=False)] == [
+    assert [span for span, _ in find_records([ONE + TWO[:-1]], read, Recovery(), ours=False)] == [
         Span(0, 9),
         Span(9, 18),
     ]

@@ -34,9 +34,9 @@ def test_changes_are_named_by_their_options() -> None:
     assert recipe_changes(old, old) == []
 
 
-def test_simulated_and_real_answers_are_told_apart() -> None:
-    assert recipe_changes({"simulated": True}, {}) == ["the answers were simulated, this run's are real"]
-    assert recipe_changes({}, {"simulated": True}) == ["the answers were real, this run's are simulated"]
+def test_simulated_and_real_answers_are_distinguished() -> None:
+    assert recipe_changes({"simulated": True}, {}) == ["its answers were simulated, this run's are real"]
+    assert recipe_changes({}, {"simulated": True}) == ["its answers were real, this run's are simulated"]
 
 
 def test_long_texts_are_cut_to_60_characters() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from headrace._exceptions import RunRefused
-from headrace.output.ordered import ordered_path
+from headrace.output.paths import output_paths
 from headrace.policy.stop import ExitCode
 from tests.runner.program import ERRORS, OUTPUT
 
@@ -41,7 +41,7 @@ def check_last(history: History, ending: Ending) -> None:
         where, other = (failures, results) if line.model == GONE else (results, failures)
         _hold(job_id in where and job_id not in other, "P1: no job is missing", job_id)
         _hold(where[job_id].digest == line.digest, "P7: the record is of the newest line", job_id)
-    ordered = [record.id for record in strict_records(history.disk, ordered_path(OUTPUT))]
+    ordered = [record.id for record in strict_records(history.disk, output_paths(OUTPUT).ordered)]
     _hold(ordered == [job_id for job_id in wanted if job_id in results], "P5: in order", ordered)
 
 

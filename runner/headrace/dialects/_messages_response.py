@@ -1,4 +1,4 @@
-"""What a whole message of the Messages API must have to be an answer (P16)."""
+"""What the body of a Messages API response must contain to be a success."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import msgspec
 
 from headrace.job import Success, Usage
 
-from ._records import one_line
+from ._json import one_line
 
 
 class _Block(msgspec.Struct, gc=False):
-    """A content block: an object, whatever is in it."""
+    """A content block: any object."""
 
 
 class _Usage(msgspec.Struct, gc=False):
@@ -34,9 +34,9 @@ _DECODE_MESSAGE: Final = msgspec.json.Decoder(_Message).decode
 
 
 def read_message(body: bytes) -> Success:
-    """Return the success that a whole message is. Raises one of `DECODE_ERRORS`.
+    """Return the success in a complete message. Raises one of `DECODE_ERRORS` if it is not one.
 
-    Hot: only these fields are decoded, the rest is skipped (and checked by that to be JSON).
+    Hot: only these fields are decoded; the rest is skipped, which still checks that it is JSON.
     """
     message = _DECODE_MESSAGE(body)
     usage = message.usage

@@ -1,0 +1,52 @@
+"""What the two batch formats share: a line is an object with an id and the whole body of its request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from headrace.job import JobRequest
+
+from ._dialect import LineFormat
+from ._json import DECODE_ERRORS
+from ._lines import check_fields, decode_object, identify_custom_id, require_unique, unreadable
+from ._options import RequestOptions, overrides, recipe, refuse_unused
+
+_Line = TypeVar("_Line", bound=msgspec.Struct)
+
+
+def batch_line_format(
+    name: str,
+    options: RequestOptions,
+    *,
+    decode: Callable[[bytes], _Line],
+    decisive_keys: re.Pattern[bytes],
+    make_request: Callable[[dict[str, Any], _Line, RequestOptions, Mapping[str, object]], JobRequest],
+) -> LineFormat:
+    """Return how to read the lines of a batch format. Raises `RunRefused` for options that do not fit.
+
+    ``decode``: gives the line's body as raw bytes. ``decisive_keys``: see `require_unique`. ``make_request``:
+    takes the line's fields, what ``decode`` gave, the options, and the keys of the body that they override.
+    """
+    refuse_unused(name, options, "prompt", "system", "id_field")
+    body_keys = overrides(options)
+
+    def read(line: bytes) -> JobRequest:
+        fields = decode_object(line)
+        require_unique(line, decisive_keys)
+        try:
+            decoded = decode(line)
+        except DECODE_ERRORS as error:
+            raise unreadable(error, line) from error
+        return make_request(fields, decoded, options, body_keys)
+
+    return LineFormat(
+        name=name,
+        recipe=recipe(name, options),
+        identify=identify_custom_id,
+        check_first=lambda line: check_fields(line, ("--keep", options.keep)),
+        read=read,
+    )
