@@ -58,7 +58,7 @@ class Story:
             self.disk,
             PATHS,
             scan=None if self.piped else scan_inputs(self.inputs(), self.dialect.lines),
-            lines=self.dialect.lines,
+            line_format=self.dialect.lines,
             recipe=self.recipe,
             on_change=on_change,
             retry_failed=retry_failed,

@@ -70,32 +70,32 @@ class ChatEvents:
         )
 
 
-def _merge(whole: dict[str, Any], delta: Mapping[str, Any]) -> None:
+def _merge(merged: dict[str, Any], delta: Mapping[str, Any]) -> None:
     """Merge a delta into what earlier deltas made."""
     for key, value in delta.items():
         if value is None:
-            whole.setdefault(key, None)
+            merged.setdefault(key, None)
         elif isinstance(value, str) and key not in _SET_ONCE:
-            _append(whole, key, value)
+            _append(merged, key, value)
         elif isinstance(value, list):
-            _extend(whole, key, cast("list[Any]", value))
+            _extend(merged, key, cast("list[Any]", value))
         elif isinstance(value, dict):
-            part: dict[str, Any] = whole.get(key) or {}
+            part: dict[str, Any] = merged.get(key) or {}
             _merge(part, cast("dict[str, Any]", value))
-            whole[key] = part
+            merged[key] = part
         elif value != "":
-            whole[key] = value
+            merged[key] = value
 
 
-def _append(whole: dict[str, Any], key: str, fragment: str) -> None:
-    if not isinstance(text := whole.get(key), _Text):
-        whole[key] = text = _Text()
+def _append(merged: dict[str, Any], key: str, fragment: str) -> None:
+    if not isinstance(text := merged.get(key), _Text):
+        merged[key] = text = _Text()
     text.append(fragment)
 
 
-def _extend(whole: dict[str, Any], key: str, items: list[Any]) -> None:
-    if not isinstance(parts := whole.get(key), _Parts):
-        whole[key] = parts = _Parts()
+def _extend(merged: dict[str, Any], key: str, items: list[Any]) -> None:
+    if not isinstance(parts := merged.get(key), _Parts):
+        merged[key] = parts = _Parts()
     for item in items:
         number: object = cast("dict[str, Any]", item).get("index") if isinstance(item, dict) else None
         if number is None:

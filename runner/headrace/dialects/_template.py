@@ -46,30 +46,30 @@ class Field:
 class Template:
     """A compiled template: literal texts and fields in order."""
 
-    pieces: tuple[str | Field, ...]
+    parts: tuple[str | Field, ...]
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The names of the fields, in order of appearance, each once."""
-        return tuple(dict.fromkeys(piece.name for piece in self.pieces if isinstance(piece, Field)))
+        return tuple(dict.fromkeys(part.name for part in self.parts if isinstance(part, Field)))
 
     def render(self, row: Mapping[str, object]) -> str:
         """Return the text with the row's values filled in. Raises `BadLine` if the row lacks a field."""
-        return "".join([piece if isinstance(piece, str) else _text(row, piece.name) for piece in self.pieces])
+        return "".join([part if isinstance(part, str) else _text(row, part.name) for part in self.parts])
 
 
 def compile_template(text: str) -> Template:
     """Compile a text. Every text is a valid template."""
-    pieces: list[str | Field] = []
+    parts: list[str | Field] = []
     literal = ""
     opened: list[str] = []
     for token, name in _TOKENS.findall(text):
         if name:
-            pieces += [literal, Field(name)]
+            parts += [literal, Field(name)]
             literal = ""
         else:
             literal += _literal(token, opened)
-    return Template(tuple(piece for piece in [*pieces, literal] if piece))
+    return Template(tuple(part for part in [*parts, literal] if part))
 
 
 _TOKENS: Final = re.compile(r"(\{([\w-]+(?:\.[\w-]+)*)\}|\{\{?|\}+|[^{}]+)")

@@ -146,7 +146,7 @@ def _open_output(settings: SessionSettings, system: System) -> _Output | None:
         system.storage,
         paths,
         scan=None,
-        lines=settings.dialect.lines,
+        line_format=settings.dialect.lines,
         recipe=settings.recipe,
         on_change=options.on_change,
         retry_failed=options.retry_failed,

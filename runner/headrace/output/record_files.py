@@ -24,7 +24,7 @@ class RecordFile:
 
     storage: Storage
     path: Path
-    ours: bool
+    trusted: bool
     """Whether headrace is known to have written the file."""
     recovery: Recovery = attrs.field(factory=Recovery)
 
@@ -36,9 +36,9 @@ class RecordFile:
         """
         chunks = read_all(self.storage, self.path)
         try:
-            yield from find_records(chunks, read_record, self.recovery, ours=self.ours)
+            yield from find_records(chunks, read_record, self.recovery, trusted=self.trusted)
         except Damaged as damage:
-            if not (self.ours or self.recovery.records):
+            if not (self.trusted or self.recovery.records):
                 raise RunRefused(f"{self.path} is not an output of headrace: name another output") from damage
             raise StorageFailed(
                 f"{self.path} is damaged at byte {damage.offset:,}, and nothing was changed: "
@@ -79,7 +79,7 @@ class RecordPositions:
         """Read files that headrace wrote. Raises as `RecordFile.records`."""
         index = Index()
         for number, path in enumerate(files):
-            for span, record in RecordFile(storage, path, ours=True).records():
+            for span, record in RecordFile(storage, path, trusted=True).records():
                 if record.id is not None:
                     index.add(hash_key(record.id), span.start * len(files) + number)
         index.sort()

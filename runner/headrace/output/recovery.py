@@ -79,11 +79,11 @@ class Recovery:
 
 
 def find_records(
-    chunks: Iterable[bytes], read: Callable[[bytes], _T | None], recovery: Recovery, *, ours: bool
+    chunks: Iterable[bytes], read: Callable[[bytes], _T | None], recovery: Recovery, *, trusted: bool
 ) -> Iterator[tuple[Span, _T]]:
     """Yield each whole record with its span, LF included (even if the LF is still to be appended).
 
-    ``read`` returns None for a line that is not JSON. ``ours``: headrace is known to have written the file.
+    ``read`` returns None for a line that is not JSON. ``trusted``: headrace is known to be its writer.
     At the end, ``recovery`` says what was found besides records; blank lines are ignored. Raises `Damaged`.
     """
     cutter = LineCutter()
@@ -109,7 +109,7 @@ def find_records(
         recovery.unterminated = True
         yield Span(start, end + 1), record
     elif end > recovery.size:
-        if not (_may_be_torn(rest) if ours or recovery.records else _must_be_ours(rest) and not gaps):
+        if not (_may_be_torn(rest) if trusted or recovery.records else _must_be_torn(rest) and not gaps):
             raise Damaged(start)
         recovery.torn = Span(recovery.size, end)
 
@@ -118,6 +118,6 @@ def _may_be_torn(rest: bytes) -> bool:
     return not rest.strip() or rest.startswith(b"{") or b"\0" in rest
 
 
-def _must_be_ours(rest: bytes) -> bool:
-    # Without a whole record, the file may be another program's. Half a first record, or zeros, must be ours.
+def _must_be_torn(rest: bytes) -> bool:
+    # Without a whole record, the file may be another program's, unless it is half a first record or zeros.
     return rest.startswith(b"{") or not rest.strip(b"\0")

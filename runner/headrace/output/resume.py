@@ -56,7 +56,7 @@ def open_output(
     paths: OutputPaths,
     *,
     scan: InputScan | None,
-    lines: LineFormat,
+    line_format: LineFormat,
     recipe: Mapping[str, object],
     on_change: OnChange = "refuse",
     retry_failed: RetryFailed = "transient",
@@ -70,9 +70,9 @@ def open_output(
     sidecar = _lock(storage, paths)
     notices = [] if restart is None else _move_aside(storage, paths, restart)
     known = _known_jobs(scan, recipe_digest(recipe), on_change)
-    ours = bool(sidecar.recipes)
-    results = RecordFile(storage, paths.results, ours)
-    errors = RecordFile(storage, paths.errors, ours)
+    trusted = bool(sidecar.recipes)
+    results = RecordFile(storage, paths.results, trusted)
+    errors = RecordFile(storage, paths.errors, trusted)
     earlier: EarlierAttempts = {} if restart is not None else dict(sidecar.attempts)
     counts = read_results(results, known, earlier)
     failures = read_failures(errors, known, retry_failed, earlier)
@@ -82,29 +82,27 @@ def open_output(
 
     spent = sidecar.spent if restart is None else 0.0
     sidecar = msgspec.structs.replace(_with_recipe(sidecar, recipe, counts), attempts=earlier, spent=spent)
-    _write_sidecar(
-        storage, paths.sidecar, sidecar
-    )  # first: it keeps what the error records say that are removed below
+    # First, because it keeps what the error records say that are removed below.
+    _write_sidecar(storage, paths.sidecar, sidecar)
     notices += _repair_results(storage, results, counts, on_change)
     notices += _repair_errors(storage, errors, failures)
-    with storage_errors("write", paths.results):
-        storage.append(paths.results, b"")  # find out before anything is sent whether it can be written
+    _check_writable(storage, paths.results)
     return OpenedOutput(
         results=LineFile(storage, paths.results, results.recovery.size),
         errors=LineFile(storage, paths.errors, errors.recovery.size),
         counts=_count(scan, counts, failures, on_change),
-        decisions=Decisions(
-            line_format=lines,
-            identities=Identities(Ordinals(None), None) if scan is None else scan.identities(),
-            known=known,
-            earlier=earlier,
-            scanned=scan is not None,
-        ),
+        decisions=_decisions(scan, line_format, known, earlier),
         notices=notices,
         pacing=sidecar.pacing,
         spent=sidecar.spent,
         save=partial(_save, storage, paths.sidecar, sidecar),
     )
+
+
+def _check_writable(storage: Storage, path: Path) -> None:
+    """Raise `StorageFailed` if the file cannot be written to, before anything is sent."""
+    with storage_errors("write", path):
+        storage.append(path, b"")
 
 
 def _lock(storage: Storage, paths: OutputPaths) -> Sidecar:
@@ -172,6 +170,18 @@ def _known_jobs(scan: InputScan | None, recipe: str, on_change: OnChange) -> Kno
     return ScannedJobs(scan.index, recipe, on_change)
 
 
+def _decisions(
+    scan: InputScan | None, line_format: LineFormat, known: KnownJobs, earlier: EarlierAttempts
+) -> Decisions:
+    return Decisions(
+        line_format=line_format,
+        identities=Identities(Ordinals(None), None) if scan is None else scan.identities(),
+        known=known,
+        earlier=earlier,
+        scanned=scan is not None,
+    )
+
+
 def _repair_results(
     storage: Storage, file: RecordFile, counts: ResultCounts, on_change: OnChange
 ) -> list[str]:
@@ -232,7 +242,8 @@ def _write_sidecar(storage: Storage, path: Path, sidecar: Sidecar) -> None:
         if storage.read(path, max(_LONG_SIDECAR, _MANY_LINES * len(content)), 1):
             storage.truncate(path, 0)
         append_all(storage, path, content)
-        storage.sync(path)  # after a power failure, it shows that a file with only a torn record is ours
+        # After a power failure, the sidecar shows that a file with nothing but a torn record is headrace's.
+        storage.sync(path)
 
 
 def _with_recipe(sidecar: Sidecar, recipe: Mapping[str, object], counts: ResultCounts) -> Sidecar:

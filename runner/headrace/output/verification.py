@@ -169,7 +169,7 @@ def _require_output(storage: Storage, path: Path) -> None:
 def _check_file(storage: Storage, path: Path, found: Verification, *, failed: bool) -> None:
     recovery = Recovery()
     try:
-        for span, record in find_records(read_all(storage, path), read_record, recovery, ours=True):
+        for span, record in find_records(read_all(storage, path), read_record, recovery, trusted=True):
             if problem := found.take(record, failed=failed):
                 found.add(f"{path}, byte {span.start:,}: {problem}")
     except Damaged as damage:

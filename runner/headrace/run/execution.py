@@ -70,7 +70,7 @@ async def execute(
         system.storage,
         paths,
         scan=scan,
-        lines=prepared.dialect.lines,
+        line_format=prepared.dialect.lines,
         recipe=prepared.recipe,
         on_change=options.on_change,
         retry_failed=options.retry_failed,

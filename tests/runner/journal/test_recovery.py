@@ -18,10 +18,10 @@ def read(line: bytes) -> object | None:
         return None
 
 
-def recover(data: bytes, chunk: int = 1000, *, ours: bool = False) -> tuple[list[object], Recovery]:
+def recover(data: bytes, chunk: int = 1000, *, trusted: bool = False) -> tuple[list[object], Recovery]:
     recovery = Recovery()
     chunks = [data[start : start + chunk] for start in range(0, len(data), chunk)]
-    return [record for _, record in find_records(chunks, read, recovery, ours=ours)], recovery
+    return [record for _, record in find_records(chunks, read, recovery, trusted=trusted)], recovery
 
 
 ONE, TWO = b'{"id":1}\n', b'{"id":2}\n'
@@ -83,7 +83,7 @@ def test_a_file_that_is_known_to_be_ours_may_have_lost_its_first_page() -> None:
     with pytest.raises(Damaged):
         recover(data)
 
-    assert recover(data, ours=True)[1].torn == Span(0, len(data))
+    assert recover(data, trusted=True)[1].torn == Span(0, len(data))
 
 
 def test_lost_pages_between_whole_records_are_gaps() -> None:
@@ -96,7 +96,7 @@ def test_lost_pages_between_whole_records_are_gaps() -> None:
 
 
 def test_the_span_of_an_unterminated_record_counts_the_line_feed_to_come() -> None:
-    assert [span for span, _ in find_records([ONE + TWO[:-1]], read, Recovery(), ours=False)] == [
+    assert [span for span, _ in find_records([ONE + TWO[:-1]], read, Recovery(), trusted=False)] == [
         Span(0, 9),
         Span(9, 18),
     ]

@@ -35,7 +35,7 @@ class _IdentityNote(msgspec.Struct, gc=False):
     maybe_billed_tokens: TokenRange | None = None
 
 
-class _WholeNote(_IdentityNote, gc=False):
+class _FullNote(_IdentityNote, gc=False):
     line: int = 0
     latency_s: float | None = None
     ttft_s: float | None = None
@@ -66,7 +66,7 @@ class _Record(msgspec.Struct, Generic[_NoteT], gc=False):
 
 _DECODE_COST: Final = msgspec.json.Decoder(_Record[_CostNote]).decode
 _DECODE_IDENTITY: Final = msgspec.json.Decoder(_Record[_IdentityNote]).decode
-_DECODE_WHOLE: Final = msgspec.json.Decoder(_Record[_WholeNote]).decode
+_DECODE_FULL: Final = msgspec.json.Decoder(_Record[_FullNote]).decode
 
 
 class RecordIdentity(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -164,10 +164,10 @@ class RecordedResult(msgspec.Struct, frozen=True, gc=False):
 def read_result(line: bytes) -> RecordedResult:
     """Return the success or failure that a record holds. Raises `BadRecord` if the line is not a record."""
     try:
-        record = _DECODE_WHOLE(line)
+        record = _DECODE_FULL(line)
     except DECODE_ERRORS as error:
         raise _bad_record(error) from error
-    written = record.headrace or _WholeNote()
+    written = record.headrace or _FullNote()
     note = Note(
         line=written.line,
         digest=written.digest or "",
@@ -195,7 +195,7 @@ def _success(record: _Record[Any]) -> Success:
     raise msgspec.ValidationError("a failure")
 
 
-def _failure(record: _Record[_WholeNote], note: _WholeNote) -> Failure:
+def _failure(record: _Record[_FullNote], note: _FullNote) -> Failure:
     status, body = None, record.error
     if record.result is not None:
         body = record.result.error
