@@ -1,4 +1,4 @@
-"""Runs of one output on a simulated disk, with the part of the API played."""
+"""Runs of one output on a simulated disk; the story plays the API."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Story:
     lines: Sequence[bytes] = ()
     piped: bool = False
     written: list[bytes] = attrs.field(factory=list[bytes])
-    """All results whose append came back."""
+    """All results whose append returned."""
 
     def open(
         self,
@@ -70,15 +70,15 @@ class Story:
         self.disk.put(IN, content)
         return Inputs(files=[InputFile(path=IN, size=len(content))], disk=self.disk)
 
-    def recognise_all(self, output: OpenedOutput) -> list[tuple[InputLine, Decision]]:
+    def decide_all(self, output: OpenedOutput) -> list[tuple[InputLine, Decision]]:
         return [(line, output.decisions.decide(line)) for lines in self.inputs().scan() for line in lines]
 
     def send(
         self, output: OpenedOutput, *, failing: Mapping[str, FailureKind] | None = None, most: int = 100
     ) -> list[str]:
-        """Answer the jobs that are left, at most so many; return the ids that were sent."""
+        """Answer at most ``most`` of the jobs that are left; return the ids that were sent."""
         sent: list[str] = []
-        for line, found in self.recognise_all(output):
+        for line, found in self.decide_all(output):
             if found.skip or len(sent) == most:
                 continue
             note = self.note(line, found)

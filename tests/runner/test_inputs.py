@@ -136,7 +136,7 @@ async def test_standard_input_is_a_stream(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 @pytest.mark.trio
 async def test_waiting_for_a_fifo_can_be_cancelled(tmp_path: Path) -> None:
-    """Nobody may ever write to it, and Ctrl-C must end the program."""
+    """Nothing may ever write to it, and Ctrl-C must end the program."""
     path = tmp_path / "fifo"
     os.mkfifo(path)
     keeper = os.open(path, os.O_RDWR)
@@ -211,7 +211,7 @@ def test_a_scan_counts_jobs_and_bad_lines() -> None:
     assert (found.jobs, found.bad_lines, found.duplicates) == (3, 2, 0)
 
 
-def test_equal_lines_without_ids_are_no_duplicates() -> None:
+def test_equal_lines_without_ids_are_not_duplicates() -> None:
     lines = [b'{"q":1}', b'{"q":2}', b'{"q":1}']
     found = scan(b"\n".join(lines))
 

@@ -33,7 +33,7 @@ KINDS: tuple[FailureKind, ...] = ("rejected", "timeout", "too_large", "server")
 PLACES = st.integers(0, 5)
 """Which one of several: its number, modulo how many there are."""
 MISSING = st.sampled_from([0, 1, 2, 20, 150, 10_000])
-"""Bytes of a record that a write does not bring to its file."""
+"""Bytes of a record that a short write leaves out."""
 ON_CHANGE = st.sampled_from(["refuse", "rerun", "rerun", "skip"])
 RETRY = st.sampled_from(["all", "transient", "none"])
 ENDS = st.sampled_from([None, None, None, *KINDS])
@@ -44,15 +44,15 @@ class JournalMachine(RuleBasedStateMachine):
     """One output, its input and its runs; between two runs the input and the recipe may change."""
 
     model: Model
-    """What must be."""
+    """The expected state."""
     story: Story
-    """What is: the program's files on a simulated disk."""
+    """The actual state: the program's files on a simulated disk."""
     output: OpenedOutput | None
-    """Open while a run goes on."""
+    """Open during a run."""
     unanswered: dict[str, tuple[InputLine, Decision]]
-    """The jobs that this run has still to send, by id."""
+    """The jobs that this run still has to send, by id."""
     texts: int
-    """How many different lines were made so far."""
+    """How many different lines have been made so far."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class JournalMachine(RuleBasedStateMachine):
     @precondition(is_closed)
     @rule(on_change=ON_CHANGE, retry=RETRY)
     def resume(self, on_change: OnChange, retry: RetryFailed) -> None:
-        """Begin a run. It refuses when it must, changing nothing; else it takes up what is left to do."""
+        """Begin a run. It refuses if it must, changing nothing; otherwise it resumes what is left to do."""
         self.story.lines = [job_line(*each) for each in self.model.input.items()]
         self.story.recipe = {**RECIPE, "model": self.model.recipe}
         before = self.story.snapshot()
@@ -132,7 +132,7 @@ class JournalMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.is_open() and self.unanswered)
     @rule(place=PLACES, failed=ENDS, missing=MISSING)
     def finish_on_a_full_disk(self, place: int, failed: FailureKind | None, missing: int) -> None:
-        """A short write, then nothing more: the run ends, and the file is as it was."""
+        """A short write, then nothing more: the run ends, and the file is as before."""
         _, record = self.answer(place, failed)
         disk = self.story.disk
         disk.faults = {disk.calls: max(0, len(record) - 1 - missing), disk.calls + 1: disk_full()}
@@ -143,7 +143,7 @@ class JournalMachine(RuleBasedStateMachine):
     @precondition(is_open)
     @rule()
     def sync(self) -> None:
-        """What is written by now may not go in a power failure."""
+        """A power failure may not take what is written so far."""
         if self.output is not None:
             self.output.sync()
         self.model.durable = set(self.model.results)
@@ -151,13 +151,13 @@ class JournalMachine(RuleBasedStateMachine):
     @precondition(is_open)
     @rule()
     def crash(self) -> None:
-        """Between two writes; for the files an orderly end is no different."""
+        """Killed between two writes: to the files, an orderly end makes no difference."""
         self.end()
 
     @precondition(lambda self: self.is_open() and self.unanswered)
     @rule(place=PLACES, failed=ENDS, missing=MISSING)
     def crash_in_a_write(self, place: int, failed: FailureKind | None, missing: int) -> None:
-        """What came through counts if it is whole, be it without its line feed."""
+        """What was written counts if it is whole, even without its line feed."""
         job_id, record = self.answer(place, failed)
         size = max(0, len(record) - missing)
         self.story.disk.faults = {self.story.disk.calls: Killed(size)}
@@ -170,7 +170,7 @@ class JournalMachine(RuleBasedStateMachine):
     @precondition(is_open)
     @rule(rng=st.randoms(use_true_random=False))
     def lose_power(self, rng: Random) -> None:
-        """Nothing durable goes, and nothing comes that was not there."""
+        """Nothing durable is lost, and nothing appears that was not there."""
         self.story.disk = self.story.disk.after_power_failure(rng)
         survivors, failures = self.whole(OUT), self.whole(ERRORS)
         assert self.model.durable <= survivors.keys() <= self.model.results.keys()
@@ -187,7 +187,7 @@ class JournalMachine(RuleBasedStateMachine):
         assert self.whole(ERRORS).keys() == self.model.failures.keys()
 
     def teardown(self) -> None:
-        """The last run has no bad luck: then every job has its record, of the newest line and recipe."""
+        """After a last run without failures, every job has its record, of the newest line and recipe."""
         if self.is_open():
             self.end()
         if self.model.refuses("rerun"):
@@ -203,7 +203,7 @@ class JournalMachine(RuleBasedStateMachine):
     def lines(self) -> list[tuple[InputLine, Decision]]:
         """All lines of the input, with what the program says of each."""
         assert self.output is not None
-        return self.story.recognise_all(self.output)
+        return self.story.decide_all(self.output)
 
     def answer(self, place: int, failed: FailureKind | None) -> tuple[str, bytes]:
         """Take a job that is left; return its record, which says what it was made from."""
@@ -222,7 +222,7 @@ class JournalMachine(RuleBasedStateMachine):
         return int(msgspec.json.decode(record)["headrace"]["attempts"])
 
     def end(self) -> None:
-        """The process is gone; the disk stays."""
+        """The process ends; the disk stays."""
         self.output = None
         self.unanswered = {}
         self.story.next_run()
@@ -245,7 +245,7 @@ JournalMachine.TestCase.settings = settings(
     deadline=None,
     derandomize=True,
     database=None,
-    phases=[Phase.generate],  # to shrink a failure takes minutes; its steps are told as they are
+    phases=[Phase.generate],  # shrinking a failure takes minutes; its steps are printed as they are
     max_examples=200,
     stateful_step_count=40,
     suppress_health_check=[HealthCheck.too_slow],

@@ -16,7 +16,7 @@ from tests.runner.disk import SimulatedDisk, disk_full
 from tests.runner.story import ERRORS, OUT, RECIPE, SIDECAR, Story, job_line, story
 
 
-def test_the_files_of_an_output_lie_beside_it() -> None:
+def test_the_files_of_an_output_are_next_to_it() -> None:
     paths = output_paths(Path("there/out.jsonl"))
 
     assert (paths.errors, paths.sidecar) == (Path("there/out.errors.jsonl"), Path("there/out.jsonl.headrace"))
@@ -50,7 +50,7 @@ def test_an_input_may_grow_shrink_and_change_its_order(piped: bool) -> None:
 
 
 @pytest.mark.parametrize("piped", [False, True])
-def test_lines_without_ids_are_known_again_by_content(piped: bool) -> None:
+def test_lines_without_ids_are_recognized_by_content(piped: bool) -> None:
     run = Story(lines=[b'{"q":"x"}\n', b'{"q":"y"}\n', b'{"q":"x"}\n'], piped=piped)
     run.dialect = make_dialect("rows", RequestOptions(prompt="{q}", model="m"))
     first = run.send(run.open(), most=2)
@@ -84,7 +84,7 @@ def no_longer_simulated(run: Story) -> None:
     ],
 )
 def test_a_change_is_refused_and_named(change: Callable[[Story], None], message: str) -> None:
-    """P7: and nothing is touched."""
+    """P7: nothing is touched."""
     run = story("a", "b", "c")
     run.send(run.open(), most=2)
     run.disk.put(OUT, run.disk.content(OUT) + b'{"torn')
@@ -130,7 +130,7 @@ def test_changed_jobs_can_count_as_done(change: Callable[[Story], None]) -> None
 
 
 def test_the_recipes_that_made_records_stay_known() -> None:
-    """A change can be named later, too, when two recipes made the records."""
+    """A change can still be named when the records were made with two recipes."""
     run = story("a", "b")
     run.send(run.open(), most=1)
     run.next_run()
@@ -189,7 +189,7 @@ def test_a_torn_tail_is_cut_and_kept() -> None:
 
 
 def test_a_record_that_lacks_only_its_line_feed_is_kept() -> None:
-    """It is paid for."""
+    """It was paid for."""
     run = story("a", "b", "c")
     run.send(run.open(), most=2)
     run.disk.put(OUT, run.disk.content(OUT)[:-1])
@@ -284,7 +284,7 @@ def test_a_duplicate_from_a_pipe_becomes_an_error_record() -> None:
     """P6: never two records of one id."""
     run = story("a", "b", "a", piped=True)
     output = run.open()
-    found = [decision for _, decision in run.recognise_all(output)]
+    found = [decision for _, decision in run.decide_all(output)]
 
     assert [decision.id for decision in found] == ["a", "b", None]
     assert found[2].problem == "an earlier line has the same id 'a'"
@@ -295,12 +295,12 @@ def test_a_line_that_changed_in_a_pipe_becomes_an_error_record() -> None:
     run.send(run.open())
     run.next_run()
     run.lines = [job_line("a", "other"), job_line("b")]
-    found = [decision for _, decision in run.recognise_all(run.open())]
+    found = [decision for _, decision in run.decide_all(run.open())]
 
     assert (found[0].id, found[0].skip, found[1].skip) == (None, False, True)
     assert "another line" in str(found[0].problem)
     run.next_run()
-    assert [decision.skip for _, decision in run.recognise_all(run.open(on_change="skip"))] == [
+    assert [decision.skip for _, decision in run.decide_all(run.open(on_change="skip"))] == [
         True,
         True,
     ]
@@ -345,7 +345,7 @@ def test_pacing_levels_are_kept_for_the_next_run() -> None:
     assert run.open().pacing == {"requests": 12.5}
 
 
-def test_a_folder_is_no_output() -> None:
+def test_a_folder_is_not_an_output() -> None:
     run = story("a")
     run.disk.platters.directories.add(OUT)
     with pytest.raises(RunRefused, match=r"out\.jsonl is a directory: name a file"):

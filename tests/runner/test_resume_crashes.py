@@ -109,7 +109,7 @@ def test_the_history_without_a_crash() -> None:
 @pytest.mark.parametrize("crashing", range(len(COMMANDS)))
 @pytest.mark.parametrize("taken", [0, 1, 40, 10_000], ids=["before", "one byte", "half", "after"])
 def test_a_kill_at_any_call_loses_and_repeats_nothing(crashing: int, taken: int) -> None:
-    """P1, P3: the crashed command comes again and again, dying one call later each time."""
+    """P1, P3: the crashed command is repeated, and dies one call later each time."""
     for call in range(CALLS[crashing]):
         story = Story()
         for number, command in enumerate(COMMANDS):
@@ -129,7 +129,7 @@ def test_a_kill_at_any_call_loses_and_repeats_nothing(crashing: int, taken: int)
 
 @pytest.mark.parametrize("seed", range(300))
 def test_power_failures_lose_at_most_what_was_not_synced(seed: int) -> None:
-    """P2, P4: and never leave a file that the next run cannot read."""
+    """P2, P4: they never leave a file that the next run cannot read."""
     rng, story = Random(seed), Story()
     synced: list[bytes] = []
     for command, calls in zip(COMMANDS, CALLS, strict=True):
@@ -149,7 +149,7 @@ def test_power_failures_lose_at_most_what_was_not_synced(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_power_failure_may_take_the_first_page_of_the_first_run(seed: int) -> None:
-    """No whole record may be left, and yet the next run knows that the file is its own: by the sidecar."""
+    """Even if no whole record is left, the sidecar tells the next run that the file is headrace's."""
     story = Story(lines=[job_line("a" * 250), job_line("b" * 250)])
     story.send(story.open())
     story.disk = story.disk.after_power_failure(Random(seed))

@@ -56,7 +56,7 @@ def test_a_failure_that_was_followed_by_a_result_is_over() -> None:
 
 
 def test_attempts_survive_a_run_that_was_killed_before_it_tried_again() -> None:
-    """P3: the error record has left its file by then, and a crash may come between any two changes."""
+    """P3: the error record has been removed by then, and a crash may come between any two changes."""
     for calls in range(12):
         run = story("a", "b")
         run.send(run.open(), failing={"a": "timeout", "b": "timeout"})
@@ -68,7 +68,7 @@ def test_attempts_survive_a_run_that_was_killed_before_it_tried_again() -> None:
         run.next_run()
         output = run.open()
 
-        attempts = [found.attempts for _, found in run.recognise_all(output)]
+        attempts = [found.attempts for _, found in run.decide_all(output)]
         assert (attempts, run.ids(), run.ids(ERRORS)) == ([0, 1], ["a"], [])
 
 
@@ -79,7 +79,7 @@ def test_a_restart_counts_from_the_start() -> None:
     run.open()
     run.next_run()
 
-    assert {found.attempts for _, found in run.recognise_all(run.open(restart="old"))} == {0}
+    assert {found.attempts for _, found in run.decide_all(run.open(restart="old"))} == {0}
 
 
 def test_attempts_are_counted_over_all_runs() -> None:
@@ -99,7 +99,7 @@ def test_attempts_are_counted_over_all_runs() -> None:
     assert run.ids(ERRORS) == []
 
 
-def test_lines_that_are_no_jobs_are_recorded_once_however_often_they_are_read() -> None:
+def test_bad_lines_are_recorded_once_however_often_they_are_read() -> None:
     run = story("a")
     run.lines = [job_line("a"), b"{broken\n", b"\n", b'{"q":"no id"}\n']
     for retry in ("all", "none", "transient"):

@@ -1,4 +1,4 @@
-"""What a `Storage` must do: the same tests for the real disk and the simulated one, then each one's own."""
+"""What a `Storage` must do: the same tests for the real and the simulated disk, then tests of each alone."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_lock_makes_a_state_file_private_again(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_fifo_is_no_output(tmp_path: Path) -> None:
+def test_a_fifo_is_not_an_output(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with DiskStorage() as storage:
         with pytest.raises(OSError, match="not a regular file"):
@@ -144,7 +144,7 @@ def test_a_fifo_is_no_output(tmp_path: Path) -> None:
 
 
 def test_what_was_read_before_the_lock_is_looked_at_again(tmp_path: Path) -> None:
-    """The holder before may have replaced the file in between."""
+    """The previous holder may have replaced the file in between."""
     path = tmp_path / "a"
     path.write_bytes(b"old")
     with DiskStorage() as storage:
@@ -182,14 +182,14 @@ def test_a_failed_write_leaves_nothing_of_its_lines(fault: OSError) -> None:
     assert disk.content(PATH) == b"one\ntwo\n"
 
 
-def test_a_disk_that_takes_nothing_has_failed() -> None:
+def test_a_disk_that_accepts_nothing_has_failed() -> None:
     disk = SimulatedDisk(faults={0: 0})
     with pytest.raises(StorageFailed, match="accepts no more data"):
         LineFile(disk, PATH, 0).append(b"one\n")
 
 
 def test_nothing_is_written_after_half_a_line_that_could_not_be_cut() -> None:
-    """Else two records would run into one line."""
+    """Otherwise two records would end up on one line."""
     faults: dict[int, Fault] = {1: 2, 2: disk_full(), 3: io_error()}
     disk = SimulatedDisk(faults=faults)
     file = LineFile(disk, PATH, 0)
@@ -224,7 +224,7 @@ def test_a_failed_sync_is_final() -> None:
 
 
 def test_a_power_failure_spares_what_was_synced() -> None:
-    """The simulated disk itself: un-synced ends are lost, torn or zeroed; synced bytes never."""
+    """The simulated disk itself: unsynced ends are lost, torn or zeroed; synced bytes never are."""
     ends: set[bytes] = set()
     for seed in range(50):
         disk = SimulatedDisk()

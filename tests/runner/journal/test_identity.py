@@ -60,7 +60,7 @@ def test_other_ids_have_no_ordinal(job_id: str) -> None:
 
 
 def test_an_id_is_new_once() -> None:
-    """With a scan only its duplicates are remembered; without one every id."""
+    """With a scan, only its duplicates are remembered; without one, every id is."""
     for duplicates in (None, {"a"}):
         identities = Identities(Ordinals(None), duplicates)
         names = [identities.name(own_id, digest(b"line")) for own_id in ("a", "b", "a", None, None)]

@@ -1,4 +1,4 @@
-"""The resume index against a plain dictionary."""
+"""The job index against a plain dictionary."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_it_finds_what_was_added_and_nothing_else(
 
 @settings(deadline=None, derandomize=True, max_examples=100)
 @given(entries=ENTRIES)
-def test_it_tells_repeated_lines_and_shared_ids(entries: list[tuple[int, int]]) -> None:
+def test_it_finds_repeated_lines_and_shared_ids(entries: list[tuple[int, int]]) -> None:
     repeated, suspects = make(entries).shared()
 
     derived = Counter(key for key, digest in entries if key == digest)

@@ -1,4 +1,4 @@
-"""The splitter of inputs: the same lines however the bytes are chunked."""
+"""Splitting inputs: the same lines whatever the chunks."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_line_over_the_limit_is_measured_and_digested(chunk: int, end: bytes) 
     assert [(line.number, line.text) for line in lines[2:]] == ([(3, b"b")] if end else [])
 
 
-def test_a_long_line_is_never_held() -> None:
+def test_a_long_line_is_never_kept() -> None:
     splitter = LineSplitter(None, 10)
     for _ in range(1000):
         assert splitter.feed(b"x" * 1000) == []

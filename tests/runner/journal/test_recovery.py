@@ -71,7 +71,7 @@ def test_the_tail_is_what_follows_the_last_whole_record(
     ],
 )
 def test_what_no_crash_leaves_is_damage(data: bytes, offset: int) -> None:
-    """Neither damage in the middle nor anybody else's file is ever cut."""
+    """Neither damage in the middle nor another program's file is ever cut."""
     for chunk in (1, 5, 1000):
         with pytest.raises(Damaged) as caught:
             recover(data, chunk)

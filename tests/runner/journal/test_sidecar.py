@@ -14,7 +14,7 @@ def test_it_is_read_back() -> None:
 
 
 def test_half_of_one_is_as_good_as_none() -> None:
-    """A crash while it was written costs the names of what changed, never the run."""
+    """A crash while it is written loses the names of what changed, never the run."""
     whole = write_sidecar(Sidecar(pid=12, host="mill"))
     for data in (b"", whole[:-5], b"\0" * 20, b"[]", b'{"pid":"x"}', b'"\xff"'):
         assert read_sidecar(data) == Sidecar()
