@@ -11,6 +11,7 @@ from . import anthropic, openai, raw, rows
 from ._chat_api import ChatDialect
 from ._dialect import Assembler, Dialect, LineFormat
 from ._failures import failure_from_transport
+from ._json import is_json
 from ._lines import decode_object
 from ._messages_api import MessagesDialect
 from ._options import RequestOptions
@@ -36,6 +37,7 @@ __all__ = [
     "RequestOptions",
     "detect",
     "failure_from_transport",
+    "is_json",
     "make_dialect",
     "read_identity",
     "read_result",

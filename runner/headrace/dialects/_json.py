@@ -28,6 +28,15 @@ def decode_or_none(body: bytes | str) -> object:
         return None
 
 
+def is_json(text: bytes) -> bool:
+    """Return whether bytes are a JSON text."""
+    try:
+        msgspec.json.decode(text)
+    except DECODE_ERRORS:
+        return False
+    return True
+
+
 def encode(value: object) -> bytes:
     """Return a value as one line of JSON."""
     return _without_separators(_ENCODE(value))

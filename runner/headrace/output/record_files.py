@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
-import msgspec
 
 from headrace._exceptions import RunRefused, StorageFailed
-from headrace.dialects import BadRecord, RecordIdentity, read_identity
+from headrace.dialects import BadRecord, RecordIdentity, is_json, read_identity
 from headrace.input.identity import hash_key
 from headrace.input.index import Index
 from headrace.output.recovery import Damaged, Recovery, Span, find_records
@@ -54,15 +53,7 @@ def read_record(line: bytes) -> RecordIdentity | None:
     try:
         return read_identity(line)
     except BadRecord:
-        return _FOREIGN if _is_json(line) else None
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        msgspec.json.decode(line)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return False
-    return True
+        return _FOREIGN if is_json(line) else None
 
 
 @attrs.frozen
