@@ -2,30 +2,35 @@
 
 import math
 
-from headrace.policy.circuit_breaker import FIRST_PROBE, PROBE_SHARE, THRESHOLD, Breaker
+from headrace.policy.circuit_breaker import (
+    FAILURE_THRESHOLD,
+    MIN_PROBE_INTERVAL,
+    PROBE_INTERVAL_SHARE,
+    CircuitBreaker,
+)
 
 
-def opened(at: float = 10.0) -> Breaker:
-    breaker = Breaker()
-    for number in range(THRESHOLD):
+def opened(at: float = 10.0) -> CircuitBreaker:
+    breaker = CircuitBreaker()
+    for number in range(FAILURE_THRESHOLD):
         breaker.failed(f"job-{number}", 9.0, at)
     return breaker
 
 
 def test_a_few_jobs_that_fail_again_and_again_do_not_open_it() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for number in range(100):
-        breaker.failed(f"job-{number % (THRESHOLD - 1)}", 0.0, 1.0)
+        breaker.failed(f"job-{number % (FAILURE_THRESHOLD - 1)}", 0.0, 1.0)
 
     assert not breaker.is_open
 
 
 def test_an_answer_between_failures_keeps_it_closed() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for number in range(100):
         breaker.failed(f"job-{number}", 0.0, 1.0)
         if number % 5 == 4:
-            breaker.answered()
+            breaker.responded()
 
     assert breaker.ready_at(2.0) == 2.0
 
@@ -33,11 +38,11 @@ def test_an_answer_between_failures_keeps_it_closed() -> None:
 def test_open_it_lets_one_probe_pass_at_a_time() -> None:
     breaker = opened(at=10.0)
 
-    assert breaker.ready_at(10.0) == 10.0 + FIRST_PROBE
+    assert breaker.ready_at(10.0) == 10.0 + MIN_PROBE_INTERVAL
     breaker.admitted(11.0)
     assert breaker.ready_at(11.5) == math.inf
     breaker.failed("job-3", 11.0, 12.0)
-    assert breaker.ready_at(12.0) == 12.0 + FIRST_PROBE
+    assert breaker.ready_at(12.0) == 12.0 + MIN_PROBE_INTERVAL
 
 
 def test_probes_grow_rarer_as_the_outage_lasts() -> None:
@@ -45,13 +50,13 @@ def test_probes_grow_rarer_as_the_outage_lasts() -> None:
     breaker.admitted(400.0)
     breaker.failed("job-3", 400.0, 400.0)
 
-    assert breaker.ready_at(400.0) == 400.0 + PROBE_SHARE * 400.0
+    assert breaker.ready_at(400.0) == 400.0 + PROBE_INTERVAL_SHARE * 400.0
 
 
 def test_the_first_answer_closes_it() -> None:
     breaker = opened()
     breaker.admitted(11.0)
-    breaker.answered()
+    breaker.responded()
 
     assert breaker.ready_at(11.1) == 11.1
 

@@ -14,8 +14,8 @@ from msgspec import structs
 from headrace.job import Usage
 from headrace.pacing import Pacing
 from headrace.policy.budget import Budget
-from headrace.policy.circuit_breaker import Breaker
-from headrace.policy.retry import MAY_PASS
+from headrace.policy.circuit_breaker import CircuitBreaker
+from headrace.policy.retry import OUTAGE_KINDS
 
 from ._binding import BottleneckTimer
 from ._queue import Waiting
@@ -29,7 +29,7 @@ class Admission:
     """The jobs that wait, and what they wait for. ``outstanding``: sent, and not yet recorded or failed."""
 
     pacing: Pacing
-    breaker: Breaker
+    circuit_breaker: CircuitBreaker
     budget: Budget | None
     waiting: Waiting = attrs.field(factory=Waiting)
     timer: BottleneckTimer = attrs.field(factory=BottleneckTimer)
@@ -50,7 +50,7 @@ class Admission:
 
     def _at_once(self, model: str) -> int:
         """Return how many jobs may go without a look at each: one, or as many as the pacing has granted."""
-        if self.budget is not None or self.breaker.is_open:
+        if self.budget is not None or self.circuit_breaker.is_open:
             return 1
         room = self.pacing.concurrency.cap - self.outstanding
         return max(1, min(room, self.pacing.by_model[model].granted))
@@ -61,7 +61,7 @@ class Admission:
             taken = [structs.replace(pending, warms_cache=True) for pending in taken]
         self.outstanding += len(taken)
         pool.admitted(requests, now)
-        self.breaker.admitted(now)
+        self.circuit_breaker.admitted(now)
         if self.budget is not None:
             self.budget.admitted(requests[0])
         return taken
@@ -80,7 +80,7 @@ class Admission:
         if (at := self.pacing.slot_at(self.outstanding, now)) > now:
             self.ready_at, self.timer.bottleneck = at, "concurrency"
             return None
-        if (at := self.breaker.ready_at(now)) > now:
+        if (at := self.circuit_breaker.ready_at(now)) > now:
             self.ready_at, self.timer.bottleneck = at, "server"
             return None
         for model, pending in self.waiting.first():
@@ -104,14 +104,14 @@ class Admission:
 
     def answered(self, results: Sequence[Finished], now: float) -> None:
         """Note results."""
-        self.breaker.answered()
+        self.circuit_breaker.responded()
         for finished in results:
             request, usage = finished.request, finished.usage or _NO_USAGE
             if request is None:
                 continue
             if self.budget is not None:
-                self.budget.answered(request, usage)
-            self.pacing.answered(
+                self.budget.succeeded(request, usage)
+            self.pacing.succeeded(
                 request,
                 usage,
                 finished.limits,
@@ -123,10 +123,10 @@ class Admission:
     def failed(self, message: Failed, now: float, jitter: float) -> None:
         """Note a failed attempt, whose job is no longer outstanding. ``jitter``: in [0, 1)."""
         failure, request = message.failure, message.pending.job.request
-        if failure.kind in MAY_PASS or failure.kind == "overloaded":
-            self.breaker.failed(message.pending.job.id, message.started_at, now)
+        if failure.kind in OUTAGE_KINDS or failure.kind == "overloaded":
+            self.circuit_breaker.failed(message.pending.job.id, message.started_at, now)
         else:
-            self.breaker.answered()
+            self.circuit_breaker.responded()
         if self.budget is not None:
             self.budget.failed(request, maybe_billed=failure.sent)
         if failure.kind != "rate_limit":
@@ -145,7 +145,7 @@ class Admission:
 
     def interrupted(self, pending: Pending, *, sent: bool) -> None:
         """Note that a job was cut off by us."""
-        self.breaker.interrupted()
+        self.circuit_breaker.interrupted()
         self.pacing.interrupted(pending.job.request)
         if self.budget is not None:
             self.budget.failed(pending.job.request, maybe_billed=sent)

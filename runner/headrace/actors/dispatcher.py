@@ -21,8 +21,16 @@ from headrace.dialects import Dialect
 from headrace.job import Failure
 from headrace.pacing import Pacing
 from headrace.policy.budget import Budget
-from headrace.policy.circuit_breaker import Breaker
-from headrace.policy.retry import MAY_PASS, NOT_NOW, GiveUp, Retry, RetryQuota, RunRetryPolicy, StopRun
+from headrace.policy.circuit_breaker import CircuitBreaker
+from headrace.policy.retry import (
+    OUTAGE_KINDS,
+    THROTTLING_KINDS,
+    GiveUp,
+    Retry,
+    RetryQuota,
+    RunRetryPolicy,
+    StopRun,
+)
 from headrace.policy.stop import ExitCode, StopReason, StopRules, stop_reason_for
 from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, UnconfirmedUsage, attempt_usage
 
@@ -67,7 +75,7 @@ class Rules:
     """Standstill (no result although jobs wait for the server) after which the run stops."""
     grace: float = 60.0
     """How long what is in flight may go on after a stop."""
-    breaker: Breaker = attrs.field(factory=Breaker)
+    circuit_breaker: CircuitBreaker = attrs.field(factory=CircuitBreaker)
     budget: Budget | None = None
     """None: any sum may be spent."""
     quota: RetryQuota = attrs.field(factory=RetryQuota)
@@ -98,7 +106,7 @@ async def dispatcher(
     ``abort``: cuts off what the workers have in flight. ``start_worker``: starts one more worker; there is one.
     """
     with channels.inbox, channels.demand, channels.jobs, channels.results, channels.events:
-        admission = Admission(pacing=rules.pacing, breaker=rules.breaker, budget=rules.budget)
+        admission = Admission(pacing=rules.pacing, circuit_breaker=rules.circuit_breaker, budget=rules.budget)
         state = _Dispatcher(
             channels=channels,
             rules=rules,
@@ -265,7 +273,9 @@ class _Dispatcher:
         lost = attempt_usage(message.pending.job.request) if failure.sent else NO_UNCONFIRMED_USAGE
         pending = _counted(message.pending, lost)
         self.admission.failed(message, now, self.rules.random())
-        if self.refused_since is None and (failure.kind in NOT_NOW or self.rules.breaker.is_open):
+        if self.refused_since is None and (
+            failure.kind in THROTTLING_KINDS or self.rules.circuit_breaker.is_open
+        ):
             self.refused_since = now
         verdict = self._verdict(message, pending, now)
         self.channels.events.send_nowait(
@@ -300,9 +310,9 @@ class _Dispatcher:
             should_retry=message.should_retry,
             jitter=self.rules.random(),
         )
-        if message.failure.kind not in MAY_PASS or isinstance(verdict, StopRun):
+        if message.failure.kind not in OUTAGE_KINDS or isinstance(verdict, StopRun):
             return verdict
-        if self.rules.breaker.is_open:
+        if self.rules.circuit_breaker.is_open:
             return Retry(after=0.0, counts=False)  # the probes' rhythm, and nothing against the job
         if isinstance(verdict, Retry):
             return Retry(max(verdict.after, self.rules.quota.delay(now)), verdict.counts)

@@ -22,13 +22,13 @@ from ._pacing import Pacing
 from ._values import Bottleneck, Resource, StatedLimits
 
 __all__ = [
-    "MIN_COOLDOWN",
     "MAX_COOLDOWN",
+    "MIN_COOLDOWN",
     "PROBE_TIMEOUT",
     "Bottleneck",
     "Concurrency",
-    "Pacing",
     "ModelLimits",
+    "Pacing",
     "Resource",
     "StatedLimits",
 ]

@@ -27,8 +27,8 @@ class Batch:
     granted: int = 0
     sent: int = 0
     sent_bytes: int = 0
-    answered: int = 0
-    answered_bytes: int = 0
+    succeeded: int = 0
+    succeeded_bytes: int = 0
     input: int = 0
     output: int = 0
 
@@ -42,9 +42,9 @@ class Batch:
         self.sent += len(requests)
         self.sent_bytes += sum([len(request.body) for request in requests])
 
-    def answer(self, request: JobRequest, usage: Usage) -> None:
+    def succeed(self, request: JobRequest, usage: Usage) -> None:
         """Note an answer, to be booked later."""
-        self.answered += 1
-        self.answered_bytes += len(request.body)
+        self.succeeded += 1
+        self.succeeded_bytes += len(request.body)
         self.input += usage.input + usage.cache_creation
         self.output += usage.output

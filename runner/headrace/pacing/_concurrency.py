@@ -86,7 +86,7 @@ class Concurrency:
         """Note that something else binds: what is measured now says nothing of the cap."""
         self._mark = None
 
-    def answered(self, latency: float) -> None:
+    def succeeded(self, latency: float) -> None:
         """Note an answer and the seconds it took."""
         self._answers += 1
         self.latency += max(1 / self._answers, 0.02) * (latency - self.latency)

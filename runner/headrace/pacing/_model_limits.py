@@ -109,20 +109,20 @@ class ModelLimits:
         if self.search is not None:
             self.search.admitted(now)
 
-    def answered(
+    def succeeded(
         self, request: JobRequest, usage: Usage, limits: RateLimits | None, started_at: float, now: float
     ) -> None:
         """Note the answer to a job that was sent at ``started_at``. ``limits``: its headers, if looked at."""
         if self._batch.granted and limits is None:
             self._in_flight -= 1
-            self._batch.answer(request, usage)
+            self._batch.succeed(request, usage)
             return
         self._returned(request)
         self._book(now)
         self.warm_cache_first = False
         self.cooldown.passed(started_at)
         if self.search is not None:
-            self.search.answered()
+            self.search.succeeded()
         if not self.estimates.reserves_output:
             cost, reserve = self._costs(request)
             spent = 1.0, float(usage.input + usage.cache_creation), float(usage.output)
@@ -233,7 +233,7 @@ class ModelLimits:
     def _book(self, now: float) -> None:
         """Book what was granted at once: what was sent as if at ``now``."""
         batch = self._batch
-        if not batch.sent and not batch.answered:
+        if not batch.sent and not batch.succeeded:
             return
         if batch.sent:
             cost, reserve = self.estimates.together(batch.sent, batch.sent_bytes)
@@ -242,14 +242,14 @@ class ModelLimits:
             self._withheld.add(_minus(reserve, cost), now)
             if self.search is not None:
                 self.search.admitted(now, batch.sent)
-        if batch.answered:
-            cost, reserve = self.estimates.together(batch.answered, batch.answered_bytes)
-            spent = float(batch.answered), float(batch.input), float(batch.output)
+        if batch.succeeded:
+            cost, reserve = self.estimates.together(batch.succeeded, batch.succeeded_bytes)
+            spent = float(batch.succeeded), float(batch.input), float(batch.output)
             self._settle(reserve, cost, spent)
-            self.estimates.learn(batch.answered, batch.answered_bytes, batch.input, batch.output)
+            self.estimates.learn(batch.succeeded, batch.succeeded_bytes, batch.input, batch.output)
             if self.search is not None:
-                self.search.answered(batch.answered)
-        self._bytes_in_flight += batch.sent_bytes - batch.answered_bytes
+                self.search.succeeded(batch.succeeded)
+        self._bytes_in_flight += batch.sent_bytes - batch.succeeded_bytes
         self._batch = Batch(granted=batch.granted)
 
     def _returned(self, request: JobRequest) -> None:

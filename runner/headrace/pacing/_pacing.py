@@ -50,7 +50,7 @@ class Pacing:
         """Note that the answer to a job that leads has begun: what it put into the cache can be read now."""
         self.by_model[model].warm_cache_first = False
 
-    def answered(
+    def succeeded(
         self,
         request: JobRequest,
         usage: Usage,
@@ -61,8 +61,8 @@ class Pacing:
         now: float,
     ) -> None:
         """Note the answer to a job. ``limits``: what its headers say, if they were looked at."""
-        self.concurrency.answered(latency)
-        self.by_model[request.model].answered(request, usage, limits, started_at, now)
+        self.concurrency.succeeded(latency)
+        self.by_model[request.model].succeeded(request, usage, limits, started_at, now)
 
     def failed(
         self,

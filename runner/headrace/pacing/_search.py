@@ -125,7 +125,7 @@ class RateSearch:
         self._tokens -= jobs
         self._accepted += jobs
 
-    def answered(self, jobs: int = 1) -> None:
+    def succeeded(self, jobs: int = 1) -> None:
         """Note an answer that tells no limit, or several."""
         if self.plateau is not None:
             return

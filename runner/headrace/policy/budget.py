@@ -53,7 +53,7 @@ class Budget:
         """Note that a request is sent."""
         self.at_risk += self.worst(request)
 
-    def answered(self, request: JobRequest, usage: Usage) -> None:
+    def succeeded(self, request: JobRequest, usage: Usage) -> None:
         """Note what it has cost."""
         price = self.prices.price(request.model)
         self._settle(request, price.of(usage) if price is not None else 0.0)

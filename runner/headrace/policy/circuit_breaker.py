@@ -12,16 +12,16 @@ import math
 
 import attrs
 
-THRESHOLD = 10
+FAILURE_THRESHOLD = 10
 """Jobs that fail in a row, each at least once, open it."""
-FIRST_PROBE = 1.0
+MIN_PROBE_INTERVAL = 1.0
 """Seconds from one probe to the next at the beginning."""
-PROBE_SHARE = 0.05
+PROBE_INTERVAL_SHARE = 0.05
 """Later they are so large a share of the outage apart."""
 
 
 @attrs.define
-class Breaker:
+class CircuitBreaker:
     """Whether the server works, by what came of the latest attempts."""
 
     _failing: set[str] = attrs.field(factory=set[str])
@@ -45,7 +45,7 @@ class Breaker:
         if self._opened_at is not None:
             self._probe_sent_at = now
 
-    def answered(self) -> None:
+    def responded(self) -> None:
         """Note that the server has answered, if only to refuse."""
         if self._failing:
             self._failing.clear()
@@ -55,12 +55,12 @@ class Breaker:
         """Note an attempt at a job that brought no answer, or one that says the server is broken."""
         if self._opened_at is None:
             self._failing.add(job)
-            if len(self._failing) >= THRESHOLD:
+            if len(self._failing) >= FAILURE_THRESHOLD:
                 self._opened_at = now
-                self._probe_at = now + FIRST_PROBE
+                self._probe_at = now + MIN_PROBE_INTERVAL
         elif self._probe_sent_at is not None and started_at >= self._probe_sent_at:
             self._probe_sent_at = None
-            self._probe_at = now + max(FIRST_PROBE, PROBE_SHARE * (now - self._opened_at))
+            self._probe_at = now + max(MIN_PROBE_INTERVAL, PROBE_INTERVAL_SHARE * (now - self._opened_at))
 
     def interrupted(self) -> None:
         """Note that a job was cut off by us: if it was the probe, another may go."""

@@ -15,8 +15,8 @@ import attrs
 
 from headrace.job import Failure, FailureKind
 
-NOT_NOW: frozenset[FailureKind] = frozenset({"rate_limit", "overloaded"})
-MAY_PASS: frozenset[FailureKind] = frozenset({"server", "invalid_response", "connection", "timeout"})
+THROTTLING_KINDS: frozenset[FailureKind] = frozenset({"rate_limit", "overloaded"})
+OUTAGE_KINDS: frozenset[FailureKind] = frozenset({"server", "invalid_response", "connection", "timeout"})
 
 
 @attrs.frozen
@@ -63,9 +63,9 @@ class RunRetryPolicy:
         """
         if _ends_the_run(failure):
             return StopRun()
-        if not self._may_pass(failure.kind, should_retry):
+        if not self._is_retryable(failure.kind, should_retry):
             return GiveUp()
-        counts = failure.kind not in NOT_NOW
+        counts = failure.kind not in THROTTLING_KINDS
         if counts and failures + 1 >= self.max_attempts:
             return GiveUp()
         if retry_after is not None:
@@ -73,9 +73,9 @@ class RunRetryPolicy:
         return Retry(0.0 if failure.kind == "rate_limit" else self._backoff(attempts, jitter), counts)
 
     @staticmethod
-    def _may_pass(kind: FailureKind, should_retry: bool | None) -> bool:
+    def _is_retryable(kind: FailureKind, should_retry: bool | None) -> bool:
         if should_retry is None:
-            return kind in NOT_NOW or kind in MAY_PASS
+            return kind in THROTTLING_KINDS or kind in OUTAGE_KINDS
         return should_retry
 
     def _backoff(self, attempts: int, jitter: float) -> float:

@@ -22,7 +22,7 @@ def send_all(pool: ModelLimits, now: float) -> int:
 
 def answer(pool: ModelLimits, count: int, now: float) -> None:
     for _ in range(count):
-        pool.answered(REQUEST, Usage(input=1, output=1), None, now - STEP, now)
+        pool.succeeded(REQUEST, Usage(input=1, output=1), None, now - STEP, now)
 
 
 def fast_pool() -> tuple[ModelLimits, float]:

@@ -16,7 +16,7 @@ from benchmarks.pacing.worlds import outage, profile
 from headrace.dialects import RequestOptions
 from headrace.pacing import Pacing
 from headrace.policy.budget import Budget
-from headrace.policy.circuit_breaker import FIRST_PROBE, PROBE_SHARE
+from headrace.policy.circuit_breaker import MIN_PROBE_INTERVAL, PROBE_INTERVAL_SHARE
 from headrace.policy.prices import Price, PriceList
 from headrace.policy.stop import ExitCode
 from headrace.simulator import FaultKind, Profile, Simulator
@@ -140,12 +140,12 @@ def test_a_dead_server_costs_little_more_than_a_request_a_job_before_the_run_par
     """At most 1.1 before the breaker opens, and then one probe at a time, until the run ends."""
     report = play(Scenario(profile=Profile(dead=True), jobs=jobs, ideal=0, max_wait=120))
     times = [record.time - EPOCH for record in report.log.records]
-    parked = next(then for now, then in pairwise(times) if then - now >= FIRST_PROBE)
+    parked = next(then for now, then in pairwise(times) if then - now >= MIN_PROBE_INTERVAL)
     probes = [time for time in times if time >= parked]
 
     assert len(times) - len(probes) <= 1.1 * jobs
     assert len(times) <= 100
-    assert min(then - now for now, then in pairwise(probes)) >= FIRST_PROBE
+    assert min(then - now for now, then in pairwise(probes)) >= MIN_PROBE_INTERVAL
     assert report.finished == report.outcome.snapshot.failed == 0
     assert report.outcome.reasons[0].exit_code == ExitCode.STOPPED
 
@@ -156,7 +156,7 @@ def test_that_a_server_is_back_is_noticed_with_the_next_probe(dead_for: float) -
     answered = next(record.time - EPOCH for record in report.log.records if record.status == 200)
     sent = report.log.statuses.total() - report.finished
 
-    assert answered - dead_for <= max(FIRST_PROBE, PROBE_SHARE * dead_for)
+    assert answered - dead_for <= max(MIN_PROBE_INTERVAL, PROBE_INTERVAL_SHARE * dead_for)
     assert report.finished == 600
     assert sent <= 85
 
