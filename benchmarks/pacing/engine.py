@@ -9,7 +9,6 @@ import attrs
 import trio
 from trio.testing import MockClock
 
-from headrace.actors.dispatcher import Rules
 from headrace.actors.messages import Pending, Stop
 from headrace.actors.supervisor import Outcome, Setup, supervise
 from headrace.actors.worker import AttemptSettings
@@ -17,6 +16,7 @@ from headrace.dialects import RequestOptions, make_dialect
 from headrace.job import PreparedJob
 from headrace.pacing import Pacing
 from headrace.policy.retry import RunRetryPolicy
+from headrace.policy.rules import Rules
 from headrace.policy.stop import StopRules
 from headrace.simulator import (
     RequestLog,

@@ -104,6 +104,16 @@ class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     cache_read: int = 0
     cache_creation: int = 0
 
+    def plus(self, *others: Usage) -> Usage:
+        """Return the sum of all."""
+        new, output, cached, written = self.input, self.output, self.cache_read, self.cache_creation
+        for other in others:
+            new += other.input
+            output += other.output
+            cached += other.cache_read
+            written += other.cache_creation
+        return Usage(input=new, output=output, cache_read=cached, cache_creation=written)
+
 
 class Success(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An answer that passed P16."""

@@ -1,1 +1,1 @@
-"""The actors: each an async function that owns its ends of the channels and knows no other actor."""
+"""The actors: async functions that own their ends of the channels and know no other actor."""

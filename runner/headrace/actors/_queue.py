@@ -1,4 +1,4 @@
-"""The jobs that wait in the dispatcher: by model, in order, and those that wait for a time of their own."""
+"""The dispatcher's queues: jobs that wait for their turn, by model, and jobs that wait for a time. Pure."""
 
 from __future__ import annotations
 
@@ -14,53 +14,54 @@ from .messages import Pending
 
 @attrs.define
 class Waiting:
-    """Jobs to be sent. A model's jobs go in order, so that a model whose limit binds keeps up no other."""
+    """Jobs to be sent. Each model has its own queue, so that one at its limit does not block the others."""
 
     _queues: dict[str, deque[Pending]] = attrs.field(factory=dict[str, deque[Pending]])
+    """By model, in order of turn. None of them is empty."""
     _delayed: list[tuple[float, int, Pending]] = attrs.field(factory=list[tuple[float, int, Pending]])
     """A heap by due time; the number keeps equal times in order."""
     _delays: int = 0
     ready: int = 0
-    """Jobs that wait for nothing but their turn."""
+    """Jobs in the queues. Stored for speed: it is read at every admission."""
 
     def __len__(self) -> int:
         return self.ready + len(self._delayed)
 
     @property
     def delayed(self) -> int:
-        """Jobs that wait for a time of their own."""
+        """Jobs that wait for a time."""
         return len(self._delayed)
 
     @property
     def due_at(self) -> float:
-        """When the first of them will be ready."""
+        """When the first delayed job is due, in seconds on the event loop's clock; infinity without any."""
         return self._delayed[0][0] if self._delayed else math.inf
 
     def add(self, pending: Pending) -> None:
-        """Put a new job behind the others."""
+        """Put a new job at the end of its model's queue."""
         self._queue_of(pending).append(pending)
 
     def delay(self, pending: Pending, due: float) -> None:
-        """Keep a job back until ``due``; then it goes before those that were never sent."""
+        """Hold a job back until ``due``; then it goes before those that were never sent."""
         self._delays += 1
         heapq.heappush(self._delayed, (due, self._delays, pending))
 
     def release(self, now: float) -> None:
-        """Make ready what is due."""
+        """Put the delayed jobs that are due at the front of their queues."""
         delayed = self._delayed
         while delayed and delayed[0][0] <= now:
             pending = heapq.heappop(delayed)[2]
             self._queue_of(pending).appendleft(pending)
 
     def first(self) -> Iterator[tuple[str, Pending]]:
-        """The next job of each model."""
+        """Yield each model with its next job, in order of turn."""
         for model, queue in self._queues.items():
             yield model, queue[0]
 
-    def take(self, model: str, most: int) -> list[Pending]:
-        """Take the next jobs of a model, ``most`` at most; the model goes to the end of the line."""
+    def take(self, model: str, count: int) -> list[Pending]:
+        """Take up to ``count`` jobs of a model; it is then the last model in turn."""
         queue = self._queues[model]
-        taken = [queue.popleft() for _ in range(min(most, len(queue)))]
+        taken = [queue.popleft() for _ in range(min(count, len(queue)))]
         self.ready -= len(taken)
         if not queue:
             del self._queues[model]

@@ -1,4 +1,4 @@
-"""What trio's memory channels leave to their users: taking all that is there, and waiting until a time."""
+"""Two helpers for trio's memory channels: take everything that is queued, and wait until a deadline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def queued(channel: trio.MemoryReceiveChannel[T]) -> Iterator[T]:
-    """Take what lies on a channel now, without waiting for more."""
+    """Take everything that is on a channel now, without waiting for more."""
     try:
         while True:
             yield channel.receive_nowait()
@@ -22,8 +22,8 @@ def queued(channel: trio.MemoryReceiveChannel[T]) -> Iterator[T]:
 
 
 def until(deadline: float) -> AbstractContextManager[object]:
-    """Return a scope that ends a wait at ``deadline``, as `trio.move_on_at`; for infinity it is none.
+    """Return a scope that ends a wait at ``deadline``, like `trio.move_on_at`.
 
-    A scope costs 5 us, which an actor would pay each time it wakes.
+    For infinity it is a null context: a scope costs 5 us, which an actor would pay each time it wakes.
     """
     return nullcontext() if deadline == math.inf else trio.CancelScope(deadline=deadline)

@@ -1,11 +1,11 @@
-"""The dispatcher: decides what is sent when, and knows what is outstanding.
+"""The dispatcher: decides which job is sent when, and knows which jobs are outstanding.
 
-1. On the jobs channel lies only what may be sent this instant: whatever waits (pacing, Retry-After,
-   backoff) waits here and holds no worker, connection or slot.
-2. A job is outstanding from its admission until its record is on disk (`Written`), or its attempt has
-   failed and it is back here. So what was sent and is not recorded never exceeds the concurrency.
-3. It reads one inbox. The reader is asked for items (`demand`), so the inbox is bounded by what was
-   asked for and by what is in flight.
+1. The jobs channel holds only what may be sent at this instant. A job that waits (for pacing, a Retry-After
+   or backoff) waits here and holds no worker, connection or slot.
+2. A job is outstanding from its admission until its record is on disk (`Written`), or until its attempt has
+   failed and it is back here. So what has been sent but not recorded never exceeds the concurrency.
+3. It reads one inbox. The reader is asked for items (`demand`), so the inbox is bounded by what was requested
+   and by what is in flight.
 """
 
 from __future__ import annotations
@@ -19,23 +19,12 @@ from msgspec import structs
 
 from headrace.dialects import Dialect
 from headrace.job import Failure
-from headrace.pacing import Pacing
-from headrace.policy.budget import Budget
-from headrace.policy.circuit_breaker import CircuitBreaker
-from headrace.policy.retry import (
-    OUTAGE_KINDS,
-    THROTTLING_KINDS,
-    GiveUp,
-    Retry,
-    RetryQuota,
-    RunRetryPolicy,
-    StopRun,
-)
-from headrace.policy.stop import ExitCode, StopReason, StopRules, stop_reason_for
-from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, UnconfirmedUsage, attempt_usage
+from headrace.policy.retry import OUTAGE_KINDS, THROTTLING_KINDS, GiveUp, Retry, StopRun
+from headrace.policy.rules import Rules
+from headrace.policy.stop import ExitCode, StopReason, stop_reason_for
+from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, attempt_usage
 
 from ._admission import Admission
-from ._notes import note_of
 from .channels import queued, until
 from .messages import (
     AttemptFailed,
@@ -54,36 +43,12 @@ from .messages import (
 )
 
 LOAD_INTERVAL = 0.25
-"""Seconds between two reports of the load to the monitor."""
-MIN_DEMAND = 64
-"""Jobs that are asked for at a time, at least."""
-LOOK_AHEAD = 1_000
-"""Jobs to look at for other models while the only known one is held back by its limits."""
-MAX_WAITING = 10_000
-"""Jobs that may wait here before no new ones are taken from the input."""
-
-
-@attrs.frozen(kw_only=True)
-class Rules:
-    """The pure rules that the dispatcher asks, and the run's dice. Times in seconds."""
-
-    pacing: Pacing
-    retry: RunRetryPolicy
-    stop: StopRules
-    random: Callable[[], float]
-    max_wait: float = 600.0
-    """Standstill (no result although jobs wait for the server) after which the run stops."""
-    grace: float = 60.0
-    """How long what is in flight may go on after a stop."""
-    circuit_breaker: CircuitBreaker = attrs.field(factory=CircuitBreaker)
-    budget: Budget | None = None
-    """None: any sum may be spent."""
-    quota: RetryQuota = attrs.field(factory=RetryQuota)
+"""Seconds between two reports of the load to the monitor, which shows it no more often."""
 
 
 @attrs.frozen(kw_only=True)
 class DispatcherChannels:
-    """The dispatcher's ends. Closing them is what ends the other actors."""
+    """The dispatcher's ends of the channels. Closing them ends the other actors."""
 
     inbox: trio.MemoryReceiveChannel[Inbox]
     demand: trio.MemorySendChannel[int]
@@ -102,15 +67,17 @@ async def dispatcher(
 ) -> list[StopReason]:
     """Run until the input is done or the run is stopped, and nothing is outstanding.
 
-    Returns why it was stopped: nothing if it was not. ``recipe``: the digest for error records.
-    ``abort``: cuts off what the workers have in flight. ``start_worker``: starts one more worker; there is one.
+    Returns why the run was stopped; an empty list if it was not. ``recipe``: the recipe's digest, for error
+    records. ``abort`` cancels what the workers have in flight. ``start_worker`` starts one more worker; the
+    first one is already there.
     """
     with channels.inbox, channels.demand, channels.jobs, channels.results, channels.events:
-        admission = Admission(pacing=rules.pacing, circuit_breaker=rules.circuit_breaker, budget=rules.budget)
         state = _Dispatcher(
             channels=channels,
             rules=rules,
-            admission=admission,
+            admission=Admission(
+                pacing=rules.pacing, circuit_breaker=rules.circuit_breaker, budget=rules.budget
+            ),
             dialect=dialect,
             recipe=recipe,
             abort=abort,
@@ -137,12 +104,13 @@ class _Dispatcher:
     start_worker: Callable[[], None]
 
     workers: int = 1
-    asked_for: int = 0
+    requested: int = 0
+    """Items requested from the reader that have not arrived."""
     input_ended: bool = False
     reasons: list[StopReason] = attrs.field(factory=list[StopReason])
     grace_ends: float = math.inf
     refused_since: float | None = None
-    """Since when the server has said only "not now", or nothing that makes sense."""
+    """When the standstill began: refusals or an outage, and no result since. None: there is no standstill."""
     load_reported_at: float = -math.inf
 
     def is_done(self) -> bool:
@@ -153,15 +121,14 @@ class _Dispatcher:
 
     def admit(self, now: float) -> None:
         admission = self.admission
-        admission.timer.woke(now)
-        admission.waiting.release(now)
+        admission.wake(now)
         while not self.reasons and (taken := admission.take(now)):
             for pending in taken:
                 self._send(pending)
         admission.settle()
         if admission.unaffordable is not None and not self.reasons:
             self.stop(StopReason(ExitCode.STOPPED, admission.unaffordable), now)
-        self._ask_for_more()
+        self._request_items()
         self.report_load(now)
 
     def _send(self, pending: Pending) -> None:
@@ -170,17 +137,12 @@ class _Dispatcher:
             self.start_worker()
         self.channels.jobs.send_nowait(pending)
 
-    def _ask_for_more(self) -> None:
-        admission, wanted = self.admission, self.rules.pacing.concurrency.cap
-        waiting = admission.waiting
-        if self.input_ended or self.asked_for or self.reasons or len(waiting) >= MAX_WAITING + wanted:
+    def _request_items(self) -> None:
+        if self.input_ended or self.requested or self.reasons:
             return
-        if admission.outstanding < wanted:
-            # A limit binds. The next lines may be of another model, one that has room.
-            wanted = MAX_WAITING if len(self.rules.pacing.by_model) > 1 else max(wanted, LOOK_AHEAD)
-        if waiting.ready < wanted:
-            self.asked_for = max(MIN_DEMAND, 2 * self.rules.pacing.concurrency.cap)
-            self.channels.demand.send_nowait(self.asked_for)
+        if demand := self.admission.demand():
+            self.requested = demand
+            self.channels.demand.send_nowait(demand)
 
     def report_load(self, now: float) -> None:
         if now >= self.load_reported_at + LOAD_INTERVAL or not self.admission.outstanding:
@@ -194,32 +156,35 @@ class _Dispatcher:
             self.grace_ends = math.inf
             self.abort()
         if self._standstill_ends() <= now:
-            waited = f"no result for {self.rules.max_wait:g} s while the server says 'not now'"
-            again = "try again later, or wait longer by --max-wait (max_wait)"
-            self.stop(StopReason(ExitCode.STOPPED, f"{waited}; {again}"), now)
+            message = (
+                f"no result for {self.rules.max_wait:g} s: the server keeps refusing or failing."
+                " Try again later, or wait longer with --max-wait (max_wait)."
+            )
+            self.stop(StopReason(ExitCode.STOPPED, message), now)
 
     def _standstill_ends(self) -> float:
-        """When the standstill is as long as it may be: now, if the next admission lies beyond that."""
+        """Return when the standstill reaches its limit: at once, if nothing will be admitted before then."""
         if self.refused_since is None or self.reasons:
             return math.inf
         ends = self.refused_since + self.rules.max_wait
-        nothing_before = self.admission.outstanding == 0 and self.rules.pacing.cooldown_until() > ends
-        return -math.inf if nothing_before else ends
+        is_hopeless = self.admission.outstanding == 0 and self.admission.pacing.cooldown_until() > ends
+        return -math.inf if is_hopeless else ends
 
     def _wake_at(self) -> float:
-        due = math.inf if self.reasons else min(self.admission.ready_at, self.admission.waiting.due_at)
+        due = math.inf if self.reasons else self.admission.wake_at
         return min(due, self.grace_ends, self._standstill_ends())
 
     # -- the inbox
 
     async def receive(self) -> None:
-        """Handle all that has come in, waiting for the first message until something else falls due."""
+        """Handle all messages that have arrived; without any, wait for one until something falls due."""
         inbox = self.channels.inbox
         try:
             self.handle(inbox.receive_nowait())
         except trio.WouldBlock:
-            self.admission.timer.sleeps_until = self._wake_at()
-            with until(self.admission.timer.sleeps_until):
+            wake_at = self._wake_at()
+            self.admission.timer.sleep(wake_at)
+            with until(wake_at):
                 self.handle(await inbox.receive())
         for message in queued(inbox):
             self.handle(message)
@@ -229,7 +194,7 @@ class _Dispatcher:
             case Written(batch):
                 self._written(batch, trio.current_time())
             case Unsaved(batch):
-                self.admission.outstanding -= len(batch)
+                self.admission.unsaved(batch)
             case Failed():
                 self._failed(message, trio.current_time())
             case Items(items):
@@ -241,10 +206,10 @@ class _Dispatcher:
             case Stop(reason, at_once):
                 self.stop(reason, trio.current_time(), at_once=at_once)
             case Began(model):
-                self.rules.pacing.began(model)
+                self.admission.pacing.began(model)
 
     def _take(self, items: list[Pending | Finished]) -> None:
-        self.asked_for = max(0, self.asked_for - len(items))
+        self.requested = max(0, self.requested - len(items))
         for item in items:
             if isinstance(item, Pending):
                 self.admission.waiting.add(item)
@@ -252,50 +217,33 @@ class _Dispatcher:
                 self._record_failure(item, item.failure)
 
     def _written(self, batch: list[Finished], now: float) -> None:
-        self.admission.outstanding -= len(batch)
-        results = [finished for finished in batch if finished.failure is None]
+        results = self.admission.recorded(batch, now)
         if results:
             self.refused_since = None
-            self.rules.stop.succeeded(len(results))
-            self.rules.quota.succeeded(len(results))
-            self.admission.answered(results, now)
+            self.rules.stop.succeeded(results)
+            self.rules.quota.succeeded(results)
 
     def _interrupted(self, pending: Pending, *, sent: bool) -> None:
-        self.admission.outstanding -= 1
         self.admission.interrupted(pending, sent=sent)
         if sent:
             lost = attempt_usage(pending.job.request)
-            self.channels.events.send_nowait(AttemptFailed(kind=None, again=False, maybe_billed=lost))
+            self.channels.events.send_nowait(AttemptFailed(None, lost))
 
     def _failed(self, message: Failed, now: float) -> None:
-        failure = message.failure
-        self.admission.outstanding -= 1
+        failure, admission = message.failure, self.admission
         lost = attempt_usage(message.pending.job.request) if failure.sent else NO_UNCONFIRMED_USAGE
-        pending = _counted(message.pending, lost)
-        self.admission.failed(message, now, self.rules.random())
-        if self.refused_since is None and (
-            failure.kind in THROTTLING_KINDS or self.rules.circuit_breaker.is_open
-        ):
+        pending = message.pending.counted(lost)
+        admission.failed(message, now, self.rules.random())
+        is_refusal = failure.kind in THROTTLING_KINDS or admission.circuit_breaker.is_open
+        if self.refused_since is None and is_refusal:
             self.refused_since = now
         verdict = self._verdict(message, pending, now)
-        self.channels.events.send_nowait(
-            AttemptFailed(
-                kind=failure.kind,
-                again=isinstance(verdict, Retry),
-                maybe_billed=lost,
-                job_id=pending.job.id,
-                model=pending.job.request.model,
-                attempt=pending.attempts,
-                wait=verdict.after if isinstance(verdict, Retry) else None,
-                latency=now - message.started_at,
-                status=failure.status,
-                request_id=failure.request_id,
-            )
-        )
+        attempt = message.attempt(now, wait=verdict.after if isinstance(verdict, Retry) else None)
+        self.channels.events.send_nowait(AttemptFailed(attempt, lost))
         match verdict:
             case Retry(after, counts):
                 pending = structs.replace(pending, failures=pending.failures + counts)
-                self.admission.waiting.delay(pending, now + after)
+                admission.waiting.delay(pending, now + after)
             case GiveUp():
                 self._record_failure(self._finished(pending, message), failure)
             case StopRun():
@@ -312,47 +260,42 @@ class _Dispatcher:
         )
         if message.failure.kind not in OUTAGE_KINDS or isinstance(verdict, StopRun):
             return verdict
-        if self.rules.circuit_breaker.is_open:
-            return Retry(after=0.0, counts=False)  # the probes' rhythm, and nothing against the job
+        if self.admission.circuit_breaker.is_open:
+            return Retry(
+                after=0.0, counts=False
+            )  # the circuit breaker holds it back; it is not the job's fault
         if isinstance(verdict, Retry):
             return Retry(max(verdict.after, self.rules.quota.delay(now)), verdict.counts)
         return verdict
 
     def _record_failure(self, finished: Finished, failure: Failure) -> None:
-        self.admission.outstanding += 1
+        self.admission.given_up()
         self.channels.results.send_nowait(finished)
         reason = self.rules.stop.failed(failure)
         if reason is not None:
             self.stop(reason, trio.current_time())
 
     def _finished(self, pending: Pending, message: Failed) -> Finished:
-        job = pending.job
-        note = note_of(
-            pending,
+        job, failure = pending.job, message.failure
+        note = pending.note(
             self.recipe,
-            message.started_at,
-            message.failure.request_id,
             attempts=pending.attempts,
-        )
-        record = self.dialect.failure_record(job.id, message.failure, note)
-        return Finished(
-            record=record,
-            failure=message.failure,
             started_at=message.started_at,
-            recipient=job.recipient,
+            request_id=failure.request_id,
+        )
+        return Finished(
+            record=self.dialect.failure_record(job.id, failure, note),
+            outcome=failure,
             note=note,
+            request=job.request,
+            recipient=job.recipient,
+            started_at=message.started_at,
         )
 
     def stop(self, reason: StopReason, now: float, *, at_once: bool = False) -> None:
-        """Admit nothing more; what is in flight may finish until the grace is over."""
+        """Admit nothing more; what is in flight may finish within the grace period."""
         if not self.reasons:
             self.grace_ends = now + self.rules.grace
         if at_once:
             self.grace_ends = now
         self.reasons.append(reason)
-
-
-def _counted(pending: Pending, lost: UnconfirmedUsage) -> Pending:
-    return structs.replace(
-        pending, attempts=pending.attempts + 1, maybe_billed=pending.maybe_billed.plus(lost)
-    )

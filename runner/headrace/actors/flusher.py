@@ -1,7 +1,8 @@
-"""The syncer: with ``--durability fsync`` it stands between the writer and the monitor.
+"""The flusher: with ``--durability fsync`` it stands between the writer and the monitor (group commit).
 
-What is written while one sync runs is the next one's group. A record counts as done (in the progress line,
-for whoever waits for it) only after its group's sync; a job is no longer in flight as soon as it is written.
+Everything written while one sync runs forms the group of the next one. A record counts as done, in the
+progress line and for the caller who waits for it, only after its group's sync. Its job leaves the number in
+flight earlier, when the record is written.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ async def flusher(
     events: trio.MemorySendChannel[Event],
     sync: Callable[[], Awaitable[None]],
 ) -> list[StopReason]:
-    """Sync until the channel of written records is closed; return why the run had to end, if it had.
+    """Sync until the channel of written records is closed; return why the run had to end, if it had to.
 
-    A failed sync ends the run: what the disk holds is then unknown, so nothing counts as done any more (P10).
+    A failed sync ends the run: what the disk holds is then unknown, so no later record counts as done.
     """
     with written, inbox, events:
         async for first in written:
@@ -35,7 +36,7 @@ async def flusher(
                 await sync()
             except StorageFailed as error:
                 reason = StopReason(ExitCode.STORAGE, str(error))
-                with suppress(trio.BrokenResourceError):  # all were sent, and the dispatcher has gone
+                with suppress(trio.BrokenResourceError):  # every job is written and the dispatcher has ended
                     inbox.send_nowait(Stop(reason))
                 async for _ in written:
                     continue

@@ -1,91 +1,155 @@
-"""What the actors say to each other. The channels and who reads them:
+"""The messages between the actors. The channels, and who reads them:
 
-demand    dispatcher -> reader       an int: so many more items, please
-inbox     everybody -> dispatcher    the union `Inbox`
-jobs      dispatcher -> workers      `Pending`: admitted, to be sent this instant
+demand    dispatcher -> reader           int: how many more items to read
+inbox     all other actors -> dispatcher the union `Inbox`
+jobs      dispatcher -> workers          `Pending`: admitted, to be sent at once
 results   workers, dispatcher -> writer  `Finished`
 events    writer, dispatcher -> monitor  the union `Event`
+
+They are msgspec Structs without garbage-collector tracking because several exist per job in flight.
 """
 
 from __future__ import annotations
 
 import msgspec
+from msgspec import structs
 
-from headrace.job import Failure, FailureKind, JobRequest, Note, PreparedJob, Recipient, Success, Usage
+from headrace.job import Failure, JobRequest, Note, PreparedJob, Recipient, Success
 from headrace.pacing import Bottleneck
 from headrace.policy.stop import StopReason
 from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, UnconfirmedUsage
 from headrace_client.lowlevel import RateLimits
 
+from .attempts import Attempt
+
 
 class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A job that has no result yet, with its history. Times are the event loop's, in seconds."""
+    """A job without a result so far, and its history. Times are those of the event loop, in seconds."""
 
     job: PreparedJob
     read_at: float
     attempts: int = 0
     """Attempts sent so far."""
     failures: int = 0
-    """Those that used up an attempt."""
+    """Those that count towards the maximum number of attempts."""
     maybe_billed: UnconfirmedUsage = NO_UNCONFIRMED_USAGE
-    """Those whose request was sent and whose answer never came."""
+    """Those whose request was sent and whose response never arrived."""
     warms_cache: bool = False
-    """Others wait until its answer begins."""
+    """Other jobs of the model wait until its response begins."""
+
+    def counted(self, maybe_billed: UnconfirmedUsage) -> Pending:
+        """Return the same job after one more attempt, which has failed."""
+        return structs.replace(
+            self, attempts=self.attempts + 1, maybe_billed=self.maybe_billed.plus(maybe_billed)
+        )
+
+    def note(
+        self,
+        recipe: str,
+        *,
+        attempts: int,
+        started_at: float,
+        request_id: str | None,
+        latency: float | None = None,
+        ttft: float | None = None,
+    ) -> Note:
+        """Return what the record says about the job besides its outcome.
+
+        ``recipe``: the recipe's digest. ``attempts``: including the last one, which began at ``started_at``.
+        Times are rounded to microseconds: more digits would be noise.
+        """
+        job = self.job
+        kept = job.request.kept
+        return Note(
+            line=job.line,
+            source=job.source,
+            digest=job.digest,
+            recipe=recipe,
+            attempts=attempts,
+            maybe_billed=self.maybe_billed.attempts,
+            maybe_billed_tokens=self.maybe_billed.tokens,
+            queued_s=round(started_at - self.read_at, 6),
+            latency_s=None if latency is None else round(latency, 6),
+            ttft_s=None if ttft is None else round(ttft, 6),
+            request_id=request_id,
+            input=None if kept is None else msgspec.Raw(kept),
+        )
 
 
 class Finished(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A terminal record on its way to the disk, and what the statistics want to know of it."""
+    """A job with its outcome, and its record on the way to the disk."""
 
     record: bytes
-    failure: Failure | None = None
-    """None for a result."""
-    started_at: float = 0.0
-    attempts: int = 0
-    maybe_billed: int = 0
-    usage: Usage | None = None
-    stop_reason: str | None = None
-    latency: float | None = None
-    ttft: float | None = None
+    """One line of OUTPUT or of the error file; empty if an earlier run has recorded it."""
+    outcome: Success | Failure
+    note: Note
     request: JobRequest | None = None
-    """What was answered; None for a failure."""
-    limits: RateLimits | None = None
-    """What its headers say of the limits, if they were looked at."""
+    """None if this run sent none: the line could not be parsed, or an earlier run has done the job."""
     recipient: Recipient | None = None
-    """This and the next two are for whoever waits for the result."""
-    success: Success | None = None
-    note: Note | None = None
+    started_at: float = 0.0
+    """When the last attempt began, on the event loop's clock in seconds."""
+    limits: RateLimits | None = None
+    """The rate limits in the response's headers, if they were read."""
+
+    @property
+    def success(self) -> Success | None:
+        return self.outcome if isinstance(self.outcome, Success) else None
+
+    @property
+    def failure(self) -> Failure | None:
+        return self.outcome if isinstance(self.outcome, Failure) else None
 
 
 class Items(msgspec.Struct, frozen=True, gc=False):
-    """From the reader: jobs to send, and records of lines that are no jobs, in the order of the input."""
+    """From the reader: jobs to send, and records of lines that cannot be parsed, in input order."""
 
     items: list[Pending | Finished]
 
 
 class EndOfInput(msgspec.Struct, frozen=True, gc=False):
-    """From the reader: nothing more comes."""
+    """From the reader: there are no more items."""
 
 
 class Failed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """From a worker: an attempt that was no success. ``pending`` does not count it yet."""
+    """From a worker: a failed attempt, which ``pending`` does not count yet."""
 
     pending: Pending
     failure: Failure
     started_at: float
     retry_after: float | None = None
+    """Seconds to wait, if the server says so."""
     should_retry: bool | None = None
+    """The response's ``x-should-retry``, if it has one."""
     limits: RateLimits | None = None
-    """What its headers say of the limits, if they were looked at."""
+    """The rate limits in the response's headers, if they were read."""
+
+    def attempt(self, ended_at: float, *, wait: float | None) -> Attempt:
+        """Return it as ``on_attempt`` gets it. ``wait``: seconds until the next one; None for the last."""
+        job, failure = self.pending.job, self.failure
+        return Attempt(
+            job_id=job.id,
+            model=job.request.model,
+            attempt=self.pending.attempts + 1,
+            failure=failure.kind,
+            status=failure.status,
+            wait=wait,
+            latency=ended_at - self.started_at,
+            request_id=failure.request_id,
+            usage=None,
+        )
 
 
 class Began(msgspec.Struct, frozen=True, gc=False):
-    """From a worker: the first byte of the answer to a job that leads has come."""
+    """From a worker: the first byte of the response to a job that warms the cache has arrived."""
 
     model: str
 
 
 class Interrupted(msgspec.Struct, frozen=True, gc=False):
-    """The job was cut off by the end of the run; ``sent``: its request may have been."""
+    """From a worker: the job was cancelled; ``sent``: its request may have been sent.
+
+    The supervisor says so for jobs that no worker has received.
+    """
 
     pending: Pending
     sent: bool
@@ -98,13 +162,13 @@ class Written(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unsaved(msgspec.Struct, frozen=True, gc=False):
-    """From the writer: these records could not be written; a `Stop` has come before."""
+    """From the writer, after a `Stop`: these records could not be written."""
 
     batch: list[Finished]
 
 
 class Stop(msgspec.Struct, frozen=True, gc=False):
-    """Start nothing more; ``at_once``: cut off what is in flight, too."""
+    """Send nothing more; ``at_once``: cancel what is in flight, too."""
 
     reason: StopReason
     at_once: bool = False
@@ -113,36 +177,26 @@ class Stop(msgspec.Struct, frozen=True, gc=False):
 Inbox = Items | EndOfInput | Failed | Began | Interrupted | Written | Unsaved | Stop
 
 
-class AttemptFailed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """For the statistics: an attempt that brought no answer. ``kind`` None: cut off by the end of the run."""
+class AttemptFailed(msgspec.Struct, frozen=True, gc=False):
+    """For the monitor: an attempt without a success."""
 
-    kind: FailureKind | None
-    again: bool
-    """The job is tried again."""
+    attempt: Attempt | None
+    """None if it was cancelled: its outcome is unknown."""
     maybe_billed: UnconfirmedUsage
-    job_id: str = ""
-    model: str = ""
-    attempt: int = 0
-    """Its number, from 1."""
-    wait: float | None = None
-    """Seconds until the next attempt at the earliest; None if there is none."""
-    latency: float | None = None
-    status: int | None = None
-    request_id: str | None = None
 
 
 class Load(msgspec.Struct, frozen=True, gc=False):
-    """For the statistics: what the dispatcher holds at this moment."""
+    """For the monitor: the dispatcher's state at this moment."""
 
     in_flight: int
     waiting: int
     cap: int = 0
-    """The most that may be in flight now."""
+    """The maximum number of jobs in flight at this moment."""
     bottleneck: Bottleneck = "source"
     bottleneck_s: dict[Bottleneck, float] = {}
-    """For how many seconds each has been what binds."""
+    """For how many seconds each has been the bottleneck."""
     cost: float | None = None
-    """What was spent, where there is a budget."""
+    """The amount spent; None without a budget."""
 
 
 Event = list[Finished] | AttemptFailed | Load

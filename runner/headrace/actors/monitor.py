@@ -1,6 +1,6 @@
-"""The monitor: adds up what happens and shows it, at most a few times a second.
+"""The monitor: counts what happens and shows it, a few times per second at most.
 
-A view that cannot be written (a closed pipe) ends the run gently: whoever was to see it has gone (P9).
+A view that cannot be written, such as a closed pipe, ends the run gently: its reader has gone.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ import attrs
 import trio
 
 from headrace.actors.statistics import Histogram, Latency, Snapshot
-from headrace.job import Usage
+from headrace.job import Success, Usage
 from headrace.policy.stop import ExitCode, StopReason
 from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, UnconfirmedUsage
 
+from .attempts import Attempt
 from .channels import queued, until
 from .messages import AttemptFailed, Event, Finished, Inbox, Load, Stop
 
 TRUNCATED = frozenset({"max_tokens", "length"})
+"""The stop reasons of answers cut off at ``max_tokens``, in both dialects."""
 REFUSED = frozenset({"refusal", "content_filter"})
+"""The stop reasons of answers that the model refused or a filter removed, in both dialects."""
 
 
 async def monitor(
@@ -33,9 +36,9 @@ async def monitor(
     show: Callable[[Snapshot], None] | None,
     interval: float = 0.25,
 ) -> Snapshot:
-    """Add up until the events channel is closed; return the last state.
+    """Count events until their channel is closed; return the final counts.
 
-    ``watch`` sees each event when it has been counted. ``interval``: seconds between two calls of ``show``.
+    ``watch`` is called with each event after it has been counted, ``show`` every ``interval`` seconds.
     """
     due = trio.current_time() + interval if show is not None else math.inf
 
@@ -61,101 +64,123 @@ async def monitor(
 def _shown(
     show: Callable[[Snapshot], None], snapshot: Snapshot, inbox: trio.MemorySendChannel[Inbox]
 ) -> bool:
+    """Show a snapshot; if that fails, stop the run and return False."""
     try:
         show(snapshot)
     except OSError as error:
         message = f"the progress cannot be shown: {error.strerror or error}"
-        with suppress(trio.BrokenResourceError):  # all is sent, and the dispatcher has gone
+        with suppress(trio.BrokenResourceError):  # every job is done and the dispatcher has ended
             inbox.send_nowait(Stop(StopReason(ExitCode.STORAGE, message)))
         return False
     return True
 
 
+def watch_attempts(on_attempt: Callable[[Attempt], object]) -> Callable[[Event], None]:
+    """Return a ``watch`` that calls ``on_attempt`` with each attempt whose outcome is known."""
+
+    def watch(event: Event) -> None:
+        if isinstance(event, AttemptFailed):
+            if event.attempt is not None:
+                on_attempt(event.attempt)
+        elif isinstance(event, list):
+            for finished in event:
+                if finished.success is not None:
+                    on_attempt(_last_attempt(finished, finished.success.usage))
+
+    return watch
+
+
+def _last_attempt(finished: Finished, usage: Usage) -> Attempt:
+    return Attempt(
+        job_id="" if finished.recipient is None else finished.recipient.job_id,
+        model="" if finished.request is None else finished.request.model,
+        attempt=finished.note.attempts,
+        failure=None,
+        status=200,
+        wait=None,
+        latency=finished.note.latency_s,
+        request_id=finished.note.request_id,
+        usage=usage,
+    )
+
+
 @attrs.define(kw_only=True)
 class RunCounts:
-    """The counts of a run. The monitor adds to them; others may ask for a snapshot."""
+    """The counts of a run. Only the monitor adds to them; other code may take a snapshot at any time."""
 
     started_at: float
     results: int = 0
-    failed: int = 0
     attempts: int = 0
     maybe_billed: UnconfirmedUsage = NO_UNCONFIRMED_USAGE
     truncated: int = 0
     refusals: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read: int = 0
-    cache_creation: int = 0
+    usage: Usage = attrs.field(factory=Usage)
     load: Load = attrs.field(factory=lambda: Load(0, 0))
     latency: Histogram = attrs.field(factory=Histogram)
     ttft: Histogram = attrs.field(factory=Histogram)
     failures: Counter[str] = attrs.field(factory=Counter[str])
+    """Jobs that failed for good, by kind of failure."""
     retries: Counter[str] = attrs.field(factory=Counter[str])
+    """Failed attempts that were followed by another one, by kind of failure."""
     rate_limited: int = 0
 
     def take(self, event: Event) -> None:
         """Count one event."""
         if isinstance(event, list):
-            for finished in event:
-                self._finished(finished)
+            self._finished(event)
         elif isinstance(event, Load):
             self.load = event
         else:
             self._attempt_failed(event)
 
-    def _finished(self, finished: Finished) -> None:
-        if finished.failure is not None:
-            self.failed += 1
-            self.failures[finished.failure.kind] += 1
-            return
-        self.results += 1
-        self.attempts += 1
-        if finished.stop_reason in TRUNCATED:
-            self.truncated += 1
-        elif finished.stop_reason in REFUSED:
-            self.refusals += 1
-        if finished.latency is not None:
-            self.latency.add(finished.latency)
-        if finished.ttft is not None:
-            self.ttft.add(finished.ttft)
-        if finished.usage is not None:
-            self._spent(finished.usage)
-
-    def _spent(self, usage: Usage) -> None:
-        self.input_tokens += usage.input
-        self.output_tokens += usage.output
-        self.cache_read += usage.cache_read
-        self.cache_creation += usage.cache_creation
+    def _finished(self, batch: list[Finished]) -> None:
+        usages: list[Usage] = []
+        for finished in batch:
+            outcome, note = finished.outcome, finished.note
+            if not isinstance(outcome, Success):
+                self.failures[outcome.kind] += 1
+                continue
+            usages.append(outcome.usage)
+            if outcome.stop_reason in TRUNCATED:
+                self.truncated += 1
+            elif outcome.stop_reason in REFUSED:
+                self.refusals += 1
+            if note.latency_s is not None:
+                self.latency.add(note.latency_s)
+            if note.ttft_s is not None:
+                self.ttft.add(note.ttft_s)
+        self.results += len(usages)
+        self.attempts += len(usages)
+        self.usage = self.usage.plus(*usages)
 
     def _attempt_failed(self, event: AttemptFailed) -> None:
         self.attempts += 1
         self.maybe_billed = self.maybe_billed.plus(event.maybe_billed)
-        self.rate_limited += event.kind == "rate_limit"
-        if event.again and event.kind is not None:
-            self.retries[event.kind] += 1
+        attempt = event.attempt
+        if attempt is None or attempt.failure is None:
+            return
+        self.rate_limited += attempt.failure == "rate_limit"
+        if attempt.wait is not None:
+            self.retries[attempt.failure] += 1
 
     def snapshot(self, now: float) -> Snapshot:
-        """Return the state at this moment."""
+        """Return the counts at time ``now``, in seconds on the event loop's clock."""
+        load = self.load
         return Snapshot(
             elapsed_s=now - self.started_at,
             results=self.results,
-            failed=self.failed,
-            in_flight=self.load.in_flight,
-            waiting=self.load.waiting,
+            failed=self.failures.total(),
+            in_flight=load.in_flight,
+            waiting=load.waiting,
             attempts=self.attempts,
-            cap=self.load.cap,
-            bottleneck=self.load.bottleneck,
-            bottleneck_s=self.load.bottleneck_s,
-            cost=self.load.cost,
+            cap=load.cap,
+            bottleneck=load.bottleneck,
+            bottleneck_s=load.bottleneck_s,
+            cost=load.cost,
             rate_limited=self.rate_limited,
             maybe_billed=self.maybe_billed.attempts,
             maybe_billed_tokens=self.maybe_billed.tokens or (0, 0),
-            usage=Usage(
-                input=self.input_tokens,
-                output=self.output_tokens,
-                cache_read=self.cache_read,
-                cache_creation=self.cache_creation,
-            ),
+            usage=self.usage,
             truncated=self.truncated,
             refusals=self.refusals,
             latency=Latency.of(self.latency),

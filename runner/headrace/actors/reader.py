@@ -1,4 +1,4 @@
-"""The reader: turns the input into jobs, as many as the dispatcher asks for."""
+"""The reader: turns the input into jobs, as many as the dispatcher requests."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Source(Protocol[T_co]):
-    """An input: pieces of it, each a list of lines in order, or of what else stands for a job."""
+    """An input: lines of a file, or other values that each stand for a job, in order."""
 
     def batches(self) -> AsyncIterator[Sequence[T_co]]:
-        """Yield what can be read at a time."""
+        """Yield as many at a time as can be read at once."""
         ...
 
 
@@ -30,14 +30,14 @@ async def reader(
     inbox: trio.MemorySendChannel[Inbox],
     item_of: Callable[[T, float], Pending | Finished | None],
 ) -> None:
-    """Read until the input ends or nobody asks any more. An input that cannot be read ends the run.
+    """Read until the input ends or the demand channel is closed. An input that cannot be read ends the run.
 
-    ``item_of(line, now)`` makes a line a job, or the record of a line that is none; None where nothing is
-    to do (done in an earlier run).
+    ``item_of(line, now)`` returns the line's job, or an error record if it cannot be parsed, or None if there
+    is nothing to do because an earlier run has done it. ``now``: seconds on the event loop's clock.
     """
     with demand, inbox:
         try:
-            asked_for = await demand.receive()
+            wanted = await demand.receive()
             async for lines in source.batches():
                 items: list[Pending | Finished] = []
                 now = trio.current_time()
@@ -46,18 +46,16 @@ async def reader(
                     if item is None:
                         continue
                     items.append(item)
-                    if len(items) == asked_for:
+                    if len(items) == wanted:
                         inbox.send_nowait(Items(items))
                         items = []
-                        asked_for = await demand.receive()
+                        wanted = await demand.receive()
                         now = trio.current_time()
                 if items:
                     inbox.send_nowait(Items(items))
-                    asked_for -= len(items)
+                    wanted -= len(items)
             inbox.send_nowait(EndOfInput())
         except StorageFailed as error:
             inbox.send_nowait(Stop(StopReason(ExitCode.STORAGE, str(error))))
-        except trio.EndOfChannel:
-            return
-        except trio.BrokenResourceError:
-            return
+        except (trio.EndOfChannel, trio.BrokenResourceError):
+            return  # the dispatcher has ended

@@ -1,4 +1,4 @@
-"""Counts of a run, and the distribution of its latencies in constant memory. Pure."""
+"""The counts of a run, and the distribution of its latencies in constant memory. Pure."""
 
 from __future__ import annotations
 
@@ -12,28 +12,25 @@ from headrace.job import TokenRange, Usage
 from headrace.pacing import Bottleneck
 
 _GROWTH = 1.02
-"""Each bucket is 2 % wider than the one before, so a quantile is off by 1 % at most."""
+"""The ratio between the widths of neighbouring buckets: at 2 %, a quantile is off by at most 1 %."""
 _BUCKETS_PER_E_FOLD = 1 / math.log(_GROWTH)
 _MIN_VALUE = 1e-6
+"""Smaller values count as this one: the logarithm of zero does not exist."""
 
 
 @attrs.define
 class Histogram:
-    """A distribution of positive numbers in logarithmic buckets.
-
-    As DDSketch does it (Masson, Rim & Lee, VLDB 2019).
-    """
+    """A distribution of positive numbers in logarithmic buckets: DDSketch (Masson, Rim & Lee, VLDB 2019)."""
 
     _buckets: Counter[int] = attrs.field(factory=Counter[int])
     count: int = 0
 
     def add(self, value: float) -> None:
-        """Count one value."""
         self._buckets[math.ceil(math.log(max(value, _MIN_VALUE)) * _BUCKETS_PER_E_FOLD)] += 1
         self.count += 1
 
     def quantile(self, q: float) -> float | None:
-        """The value below which the share ``q`` of all values lies, within 1 %; None while there are none."""
+        """Return the ``q``-quantile of the values, within 1 %; None without values. ``q``: from 0 to 1."""
         rank = q * (self.count - 1)
         seen = 0
         for bucket in sorted(self._buckets):
@@ -45,7 +42,7 @@ class Histogram:
 
 @attrs.frozen(kw_only=True)
 class Latency:
-    """Quantiles in seconds; None where nothing was measured."""
+    """Quantiles in seconds; None without measurements."""
 
     p50: float | None
     p95: float | None
@@ -53,42 +50,43 @@ class Latency:
 
     @classmethod
     def of(cls, histogram: Histogram) -> Latency:
-        """The quantiles of a histogram."""
+        """Return the quantiles of a histogram."""
         return cls(p50=histogram.quantile(0.5), p95=histogram.quantile(0.95), p99=histogram.quantile(0.99))
 
 
 @attrs.frozen(kw_only=True)
 class Snapshot:
-    """The state of a run at one moment: a value, safe to keep."""
+    """The state of a run at one moment: an immutable value, safe to keep."""
 
     elapsed_s: float
     results: int
     failed: int
     in_flight: int
     waiting: int
-    """Jobs that wait for a retry or for their turn."""
+    """Jobs that wait for their turn, or for their next attempt."""
     attempts: int
     cap: int = 0
-    """The most that may be in flight now."""
+    """The maximum number of jobs in flight at this moment."""
     bottleneck: Bottleneck = "source"
     """What keeps the next job from being sent now."""
     bottleneck_s: Mapping[Bottleneck, float] = attrs.field(factory=dict[Bottleneck, float])
-    """For how many seconds each has been what binds."""
+    """For how many seconds each has been the bottleneck."""
     cost: float | None = None
-    """What was spent, where there is a budget."""
+    """The amount spent; None without a budget."""
     rate_limited: int
-    """429 answers."""
+    """Responses with status 429."""
     maybe_billed: int
-    """Attempts of this run whose request was sent and whose answer never came."""
+    """Attempts of this run whose request was sent and whose response never arrived."""
     maybe_billed_tokens: TokenRange = (0, 0)
-    """What they have cost, input and output together."""
+    """The tokens they may have used, input and output together: minimum and maximum."""
     usage: Usage
     truncated: int
-    """Results that stopped at ``max_tokens``."""
+    """Results that were cut off at ``max_tokens``."""
     refusals: int
+    """Results in which the model refused to answer, or a filter removed the answer."""
     latency: Latency
     ttft: Latency
     failures: Mapping[str, int]
-    """Terminal failures by kind."""
+    """Jobs that failed for good, by kind of failure."""
     retries: Mapping[str, int]
-    """Failed attempts that were tried again, by kind."""
+    """Failed attempts that were followed by another one, by kind of failure."""

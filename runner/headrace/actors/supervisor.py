@@ -1,4 +1,4 @@
-"""The supervisor: opens the nursery, wires the actors, and gathers what they come back with.
+"""The supervisor: opens the nursery, wires the actors, and collects what they return.
 
 source -> reader -> dispatcher -> (jobs) -> workers -> sender -> API
             ^        ^  ^   |                  |
@@ -6,6 +6,8 @@ source -> reader -> dispatcher -> (jobs) -> workers -> sender -> API
                      |  '-- failed attempts ---'
                      |              v
                      '- written -- writer -> (events) -> monitor -> show
+
+With ``--durability fsync`` the flusher stands between the writer and the monitor.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from headrace.actors.monitor import RunCounts, monitor
 from headrace.actors.reader import Source, reader
 from headrace.actors.statistics import Snapshot
 from headrace.actors.writer import TakesRecords, writer
+from headrace.policy.rules import Rules
 from headrace.policy.stop import StopReason
 
 T = TypeVar("T")
@@ -35,44 +38,45 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class Setup(Generic[T]):
-    """Everything a run needs, ready to be wired. T is what its source yields: lines, or submissions."""
+    """Everything a run needs. T is what its source yields: lines, or submissions."""
 
     source: Source[T]
     item_of: Callable[[T, float], Pending | Finished | None]
+    """See `reader`."""
     settings: working.AttemptSettings
-    rules: dispatching.Rules
+    rules: Rules
     output: TakesRecords
     sync: Callable[[], Awaitable[None]] | None = None
-    """Brings what was written to the platter; jobs count as done afterwards. None: when they are written."""
+    """Flushes to the disk; jobs count as done afterwards. None: they do as soon as they are written."""
     stops: AsyncIterable[Stop]
-    """Wishes to end early, from outside: signals."""
+    """Requests from outside to end early, such as signals."""
     show: Callable[[Snapshot], None] | None = None
     watch: Callable[[Event], None] | None = None
-    """Sees each event when it has been counted: records that are on disk, failed attempts, the load."""
+    """Called with each event after it has been counted: records on disk, failed attempts, the load."""
     counts: RunCounts | None = None
-    """Counts that go on from an earlier run; None: from zero."""
+    """The counts of an earlier run, to be continued; None: start at zero."""
 
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What a run came to."""
+    """The outcome of a run."""
 
     snapshot: Snapshot
     reasons: list[StopReason]
     """Why it ended before its input did; empty if it did not."""
     unsaved: list[Finished]
-    """Records that could not be written: answers that are paid for."""
+    """Records that could not be written: their answers have been paid for."""
 
 
 async def supervise(setup: Setup[Any]) -> Outcome:
-    """Run all jobs of the source to their records. A bug in an actor comes out as an `ExceptionGroup`."""
+    """Run all jobs of the source to their records. Raises an `ExceptionGroup` for an internal error."""
     inbox_send, inbox = trio.open_memory_channel[Inbox](math.inf)
     demand_send, demand = trio.open_memory_channel[int](math.inf)
     jobs_send, jobs = trio.open_memory_channel[Pending](math.inf)
     results_send, results = trio.open_memory_channel[Finished](math.inf)
     events_send, events = trio.open_memory_channel[Event](math.inf)
     in_flight = trio.CancelScope()
-    counting, writing, syncing = (
+    counting, writing, flushing = (
         _ReturnValue[Snapshot](),
         _ReturnValue[list[Finished]](),
         _ReturnValue[list[StopReason]](),
@@ -92,7 +96,7 @@ async def supervise(setup: Setup[Any]) -> Outcome:
             written_send = events_send
         else:
             written_send, written = trio.open_memory_channel[Event](math.inf)
-            nursery.start_soon(syncing.run, flusher, written, inbox_send.clone(), events_send, setup.sync)
+            nursery.start_soon(flushing.run, flusher, written, inbox_send.clone(), events_send, setup.sync)
         nursery.start_soon(writing.run, writer, results, inbox_send.clone(), written_send, setup.output)
         start_worker = await nursery.start(_work, worker_ends, setup, in_flight)
         async with trio.open_nursery() as feeding:
@@ -107,7 +111,7 @@ async def supervise(setup: Setup[Any]) -> Outcome:
                 start_worker,
             )
             feeding.cancel_scope.cancel()
-    late = [] if setup.sync is None else [reason for reason in syncing.value if reason not in reasons]
+    late = [] if setup.sync is None else [reason for reason in flushing.value if reason not in reasons]
     return Outcome(snapshot=counting.value, reasons=reasons + late, unsaved=writing.value)
 
 
@@ -120,7 +124,7 @@ async def _work(
 ) -> None:
     """Run the workers until there are no more jobs, or ``in_flight`` is cancelled.
 
-    There is one at first; what `nursery.start` returns hires another.
+    There is one at first; `nursery.start` returns a function that starts another one.
     """
     with ends.jobs, ends.results, ends.inbox:
         with in_flight:
@@ -143,7 +147,7 @@ async def _forward(stops: AsyncIterable[Stop], inbox: trio.MemorySendChannel[Inb
 
 @attrs.define
 class _ReturnValue(Generic[T]):
-    """Keeps what an actor returns, which a nursery would drop."""
+    """Keeps what an actor returns, which a nursery would discard."""
 
     value: T = attrs.field(init=False)
 
@@ -153,7 +157,7 @@ class _ReturnValue(Generic[T]):
 
 @contextmanager
 def relaxed_garbage_collection() -> Generator[None]:
-    """Collect garbage less often: at 5000 in flight the default thresholds cost half as much again a job."""
+    """Collect garbage less often: with 5000 jobs in flight the default adds half to the CPU time per job."""
     before = gc.get_threshold()
     gc.set_threshold(50_000, 20, 100)
     try:

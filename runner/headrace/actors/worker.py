@@ -1,4 +1,4 @@
-"""The worker: takes an admitted job, makes one attempt, and says what came of it.
+"""The worker: takes an admitted job, makes one attempt, and reports its outcome.
 
 It waits for nothing but the API.
 """
@@ -16,14 +16,26 @@ from msgspec import structs
 
 from headrace.dialects import Assembler, Dialect, failure_from_transport, redact
 from headrace.job import Failure, Recipient, Success
-from headrace_client.lowlevel import Response, Sender, TransportError, retry_after_seconds, should_retry
+from headrace_client.lowlevel import (
+    RateLimits,
+    Response,
+    Sender,
+    TransportError,
+    rate_limits,
+    retry_after_seconds,
+    should_retry,
+)
 
-from ._notes import note_of
-from ._sampling import HeaderSampler
 from .messages import Began, Failed, Finished, Inbox, Interrupted, Pending
 
 OnData = Callable[[bytes], None]
-"""Takes the pieces of an answer's body as they arrive."""
+"""Takes the chunks of a response body as they arrive."""
+
+SAMPLE_INTERVAL = 0.05
+"""Seconds between two responses for a model whose rate-limit headers are read.
+
+Reading those of every response would cost more than sending a job. A 429 is always read.
+"""
 
 
 class SupportsOpenSender(Protocol):
@@ -36,6 +48,23 @@ class SupportsOpenSender(Protocol):
         ...
 
 
+@attrs.define
+class HeaderSampler:
+    """Reads the rate-limit headers of a sample of the responses. Shared by the workers of a run."""
+
+    _wall_clock: Callable[[], float]
+    """Returns seconds since the epoch: a reset may be given as a date."""
+    _due: dict[str, float] = attrs.field(factory=dict[str, float])
+
+    def read(self, model: str, response: Response) -> RateLimits | None:
+        """Return the rate limits in a response's headers; None if the last sample is too recent."""
+        now = response.finished_at
+        if response.status != 429 and now < self._due.get(model, now):
+            return None
+        self._due[model] = now + SAMPLE_INTERVAL
+        return rate_limits(response.headers, self._wall_clock())
+
+
 @attrs.frozen(kw_only=True)
 class AttemptSettings:
     """How attempts are made: the same for all workers of a run. Times in seconds."""
@@ -44,12 +73,13 @@ class AttemptSettings:
     dialect: Dialect
     headers: Mapping[str, str]
     recipe: str
-    """The digest of the recipe, for the records."""
+    """The recipe's digest, for the records."""
     secrets: tuple[str, ...] = ()
+    """Removed from error messages."""
     timeout: float = 600.0
     idle_timeout: float = 120.0
     wall_clock: Callable[[], float]
-    """Seconds since the epoch: a Retry-After may be a date."""
+    """Returns seconds since the epoch: a Retry-After may be a date."""
     sampler: HeaderSampler = attrs.field(
         default=attrs.Factory(lambda self: HeaderSampler(self.wall_clock), takes_self=True)
     )
@@ -57,14 +87,14 @@ class AttemptSettings:
 
 @attrs.frozen(kw_only=True)
 class WorkerChannels:
-    """A worker's ends, its own clones."""
+    """One worker's ends of the channels, its own clones."""
 
     jobs: trio.MemoryReceiveChannel[Pending]
     results: trio.MemorySendChannel[Finished]
     inbox: trio.MemorySendChannel[Inbox]
 
     def clone(self) -> WorkerChannels:
-        """The same ends for one more worker."""
+        """Return clones for one more worker."""
         return WorkerChannels(jobs=self.jobs.clone(), results=self.results.clone(), inbox=self.inbox.clone())
 
 
@@ -72,7 +102,7 @@ async def worker(channels: WorkerChannels, settings: AttemptSettings) -> None:
     """Work until the jobs channel is closed."""
     with channels.jobs, channels.results, channels.inbox:
         while True:
-            with trio.CancelScope() as scope:  # cancelled when the job in hand is withdrawn
+            with trio.CancelScope() as scope:  # cancelled when its job is withdrawn
                 await _work(channels, settings, scope)
             if not scope.cancel_called:
                 return
@@ -81,12 +111,12 @@ async def worker(channels: WorkerChannels, settings: AttemptSettings) -> None:
 async def _work(channels: WorkerChannels, settings: AttemptSettings, scope: trio.CancelScope) -> None:
     """Work until the jobs channel is closed, or ``scope`` is cancelled."""
     async with AsyncExitStack() as senders:
-        session = _Worker(channels=channels, settings=settings, stack=senders, scope=scope)
+        state = _Worker(channels=channels, settings=settings, stack=senders, scope=scope)
         async for pending in channels.jobs:
             if pending.job.recipient is None:
-                await session.work(pending)
+                await state.work(pending)
             else:
-                await session.work_for(pending.job.recipient, pending)
+                await state.work_for(pending.job.recipient, pending)
 
 
 @attrs.define(kw_only=True)
@@ -96,8 +126,9 @@ class _Worker:
     channels: WorkerChannels
     settings: AttemptSettings
     stack: AsyncExitStack
+    """Closes the senders."""
     scope: trio.CancelScope
-    """Cuts off what is being done."""
+    """Cancels the current attempt."""
     senders: dict[str, Sender] = attrs.field(factory=dict[str, Sender])
 
     async def work_for(self, recipient: Recipient, pending: Pending) -> None:
@@ -116,7 +147,9 @@ class _Worker:
             sender = self.senders.get(pending.job.request.path) or await self._open(pending.job.request.path)
             outcome = await self._attempt(sender, pending, started_at)
         except trio.Cancelled:
-            with suppress(trio.BrokenResourceError):  # the dispatcher is gone when a bug takes down the run
+            with suppress(
+                trio.BrokenResourceError
+            ):  # the dispatcher has gone if an internal error ends the run
                 self.channels.inbox.send_nowait(Interrupted(pending, sent=True))
             raise
         if isinstance(outcome, Finished):
@@ -134,10 +167,10 @@ class _Worker:
 
     async def _attempt(self, sender: Sender, pending: Pending, started_at: float) -> Finished | Failed:
         request = pending.job.request
-        watch = _FirstTokenTimer(self.settings.dialect.assembler()) if request.stream else None
-        on_data = watch and watch.feed
+        timer = _FirstTokenTimer(self.settings.dialect.assembler()) if request.stream else None
+        on_data = timer and timer.feed
         try:
-            answer = await sender.send(
+            response = await sender.send(
                 request.body,
                 retries_taken=pending.attempts,
                 deadline=started_at + self.settings.timeout,
@@ -145,30 +178,31 @@ class _Worker:
             )
         except TransportError as error:
             return self._failed(pending, failure_from_transport(error), started_at)
-        # A server that knows no streaming answers with the whole message as JSON.
-        if watch is None or not 200 <= answer.status < 300 or _is_json(answer):
-            outcome = self.settings.dialect.judge(answer)
+        # A server without streaming responds with the whole message as JSON.
+        if timer is None or not 200 <= response.status < 300 or _is_json(response):
+            outcome = self.settings.dialect.judge(response)
         else:
-            outcome = watch.assembler.finish()
+            outcome = timer.assembler.finish()
         if isinstance(outcome, Failure):
-            return self._failed(pending, outcome, started_at, answer)
-        return self._finished(pending, outcome, started_at, answer, watch and watch.first_token_at)
+            return self._failed(pending, outcome, started_at, response)
+        return self._finished(pending, outcome, started_at, response, timer and timer.first_token_at)
 
     def _first_byte_hook(self, pending: Pending, on_data: OnData | None) -> OnData:
-        """Tell the dispatcher when the answer begins."""
+        """Return what tells the dispatcher when the response begins."""
         began = Began(pending.job.request.model)
         return _FirstByteHook(partial(self.channels.inbox.send_nowait, began), on_data)
 
     def _failed(
-        self, pending: Pending, failure: Failure, started_at: float, answer: Response | None = None
+        self, pending: Pending, failure: Failure, started_at: float, response: Response | None = None
     ) -> Failed:
+        settings = self.settings
         return Failed(
             pending=pending,
-            failure=redact(_identified(failure, answer), self.settings.secrets),
+            failure=redact(_identified(failure, response), settings.secrets),
             started_at=started_at,
-            retry_after=answer and retry_after_seconds(answer.headers, self.settings.wall_clock()),
-            should_retry=answer and should_retry(answer.headers),
-            limits=answer and self.settings.sampler.read(pending.job.request.model, answer),
+            retry_after=response and retry_after_seconds(response.headers, settings.wall_clock()),
+            should_retry=response and should_retry(response.headers),
+            limits=response and settings.sampler.read(pending.job.request.model, response),
         )
 
     def _finished(
@@ -176,52 +210,43 @@ class _Worker:
         pending: Pending,
         success: Success,
         started_at: float,
-        answer: Response,
+        response: Response,
         first_token_at: float | None,
     ) -> Finished:
         job = pending.job
-        latency = answer.finished_at - started_at
-        ttft = None if first_token_at is None else first_token_at - started_at
-        note = note_of(
-            pending,
+        note = pending.note(
             self.settings.recipe,
-            started_at,
-            answer.request_id,
             attempts=pending.attempts + 1,
-            latency=latency,
-            ttft=ttft,
+            started_at=started_at,
+            request_id=response.request_id,
+            latency=response.finished_at - started_at,
+            ttft=None if first_token_at is None else first_token_at - started_at,
         )
         return Finished(
             record=self.settings.dialect.success_record(job, success, note),
-            started_at=started_at,
-            attempts=note.attempts,
-            maybe_billed=note.maybe_billed,
-            usage=success.usage,
-            stop_reason=success.stop_reason,
-            latency=latency,
-            ttft=ttft,
-            request=job.request,
-            limits=self.settings.sampler.read(job.request.model, answer),
-            recipient=job.recipient,
-            success=success,
+            outcome=success,
             note=note,
+            request=job.request,
+            recipient=job.recipient,
+            started_at=started_at,
+            limits=self.settings.sampler.read(job.request.model, response),
         )
 
 
-def _identified(failure: Failure, answer: Response | None) -> Failure:
-    """Name the attempt in failures that were found inside a stream, away from its head."""
-    if answer is None or failure.request_id is not None:
+def _identified(failure: Failure, response: Response | None) -> Failure:
+    """Add the request id to a failure found inside a stream, where the response's head is not known."""
+    if response is None or failure.request_id is not None:
         return failure
-    return structs.replace(failure, request_id=answer.request_id)
+    return structs.replace(failure, request_id=response.request_id)
 
 
-def _is_json(answer: Response) -> bool:
-    return answer.headers.get("content-type", "").startswith("application/json")
+def _is_json(response: Response) -> bool:
+    return response.headers.get("content-type", "").startswith("application/json")
 
 
 @attrs.define
 class _FirstByteHook:
-    """Calls ``announce`` with the first piece of an answer, and passes all of them on."""
+    """Calls ``announce`` at the first chunk of a response, and passes every chunk on."""
 
     announce: Callable[[], None]
     on_data: OnData | None
@@ -237,7 +262,7 @@ class _FirstByteHook:
 
 @attrs.define
 class _FirstTokenTimer:
-    """Feeds an assembler and notes when the first token came."""
+    """Feeds an assembler and notes when the first token arrives."""
 
     assembler: Assembler
     first_token_at: float | None = None

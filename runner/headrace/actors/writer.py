@@ -1,7 +1,7 @@
-"""The writer: puts records on the disk, and only then says so.
+"""The writer: appends records to their files, and only then reports them as written.
 
-It appends all that is queued each time it wakes: no timer, no batching delay. A record that could not be
-written ends the run (nothing new is sent), but later ones are still tried: their answers are paid for.
+Each time it wakes it appends everything that is queued: no timer, no batching delay. A record that cannot be
+written ends the run (nothing new is sent), but later ones are still tried: their answers have been paid for.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Protocol
 import trio
 
 from headrace._exceptions import StorageFailed
+from headrace.job import Failure, Success
 from headrace.policy.stop import ExitCode, StopReason
 
 from .channels import queued
@@ -22,11 +23,11 @@ class TakesRecords(Protocol):
     """The files of an output."""
 
     def append_results(self, data: bytes) -> None:
-        """Append whole lines to OUTPUT. Raises `StorageFailed`, with nothing of them left there."""
+        """Append whole lines to OUTPUT. Raises `StorageFailed` after removing what was written of them."""
         ...
 
     def append_errors(self, data: bytes) -> None:
-        """Append whole lines to the error file. Raises `StorageFailed`, with nothing of them left there."""
+        """Append whole lines to the error file. Raises `StorageFailed`, likewise."""
         ...
 
 
@@ -56,7 +57,7 @@ async def writer(
 def _once_more(
     unsaved: list[Finished], events: trio.MemorySendChannel[Event], output: TakesRecords
 ) -> list[Finished]:
-    """Try each record by itself: there may be room again, or room for some. Return the others."""
+    """Try to write each record by itself: there may be room again, or room for some. Return the rest."""
     lost: list[Finished] = []
     for finished in unsaved:
         for part, append in _by_file([finished], output):
@@ -72,9 +73,8 @@ def _once_more(
 def _by_file(
     batch: list[Finished], output: TakesRecords
 ) -> Iterator[tuple[list[Finished], Callable[[bytes], None]]]:
-    results = [finished for finished in batch if finished.failure is None]
-    errors = [finished for finished in batch if finished.failure is not None]
+    results = [finished for finished in batch if isinstance(finished.outcome, Success)]
     if results:
         yield results, output.append_results
-    if errors:
-        yield errors, output.append_errors
+    if len(results) < len(batch):
+        yield [finished for finished in batch if isinstance(finished.outcome, Failure)], output.append_errors

@@ -11,8 +11,7 @@ import attrs
 import trio
 
 from headrace._exceptions import StorageFailed
-from headrace.actors.attempts import watcher
-from headrace.actors.monitor import RunCounts
+from headrace.actors.monitor import RunCounts, watch_attempts
 from headrace.actors.supervisor import Outcome, Setup, supervise
 from headrace.actors.worker import SupportsOpenSender
 from headrace.input.identity import recipe_digest
@@ -53,7 +52,7 @@ async def open_session(settings: SessionSettings, bridge: Bridge) -> AsyncGenera
                 recorded=output and output.recorded,
             ),
             counts=RunCounts(started_at=trio.current_time()),
-            on_event=settings.on_attempt and watcher(partial(bridge.to_caller, settings.on_attempt)),
+            on_event=settings.on_attempt and watch_attempts(partial(bridge.to_caller, settings.on_attempt)),
         )
         async with _open_senders(settings, system) as senders:
             setup = partial(_setup, settings, system, session, senders, output)

@@ -7,7 +7,6 @@ import attrs
 from headrace._exceptions import StorageFailed
 from headrace.actors.messages import Finished
 from headrace.dialects import BadRecord, read_result
-from headrace.job import Failure
 from headrace.library._submissions import Submission
 from headrace.output.paths import OutputPaths
 from headrace.output.record_files import RecordPositions
@@ -35,7 +34,4 @@ class RecordedResults:
             recorded = read_result(line)
         except BadRecord as error:
             raise StorageFailed(f"the record of job {job_id[:60]!a} cannot be read: {error}") from error
-        outcome, note = recorded.outcome, recorded.note
-        if isinstance(outcome, Failure):
-            return Finished(record=b"", failure=outcome, recipient=submission, note=note)
-        return Finished(record=b"", success=outcome, recipient=submission, note=note)
+        return Finished(record=b"", outcome=recorded.outcome, note=recorded.note, recipient=submission)

@@ -165,7 +165,7 @@ async def _iterate(jobs: Jobs[ContextT]) -> AsyncGenerator[Job[ContextT] | Param
 def result_of(finished: Finished) -> Result[Any]:
     """Return the result of a finished job, as the caller gets it."""
     submission, note, success, failure = finished.recipient, finished.note, finished.success, finished.failure
-    if not isinstance(submission, Submission) or note is None:
+    if not isinstance(submission, Submission):
         raise TypeError("this record belongs to a line of a file, not to a submission")
     return Result(
         job=submission.job,

@@ -11,7 +11,6 @@ from pathlib import Path
 import trio
 
 from headrace._exceptions import RunRefused, StorageFailed
-from headrace.actors.dispatcher import Rules
 from headrace.actors.messages import Stop
 from headrace.actors.statistics import Snapshot
 from headrace.actors.supervisor import Setup, relaxed_garbage_collection, supervise
@@ -27,6 +26,7 @@ from headrace.pacing import Concurrency, Pacing
 from headrace.policy.budget import Budget, no_price
 from headrace.policy.prices import own_prices
 from headrace.policy.retry import RunRetryPolicy
+from headrace.policy.rules import Rules
 from headrace.policy.stop import StopReason, StopRules
 from headrace.run.endpoint import Endpoint
 from headrace.run.finish import last_sync, order, rescue

@@ -71,4 +71,4 @@ def bad_line(
     note = Note(line=line.number, source=line.source, digest=decision.digest, recipe=recipe)
     failure = Failure(kind="bad_line", message=message, sent=False)
     record = dialect.failure_record(decision.id, failure, note)
-    return Finished(record=record, failure=failure, recipient=recipient, note=note)
+    return Finished(record=record, outcome=failure, note=note, recipient=recipient)

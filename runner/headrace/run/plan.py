@@ -16,7 +16,6 @@ import attrs
 import trio
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.actors.dispatcher import Rules
 from headrace.actors.messages import Pending, Stop
 from headrace.actors.statistics import Snapshot
 from headrace.actors.supervisor import Setup, relaxed_garbage_collection, supervise
@@ -29,6 +28,7 @@ from headrace.output.opened_output import NoOutput
 from headrace.pacing import Concurrency, Pacing
 from headrace.policy.prices import own_prices
 from headrace.policy.retry import RunRetryPolicy
+from headrace.policy.rules import Rules
 from headrace.policy.stop import StopRules
 from headrace.run.execution import attempt_settings
 from headrace.run.options import RunOptions

@@ -1,0 +1,32 @@
+"""The rules of one run, all in one value. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from headrace.pacing import Pacing
+from headrace.policy.budget import Budget
+from headrace.policy.circuit_breaker import CircuitBreaker
+from headrace.policy.retry import RetryQuota, RunRetryPolicy
+from headrace.policy.stop import StopRules
+
+
+@attrs.frozen(kw_only=True)
+class Rules:
+    """What the dispatcher decides by, and its random source. Times in seconds."""
+
+    pacing: Pacing
+    retry: RunRetryPolicy
+    stop: StopRules
+    random: Callable[[], float]
+    """Returns a number in [0, 1), for jitter."""
+    max_wait: float = 600.0
+    """Stop the run after a standstill this long: no result, because the server keeps refusing or failing."""
+    grace: float = 60.0
+    """Time for what is in flight to finish after a stop."""
+    circuit_breaker: CircuitBreaker = attrs.field(factory=CircuitBreaker)
+    budget: Budget | None = None
+    """None: no limit."""
+    quota: RetryQuota = attrs.field(factory=RetryQuota)
