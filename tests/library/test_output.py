@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from headrace import Job, Result, RunRefused, StorageFailed, fan_out, open_runner
+from headrace import Attempt, Job, Result, RunRefused, StorageFailed, fan_out, open_runner
 from headrace.simulator import Profile, RequestLog, Simulator
 
 from .conftest import Loop
@@ -39,6 +39,26 @@ def test_a_result_that_is_handed_out_is_in_the_file(loop: Loop, tmp_path: Path) 
     loop(main)
 
     assert len(lines(output)) == 50
+
+
+def test_attempts_at_a_job_without_an_id_say_so_whether_they_fail_or_succeed(
+    loop: Loop, tmp_path: Path
+) -> None:
+    """Its record has an id derived from its content, which the caller never gave."""
+    attempts: list[Attempt] = []
+
+    async def main() -> None:
+        await fan_out(
+            [params(n) for n in range(20)],
+            output=tmp_path / "out.jsonl",
+            simulate=simulator(f500=0.4),
+            on_attempt=attempts.append,
+        )
+
+    loop(main)
+
+    assert {attempt.failure for attempt in attempts} == {None, "server"}
+    assert {attempt.job_id for attempt in attempts} == {""}
 
 
 @pytest.mark.parametrize("dialect", ["anthropic", "openai"])

@@ -127,7 +127,7 @@ class Failed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """Return it as ``on_attempt`` gets it. ``wait``: seconds until the next one; None for the last."""
         job, failure = self.pending.job, self.failure
         return Attempt(
-            job_id=job.id,
+            job_id=job.id if job.recipient is None else job.recipient.job_id,
             model=job.request.model,
             attempt=self.pending.attempts + 1,
             failure=failure.kind,
