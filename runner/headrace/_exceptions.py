@@ -1,12 +1,12 @@
 """The runner's own errors.
 
     HeadraceError
-    ├── BadLine         one line of the input is no job (becomes an error record)
-    ├── JobFailed       what `Result.unwrap` raises for a job that has no answer
-    ├── RunRefused      2: nothing was sent; the message says what to do
-    └── StorageFailed   74: a file could not be read, written, locked
+    ├── BadLine         one line of the input cannot be parsed as a job (becomes an error record)
+    ├── JobFailed       a job has no answer: raised by `Result.unwrap`
+    ├── RunRefused      the run was not started and nothing was sent
+    └── StorageFailed   a file could not be read, written or locked
 
-Each knows the exit code that it ends the command with.
+Each has the exit code with which it ends the command: `RunRefused` 2, `StorageFailed` 74.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from headrace.job import Failure, FailureKind
 
 
 class HeadraceError(Exception):
-    """Base of the runner's errors. The text is one line for people and says what to do."""
+    """Base of the runner's errors. Its text is for people: one line that says what to do next."""
 
     exit_code = 70
+    """Of the command, if this error ends it."""
 
 
 class BadLine(HeadraceError):
-    """One line of the input is no job; the text says why, without quoting more than 80 characters of it."""
+    """One line of the input cannot be parsed as a job. The text quotes at most 80 characters of it."""
 
     exit_code = 1
 
 
 class JobFailed(HeadraceError):
-    """Why a job has no answer: a value in `Result.error`, raised by `Result.unwrap`."""
+    """A job has no answer. It is the value of `Result.error`, and `Result.unwrap` raises it."""
 
     exit_code = 1
 
@@ -45,32 +46,32 @@ class JobFailed(HeadraceError):
 
     @property
     def kind(self) -> FailureKind | Literal["stopped"]:
-        """The sort of failure; "stopped": something ended the run first, such as a refused key."""
+        """The kind of failure; "stopped": something else ended the run first, such as a rejected key."""
         return "stopped" if self._stopped else self._failure.kind
 
     @property
     def status(self) -> int | None:
-        """The HTTP status, if there was an answer."""
+        """The HTTP status; None without a response."""
         return self._failure.status
 
     @property
     def code(self) -> str | None:
-        """The provider's code of the error."""
+        """The provider's error code, if it gave one."""
         return self._failure.code
 
     @property
     def body(self) -> bytes | None:
-        """The server's error object as one line of JSON, if it sent one of at most 2 KB."""
+        """The server's error object as one line of JSON; None without one, or if it exceeds 2 KB."""
         return self._failure.body
 
     @property
     def request_id(self) -> str | None:
-        """The provider's name for the last attempt."""
+        """The provider's request id of the last attempt, if it gave one."""
         return self._failure.request_id
 
 
 class RunRefused(HeadraceError):
-    """The run was not started and nothing was sent."""
+    """The run was not started and nothing was sent. The text says what to change."""
 
     exit_code = 2
 

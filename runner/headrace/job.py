@@ -1,6 +1,6 @@
-"""Values that travel through the runner: a job, what came of one attempt, what its record says of it.
+"""Values that travel through the runner: a job, the outcome of an attempt, what the record says about it.
 
-They are msgspec Structs without gc tracking because one of each exists per job in flight.
+They are msgspec Structs without garbage-collector tracking because one of each exists per job in flight.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 FailureKind = Literal[
-    "bad_line",  # the input line is no job
-    "rejected",  # the server refused this request: 4xx that no repetition mends
+    "bad_line",  # the input line cannot be parsed as a job
+    "rejected",  # the server rejected this request: a 4xx that a retry does not fix
     "credentials",  # 401, 403: no request with this key will succeed
-    "spend_limit",  # a spend cap, no credit, an exhausted quota: nothing more will succeed for now
-    "rate_limit",  # a 429 that says: slower (bucket, ramp, concurrency)
-    "overloaded",  # 529, 503: the server is short of capacity, the quota is not touched
+    "spend_limit",  # a spend cap, no credit, an exhausted quota: no request will succeed for now
+    "rate_limit",  # a 429 that asks for a lower rate, a slower rise, or fewer requests in flight
+    "overloaded",  # 529, 503: the server lacks capacity; the quota is not used
     "server",  # other 5xx, 408, 409
-    "invalid_response",  # a 2xx whose body is no answer (P16)
-    "connection",  # no connection, a lost one, an invalid response
-    "timeout",  # the attempt's deadline or the idle timeout passed
-    "too_large",  # the answer passed the limits of P15
-    "redirect",  # the server points elsewhere; neither key nor body follow
+    "invalid_response",  # a 2xx whose body is not a complete, well-formed answer
+    "connection",  # no connection, a lost one, or a response that is not HTTP
+    "timeout",  # the attempt's deadline or the idle timeout has passed
+    "too_large",  # the response exceeds the limits on its size
+    "redirect",  # the server redirects elsewhere: neither the key nor the body is sent there
 ]
 
 
@@ -33,19 +33,19 @@ https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-the
 
 
 class Cancellable(Protocol):
-    """Work that can be cut short, such as a `trio.CancelScope`."""
+    """Work that can be cancelled, such as a `trio.CancelScope`."""
 
     def cancel(self) -> None:
-        """Cut it short."""
+        """Cancel it."""
         ...
 
 
 class Recipient(Protocol):
-    """Who waits for the result of one job, as far as the actors need to know."""
+    """The caller who waits for the result of one job, as the actors see it."""
 
     @property
     def job_id(self) -> str:
-        """The id that the caller gave the job; empty if none."""
+        """The id that the caller gave the job; empty without one."""
         ...
 
     @property
@@ -54,52 +54,52 @@ class Recipient(Protocol):
         ...
 
     def take_up(self, work: Cancellable) -> None:
-        """Note that a worker has the job; ``work`` is cancelled if the recipient withdraws."""
+        """Note that a worker has the job. The recipient cancels ``work`` if it withdraws."""
         ...
 
     def put_down(self, work: Cancellable) -> None:
-        """Note that the worker is done with it."""
+        """Note that the worker is done with the job."""
         ...
 
 
 class JobRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What a dialect reads from one line: a request that is ready to be sent."""
+    """A request as a dialect reads it from one line, ready to be sent."""
 
     path: str
     body: bytes
-    """The JSON body, as it goes to the server."""
+    """The JSON body, as the server gets it."""
     model: str
     max_tokens: int | None
     stream: bool
     kept: bytes | None = None
-    """The input fields named by ``--keep``: one JSON object."""
+    """The input fields named with ``--keep``, as one JSON object."""
 
 
 class PreparedJob(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One line of the input on its way: its request and its identity."""
+    """One line of the input on its way through the run: its request and its identity."""
 
     id: str
     line: int
     """The line's number in its file, from 1."""
     source: str | None
-    """The file's name when the run reads several, else None."""
+    """The file's name if the run reads several, else None."""
     digest: str
-    """BLAKE2b-8 of the line without BOM and line ending: 16 hex digits."""
+    """BLAKE2b-8 of the line, without BOM and line ending: 16 hex digits."""
     request: JobRequest
     recipient: Recipient | None = None
-    """Who waits for the result; None for a job file, where only the record counts."""
+    """The caller who waits for the result; None for a job file, where only the record counts."""
 
     @property
     def is_withdrawn(self) -> bool:
-        """Whether nobody wants the result any more."""
+        """Whether the result is no longer wanted."""
         return self.recipient is not None and self.recipient.withdrawn
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Tokens of one answer, as the server counted them."""
+    """Tokens, as the server counted them."""
 
     input: int = 0
-    """Without what was read from the cache."""
+    """Without the tokens read from or written to the cache."""
     output: int = 0
     cache_read: int = 0
     cache_creation: int = 0
@@ -116,53 +116,53 @@ class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Success(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """An answer that passed P16."""
+    """A complete, well-formed answer."""
 
     message: bytes
     """The answer as one line of valid UTF-8 JSON without CR, LF, U+2028 or U+2029."""
     usage: Usage
     stop_reason: str | None
-    """As the server names it; a cut at ``max_tokens`` and a refusal are counted apart."""
+    """As the server names it."""
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What one attempt ended with when it was no success."""
+    """Why one attempt, or one line, has no answer."""
 
     kind: FailureKind
     message: str
-    """For people: free of control characters and of the key; at most 2 KB."""
+    """For people: one line of at most 2 KB, without control characters and without the key."""
     status: int | None = None
     body: bytes | None = None
     """The server's error body as one line of JSON, if it was a JSON object of at most 2 KB."""
     request_id: str | None = None
     code: str | None = None
-    """The provider's code of the error (``error.details.error_code``, ``error.code`` or ``error.type``)."""
+    """The provider's error code (``error.details.error_code``, ``error.code`` or ``error.type``)."""
     sent: bool = True
-    """The whole request was sent and no answer refused it: it may have been billed."""
+    """The whole request was sent and no response rejected it: it may have been billed."""
 
 
 TokenRange = tuple[int, int | None]
-"""Tokens, at least and at most; None: nobody knows at most how many."""
+"""A minimum and a maximum number of tokens; None: there is no known maximum."""
 
 
 class Note(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """The one key ``headrace`` that each record carries: what the run knows of the job."""
+    """What the run knows about a job: each record carries it under the key ``headrace``."""
 
     line: int
     source: str | None = None
     digest: str
     recipe: str
-    """BLAKE2b-4 of all that shapes the answer beside the line: 8 hex digits."""
+    """BLAKE2b-4 of everything besides the line that shapes the answer: 8 hex digits."""
     attempts: int = 0
     maybe_billed: int = 0
-    """Attempts whose request was sent and whose answer never came."""
+    """Attempts whose request was sent and whose response never arrived."""
     maybe_billed_tokens: TokenRange | None = None
-    """What they have cost, input and output together; None if there are none."""
+    """The tokens they may have used, input and output together; None without such attempts."""
     queued_s: float | None = None
-    """Seconds from reading the line to sending the attempt that succeeded (or was the last)."""
+    """Seconds from reading the line to sending the last attempt."""
     latency_s: float | None = None
     ttft_s: float | None = None
     """Seconds to the first token of a streamed answer."""
     request_id: str | None = None
     input: msgspec.Raw | None = None
-    """The fields named by ``--keep``."""
+    """The fields named with ``--keep``."""

@@ -1,8 +1,8 @@
 """OpenTelemetry for a runner: a span and two metrics for each attempt.
 
-Names and units are those of the semantic conventions for generative AI clients: spans ``chat {model}``,
-``gen_ai.client.operation.duration`` in seconds, ``gen_ai.client.token.usage`` in tokens. Needs the package
-opentelemetry-api; what becomes of the telemetry is for the program's SDK to say.
+Names and units follow the OpenTelemetry semantic conventions for generative AI clients: spans named
+``chat {model}``, ``gen_ai.client.operation.duration`` in seconds, ``gen_ai.client.token.usage`` in tokens.
+It needs the package opentelemetry-api. The program's OpenTelemetry SDK decides where the data goes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from headrace.actors.attempts import Attempt
 from headrace_client import __version__
 
 _NAME: Final = "headrace"
-_NS: Final = 1_000_000_000
+_NS_PER_SECOND: Final = 1_000_000_000
 
 Attributes = dict[str, str | int]
 
@@ -31,15 +31,15 @@ def telemetry(
     meter_provider: MeterProvider | None = None,
     clock_ns: Callable[[], int] = time.time_ns,
 ) -> Callable[[Attempt], None]:
-    """Return what `open_runner` takes as ``on_attempt``; without providers the global ones get the telemetry.
+    """Return a callback for the argument ``on_attempt`` of `open_runner`.
 
-    ``provider_name``: the value of ``gen_ai.provider.name``, such as ``openai``. ``clock_ns``: nanoseconds
-    since the epoch.
+    ``provider_name``: the value of ``gen_ai.provider.name``, such as ``openai``. ``tracer_provider``,
+    ``meter_provider``: by default the global ones. ``clock_ns``: returns nanoseconds since the epoch.
     """
     tracer = trace.get_tracer(_NAME, __version__, tracer_provider)
     meter = metrics.get_meter(_NAME, __version__, meter_provider)
     duration = meter.create_histogram("gen_ai.client.operation.duration", "s", "Duration of an attempt")
-    tokens = meter.create_histogram("gen_ai.client.token.usage", "{token}", "Tokens of an answer")
+    tokens = meter.create_histogram("gen_ai.client.token.usage", "{token}", "Tokens of an attempt")
 
     def record(attempt: Attempt) -> None:
         common = _common(attempt, provider_name)
@@ -48,7 +48,7 @@ def telemetry(
             f"chat {attempt.model}",
             kind=SpanKind.CLIENT,
             attributes={**common, **_details(attempt)},
-            start_time=end - int((attempt.latency or 0.0) * _NS),
+            start_time=end - int((attempt.latency or 0.0) * _NS_PER_SECOND),
         )
         if attempt.failure is not None:
             span.set_status(Status(StatusCode.ERROR, attempt.failure))
@@ -63,7 +63,7 @@ def telemetry(
 
 
 def _common(attempt: Attempt, provider_name: str) -> Attributes:
-    """What spans and metrics share: of low cardinality."""
+    """Return the attributes of spans and metrics alike. They have few distinct values, as metrics require."""
     common: Attributes = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": provider_name,
@@ -75,6 +75,7 @@ def _common(attempt: Attempt, provider_name: str) -> Attributes:
 
 
 def _details(attempt: Attempt) -> Attributes:
+    """Return the attributes of spans only."""
     details: Attributes = {"headrace.job.id": attempt.job_id, "headrace.attempt": attempt.attempt}
     if attempt.status is not None:
         details["http.response.status_code"] = attempt.status

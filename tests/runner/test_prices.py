@@ -35,7 +35,7 @@ def test_a_model_that_only_sounds_like_one_of_the_list_has_no_price(model: str) 
 
 
 def test_for_a_model_that_is_not_in_the_list_the_highest_prices_are_the_worst() -> None:
-    worst = read_prices(LIST, "list").price_at_worst("small")
+    worst = read_prices(LIST, "list").price_or_highest("small")
 
     assert (worst.input, worst.output) == pytest.approx((10e-6, 20e-6))
 

@@ -1,1 +1,1 @@
-"""What the dispatcher asks about an attempt: send it, repeat it, stop the run? Pure."""
+"""Policies that decide what to do about a job or an attempt: send it, retry it, stop the run. Pure."""

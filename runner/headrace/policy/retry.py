@@ -1,10 +1,11 @@
-"""What to do about a failed attempt: a frozen policy that answers, and never sleeps.
+"""What to do about a failed attempt: a frozen policy that decides, and never sleeps. Pure. Times in seconds.
 
-A 429 or 529 says "not now" about the server and nothing about the job: it uses up no attempt and is
-bounded by `--max-wait` of standstill. A 429 that names no time goes back to the queue at once, since pacing
-holds the queue. Every other failure that may pass counts towards ``max_attempts``.
-Waits without a Retry-After are exponential with full jitter, as in "Exponential Backoff And Jitter" (AWS
-Architecture Blog, 2015).
+1. Throttling (429, 529) says something about the server and nothing about the job. It does not count towards
+   ``max_attempts``: `--max-wait` limits how long the run stands still. A 429 without a Retry-After goes back
+   to the queue at once, since pacing holds back the queue.
+2. An outage (5xx, no response, an invalid one) counts towards ``max_attempts``.
+3. Delays without a Retry-After are exponential with full jitter, as in "Exponential Backoff And Jitter" (AWS
+   Architecture Blog, 2015).
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import attrs
 from headrace.job import Failure, FailureKind
 
 THROTTLING_KINDS: frozenset[FailureKind] = frozenset({"rate_limit", "overloaded"})
+"""The server cannot take the request now."""
 OUTAGE_KINDS: frozenset[FailureKind] = frozenset({"server", "invalid_response", "connection", "timeout"})
+"""The server, or the way to it, does not work."""
 
 
 @attrs.frozen
 class Retry:
-    """Send the job again, ``after`` seconds at the earliest; ``counts``: this failure used up an attempt."""
+    """Send the job again after at least ``after`` seconds; ``counts``: towards ``max_attempts``."""
 
     after: float
     counts: bool
@@ -34,7 +37,7 @@ class GiveUp:
 
 @attrs.frozen
 class StopRun:
-    """No job can succeed for now: start nothing more, and leave this one to the next run."""
+    """No job can succeed for now: send nothing more, and leave this job to the next run."""
 
 
 @attrs.frozen(kw_only=True)
@@ -57,9 +60,9 @@ class RunRetryPolicy:
     ) -> Retry | GiveUp | StopRun:
         """Decide about a job's latest failure.
 
-        ``failures``: earlier ones that counted; ``attempts``: all that were sent, this one included;
-        ``retry_after``: seconds, as the server asked; ``should_retry``: its ``x-should-retry``;
-        ``jitter``: in [0, 1).
+        ``failures``: earlier failures that counted. ``attempts``: all that were sent, including this one.
+        ``retry_after``: the delay that the server asks for. ``should_retry``: the response's
+        ``x-should-retry``, which overrides the kind. ``jitter``: in [0, 1).
         """
         if _ends_the_run(failure):
             return StopRun()
@@ -84,34 +87,34 @@ class RunRetryPolicy:
 
 @attrs.define(kw_only=True)
 class RetryQuota:
-    """A bucket of retries that successes refill, as in the AWS SDKs' standard retry mode.
+    """A token bucket of retries that successes refill, as in the standard retry mode of the AWS SDKs.
 
-    A server that answers half of the attempts or more is never held back. One that answers less gets the
-    ``capacity``, and then retries as successes and time allow: so attempts <= jobs + successes + capacity
-    + time x ``trickle``. Refusals by rate (429, 529) are bounded by pacing and not counted.
+    While at least half of the attempts succeed, no retry is delayed. Otherwise the bucket allows ``capacity``
+    retries, and then as many as successes and time put back: attempts <= jobs + successes + capacity + time x
+    ``trickle``. Throttling (429, 529) is limited by pacing and not counted here.
     """
 
     capacity: float = 50.0
     trickle: float = 0.2
-    """Retries a second that are allowed in any case."""
+    """Retries per second that are always allowed."""
     max_delay: float = 60.0
-    """Seconds that one retry is delayed at most."""
+    """The maximum delay of one retry."""
     _level: float = attrs.field(default=attrs.Factory(lambda self: self.capacity, takes_self=True))
-    _at: float = -math.inf
+    _updated_at: float = -math.inf
 
     def delay(self, now: float) -> float:
-        """Take one retry, and return how many seconds it has to wait at least."""
-        self._level = min(self.capacity, self._level + max(0.0, now - self._at) * self.trickle)
-        self._at = now
+        """Take one retry from the bucket, and return its minimum delay."""
+        self._level = min(self.capacity, self._level + max(0.0, now - self._updated_at) * self.trickle)
+        self._updated_at = now
         self._level -= 1
         return 0.0 if self._level >= 0 else min(self.max_delay, -self._level / self.trickle)
 
     def succeeded(self, count: int) -> None:
-        """Note ``count`` results: each pays for one retry."""
+        """Note ``count`` results: each puts back one retry."""
         self._level = min(self.capacity, self._level + count)
 
 
 def _ends_the_run(failure: Failure) -> bool:
-    # A 403 may be about one job's model or feature, and would then stop every rerun at the same line: it is
-    # terminal for its job, and for the run only when each of the first answers is one (stopping.py).
+    # A 403 may be about one job's model or feature, and would then stop every rerun at the same line. It is
+    # final for its job, and for the run only if every one of the first jobs fails with it (see `stop`).
     return failure.kind == "spend_limit" or (failure.kind == "credentials" and failure.status != 403)

@@ -1,6 +1,7 @@
-"""When a run ends before its input does, and with which exit code: pure rules.
+"""When a run ends before its input does, and with which exit code. Pure.
 
-Systemic failure: when each of the first answers is the same terminal error, the next million would be too.
+A failure is systemic if every one of the first jobs fails for good with the same error: the next million
+would fail, too.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import attrs
 from headrace.job import Failure
 
 SYSTEMIC_FAILURES = 20
-"""So many jobs must have failed for good, all alike and none with success, to call a failure systemic."""
+"""Jobs that must have failed with the same error, and none succeeded, for the failure to be systemic.
+
+Enough to rule out a few bad lines at the beginning of the input, few enough to cost next to nothing.
+"""
 
 
 class ExitCode(enum.IntEnum):
-    """What the command ends with. Precedence: a signal, then 74, 77, 75, 1."""
+    """The exit codes of the command. If several apply, a signal comes first, then 70, 74, 77, 75 and 1."""
 
     ALL_RESULTS = 0
     SOME_FAILED = 1
@@ -42,63 +46,66 @@ _PRECEDENCE = (
 
 @attrs.frozen
 class StopReason:
-    """Why nothing more is started. ``message``: one line for people."""
+    """Why nothing more is sent. ``message``: one line for people, which says what to do next."""
 
     exit_code: ExitCode
     message: str
 
 
 def most_severe(reasons: list[StopReason]) -> StopReason | None:
-    """The reason that names the exit code, by precedence; the first of equals."""
+    """Return the reason that decides the exit code: the first one of those that come first in precedence."""
     return min(reasons, key=lambda reason: _PRECEDENCE.index(reason.exit_code), default=None)
 
 
 def stop_reason_for(failure: Failure) -> StopReason:
-    """The reason to stop after a failure that ends the run."""
+    """Return the reason to stop after a failure that ends the run."""
     if failure.kind == "credentials":
         return StopReason(
             ExitCode.CREDENTIALS,
-            f"the server refuses the credentials ({failure.message});"
-            " check the key, then run the same command again",
+            f"the server rejects the credentials ({failure.message})."
+            " Check the key, then run the same command again.",
         )
     return StopReason(
         ExitCode.STOPPED,
-        f"the account's limit is reached ({failure.message}); run the same command again when it is lifted",
+        f"the account has reached its spending limit or has no credit ({failure.message})."
+        " Fix that, then run the same command again.",
     )
 
 
 @attrs.define(kw_only=True)
 class StopRules:
-    """Watches what jobs end with. ``max_failures``: an absolute number of terminal failures, or infinity."""
+    """Watches how jobs end. ``max_failures``: the number of jobs that may fail for good, or infinity."""
 
     max_failures: float = math.inf
     _successes: int = 0
     _failures: int = 0
     _alike: float = 0
+    """Failures with the same error as the first one; minus infinity after a different one."""
     _first: tuple[object, ...] | None = None
+    """The first failure's kind, status and code."""
 
     def succeeded(self, count: int) -> None:
         """Note ``count`` results."""
         self._successes += count
 
     def failed(self, failure: Failure) -> StopReason | None:
-        """Note a terminal failure; the answer says whether the run has to stop."""
+        """Note a job that failed for good; return why the run has to stop, if it has to."""
         self._failures += 1
         return self._systemic(failure) or self._too_many()
 
     def _systemic(self, failure: Failure) -> StopReason | None:
         if failure.kind == "bad_line":
             return None
-        sort = (failure.kind, failure.status, failure.code)
-        self._first = self._first or sort
-        self._alike = self._alike + 1 if sort == self._first else -math.inf
+        error = (failure.kind, failure.status, failure.code)
+        self._first = self._first or error
+        self._alike = self._alike + 1 if error == self._first else -math.inf
         if self._successes or self._alike < SYSTEMIC_FAILURES:
             return None
         code = ExitCode.CREDENTIALS if failure.kind == "credentials" else ExitCode.STOPPED
         return StopReason(
             code,
-            f"each of the first {SYSTEMIC_FAILURES} jobs failed in the same way: {failure.message};"
-            " mend it and run again",
+            f"the first {SYSTEMIC_FAILURES} jobs all failed with the same error:"
+            f" {failure.message.removesuffix('.')}. Fix it, then run the same command again.",
         )
 
     def _too_many(self) -> StopReason | None:
@@ -106,5 +113,5 @@ class StopRules:
             return None
         return StopReason(
             ExitCode.STOPPED,
-            f"{self._failures} jobs have failed, more than --max-failures allows; see the error file",
+            f"{self._failures} jobs failed, more than --max-failures allows. See the error file.",
         )

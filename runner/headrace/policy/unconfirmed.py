@@ -1,7 +1,7 @@
-"""What may have been billed although no answer came: so many attempts, and their tokens as a range. Pure.
+"""Unconfirmed usage: what attempts without a response may have cost, as a count and a range of tokens. Pure.
 
-A request that was sent as a whole may have been worked on to its end, or not at all: only the provider's
-bill says. So the range begins at 0, and ends where each attempt has cost all that it could.
+A request that was sent as a whole may have been processed to its end, or not at all: only the provider's bill
+shows which. So the range begins at 0, and ends at the maximum that these attempts can have used.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from headrace.job import CHARACTERS_PER_TOKEN, JobRequest, TokenRange
 
 
 class UnconfirmedUsage(msgspec.Struct, frozen=True, gc=False):
-    """Attempts whose request was sent and whose answer never came."""
+    """Attempts whose request was sent and whose response never arrived."""
 
     attempts: int = 0
-    most: int | None = 0
-    """Tokens, input and output together, that they have cost at most; None: nothing bounds their output."""
+    max_tokens: int | None = 0
+    """The maximum of tokens, input and output together; None: the output has no limit."""
 
     def plus(self, other: UnconfirmedUsage) -> UnconfirmedUsage:
-        """The two together."""
-        most = None if self.most is None or other.most is None else self.most + other.most
-        return UnconfirmedUsage(self.attempts + other.attempts, most)
+        """Return the sum of both."""
+        max_tokens = None
+        if self.max_tokens is not None and other.max_tokens is not None:
+            max_tokens = self.max_tokens + other.max_tokens
+        return UnconfirmedUsage(self.attempts + other.attempts, max_tokens)
 
     @property
     def tokens(self) -> TokenRange | None:
-        """The range of tokens; None where there is no such attempt."""
-        return (0, self.most) if self.attempts else None
+        """The range of tokens; None without attempts."""
+        return (0, self.max_tokens) if self.attempts else None
 
 
 NO_UNCONFIRMED_USAGE: Final = UnconfirmedUsage()
 
 
 def attempt_usage(request: JobRequest) -> UnconfirmedUsage:
-    """What one attempt can have cost: the input by its size, and all the output that it allows."""
+    """Return what one attempt may have used: an estimate of its input, and all the output that it allows."""
     if request.max_tokens is None:
         return UnconfirmedUsage(1, None)
     return UnconfirmedUsage(1, math.ceil(len(request.body) / CHARACTERS_PER_TOKEN) + request.max_tokens)
 
 
 def recorded_usage(attempts: int, tokens: TokenRange | None) -> UnconfirmedUsage:
-    """What a record tells of its job; a record without the range leaves it open."""
-    return (
-        UnconfirmedUsage(attempts, tokens[1] if tokens is not None else None)
-        if attempts
-        else NO_UNCONFIRMED_USAGE
-    )
+    """Return what a record says about its job. Without ``tokens`` the maximum is unknown."""
+    if not attempts:
+        return NO_UNCONFIRMED_USAGE
+    return UnconfirmedUsage(attempts, None if tokens is None else tokens[1])

@@ -66,7 +66,7 @@ def test_a_model_without_a_price_is_not_sent_under_a_budget() -> None:
     report = play(attrs.evolve(scenario, models=("other",)))
 
     assert report.log.statuses.total() == 0
-    assert "none for the model 'other'" in report.outcome.reasons[0].message
+    assert "no price for model 'other'" in report.outcome.reasons[0].message
 
 
 def test_after_a_spend_cap_nothing_more_is_sent_than_was_in_flight() -> None:
