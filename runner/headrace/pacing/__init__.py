@@ -2,17 +2,24 @@
 
 Rules of this package:
 
-1. Nothing here waits. `ready_at` answers with a time; whoever asked decides how to get there.
-2. What holds is the admission of jobs, never a worker, a connection or a slot.
-3. The state follows from what was observed and when: the same observations, the same decisions.
+1. Nothing here waits. `ready_at` returns a time, and the caller decides how to get there.
+2. Only admission is held back: no worker, connection or slot is occupied by a job that waits.
+3. The state depends only on what was observed and when: the same observations lead to the same decisions.
 
-    Pacing ── Concurrency              how many at once, for all models together
-       '──── Pool, one for each model
-               |── Hold                a refusal holds everything; a probe ends it
-               |── ServerBucket x 3    requests, input and output tokens, reconciled with the headers
-               |── Bucket x 3          what the user allows of them
-               |── RateSearch          where no header tells the limit
-               '── Estimates           what a job will cost
+    Pacing
+    ├── Concurrency            how many jobs may be in flight, for all models together
+    └── ModelLimits            one for each model
+        ├── Cooldown           after a refusal nothing is sent; a probe ends it
+        ├── Gates
+        │   ├── ServerBucket   up to three: requests, input and output tokens, reconciled with the headers
+        │   └── Bucket         up to three: what the user allows of them
+        ├── RateSearch         finds a rate where no header reports a limit
+        ├── Estimates          what a job will cost
+        └── Batch              jobs that are admitted together, while every limit is far away
+
+A *refusal* is a response with status 429. Times are seconds on the event loop's clock, rates are per second.
+The constants of this package were chosen with the scenarios in tests/runner/pacing, which bound the time and
+the number of refusals: run them after changing one.
 """
 
 from ._concurrency import Concurrency

@@ -1,8 +1,8 @@
-"""Jobs that are booked together, while every limit is far away. Pure.
+"""Jobs that are admitted and accounted for together, while every limit is far away. Pure.
 
-Asking six buckets and correcting them afterwards costs several microseconds a job: nothing beside a limit
-of a thousand a second, too much where twenty thousand go through. So while there is room for many more, a
-number of jobs is granted at once, and what they cost is booked when the levels are next looked at.
+Six buckets to check before and to correct after each job cost several microseconds: negligible at a limit of
+a thousand jobs per second, too much at twenty thousand. So while there is room for many more jobs, a number
+of them is granted at once, and their cost is booked when the levels are next looked at.
 """
 
 from __future__ import annotations
@@ -14,36 +14,39 @@ import attrs
 from headrace.job import JobRequest, Usage
 
 MAX_BATCH = 512
-"""Jobs that are granted at once."""
+"""Jobs granted at once, at most: so many are sent without a look at the levels."""
 MIN_BATCH = 64
-"""There must be room for so many, four times over."""
-ROOM = 4.0
+"""Jobs granted at once, at least: for fewer the bookkeeping of a batch does not pay off."""
+ROOM_PER_JOB = 4.0
+"""The ratio of the room to the jobs granted, so that a wrong estimate does not exceed a limit."""
 
 
 @attrs.define
 class Batch:
-    """What was granted, and what has been sent and answered since the last booking."""
+    """How many jobs are granted, and what has been sent and answered since the last booking."""
 
     granted: int = 0
     sent: int = 0
     sent_bytes: int = 0
     succeeded: int = 0
     succeeded_bytes: int = 0
+    """The size of their requests."""
     input: int = 0
     output: int = 0
+    """The tokens that the successes used."""
 
     def grant(self, room: float) -> None:
-        """Grant jobs, if there is ``room`` for many times as many."""
-        self.granted = min(MAX_BATCH, int(room / ROOM)) if room >= ROOM * MIN_BATCH else 0
+        """Grant jobs if there is ``room`` for many times their number."""
+        self.granted = min(MAX_BATCH, int(room / ROOM_PER_JOB)) if room >= ROOM_PER_JOB * MIN_BATCH else 0
 
     def send(self, requests: Sequence[JobRequest]) -> None:
-        """Use some of the jobs that were granted."""
+        """Use up some of the jobs that were granted."""
         self.granted -= len(requests)
         self.sent += len(requests)
         self.sent_bytes += sum([len(request.body) for request in requests])
 
     def succeed(self, request: JobRequest, usage: Usage) -> None:
-        """Note an answer, to be booked later."""
+        """Note a success, to be booked later."""
         self.succeeded += 1
         self.succeeded_bytes += len(request.body)
         self.input += usage.input + usage.cache_creation

@@ -1,4 +1,4 @@
-"""A token bucket as we keep it: one unit of account for limits of the server and of the user. Pure."""
+"""A token bucket, for limits of the server and of the user. Pure. Times in seconds, rates per second."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import math
 
 import attrs
 
+MAX_CATCH_UP = 0.05
+"""Seconds of a rate that may be sent at once: with them a process that wakes up late makes up for it."""
 _EPSILON = 1e-9
-"""Waiting for exactly the time that was named must be enough, whatever the rounding."""
+"""Units that may be missing, so that waiting until the time returned is enough whatever the rounding."""
 
 
 @attrs.define
 class Bucket:
-    """Gains ``rate`` a second up to ``depth``; ``level`` as it was at time ``at``.
+    """Gains ``rate`` per second up to ``depth``; ``level`` is that of time ``at``.
 
-    A demand larger than the depth passes when the bucket is full, and leaves it in debt.
+    A demand larger than the depth is met when the bucket is full, and leaves it in debt.
     """
 
     rate: float
@@ -30,18 +32,18 @@ class Bucket:
         return self.level
 
     def ready_at(self, amount: float, now: float) -> float:
-        """Return the time from which ``amount`` can be taken: ``now``, if it can be at once."""
+        """Return when ``amount`` can be taken: ``now`` if it can be taken at once."""
         missing = min(amount, self.depth) - self.refill(now)
         if missing <= _EPSILON:
             return now
         return now + missing / self.rate if self.rate > 0 else math.inf
 
     def take(self, amount: float) -> None:
-        """Debit an amount, or give it back if negative."""
+        """Take an amount, or give it back if it is negative."""
         self.level = min(self.depth, self.level - amount)
 
     def retune(self, rate: float, depth: float, now: float) -> None:
-        """Go on with another rate and depth."""
+        """Change the rate and the depth."""
         self.refill(now)
         self.rate = rate
         self.depth = depth

@@ -1,11 +1,15 @@
-"""How many jobs may be in flight at once: fixed, or found while the run goes on. Pure.
+"""How many jobs may be in flight at once: a fixed number, or one found during the run. Pure. In seconds.
 
-1. The cap rises only while it is what binds.
-2. Where the rate is known, what it needs is known too: rate x latency (Little's law). A server may be
-   slower than its limits, though: where answers come fast enough to tell, the cap goes there by steps.
-3. A step at most doubles the cap, and is taken back if the throughput did not follow: more at once would
+1. The cap rises only while it is the bottleneck.
+2. Where the rate is known, Little's law says what the cap must be: rate x latency. But the server may be
+   slower than its limits allow. So if responses come fast enough to measure, the cap gets there in steps.
+3. A step doubles the cap at most, and is undone if the throughput did not follow: more jobs in flight would
    only wait at the server instead of here.
-4. Only the server's own word about concurrency lowers it.
+4. Only a refusal that names concurrency lowers the cap below a value that worked.
+
+The cap starts at 2 and doubles up to 64 with each round of responses: a slow start for the number of jobs in
+flight. `RateSearch` has one for their rate. Both are needed: a rate does not limit how many slow requests
+pile up, and a cap does not limit how many fast ones are sent per second.
 """
 
 from __future__ import annotations
@@ -14,61 +18,66 @@ import math
 
 import attrs
 
-FIRST_CAP = 64
-_OPENING_CAP = 2
-"""With so many it begins; it doubles up to `FIRST_CAP` with each `_OPENING`, or each round of answers."""
-_OPENING = 0.15
-"""Seconds."""
-_STEP = 1.0
-"""Seconds: before the first answer the cap rises by `FIRST_CAP` in each, since a refusal comes at once."""
-_WINDOW = 0.25
-"""Seconds over which the throughput is measured, at least; and no less than a round of answers."""
-_SPARE = 1.25
-"""The cap over what Little's law asks for: latencies vary."""
-_GAIN = 1.1
-"""The throughput after a step over that before it, at least, for the step to have been worth it."""
-_SETTLED = 60.0
-"""Seconds after a step in vain before another is tried."""
-_PATIENCE = 30.0
-"""Seconds after a refusal of concurrency before one more is tried; doubles with each that was in vain."""
+SLOW_START_CAP = 64
+"""Jobs: the cap doubles up to this one without measuring the throughput. So few overload no server."""
+_INITIAL_CAP = 2
+"""Jobs: with more, a shallow bucket would refuse some of the very first ones."""
+_SLOW_START_INTERVAL = 0.15
+"""The cap doubles after this time or after a round of responses, whichever comes first."""
+_BLIND_STEP_INTERVAL = 1.0
+"""Before the first response the cap rises by `SLOW_START_CAP` at this interval: a refusal comes at once."""
+_MAX_MEASURED_LATENCY = 1.0
+"""With a longer latency, measuring each step would take too long: Little's law decides alone."""
+_MIN_WINDOW = 0.25
+"""The throughput is measured over this time and a round of responses, at least: responses come in bursts."""
+_HEADROOM = 1.25
+"""The ratio of the cap to what Little's law says: latencies vary."""
+_MIN_GAIN = 1.1
+"""The ratio of the throughput after a step to that before it which makes the step worthwhile."""
+_PAUSE_AFTER_VAIN_STEP = 60.0
+"""After a step without effect, none is tried for this long."""
+_RETRY_INTERVAL = 30.0
+"""After a refusal for concurrency, one more job is tried this late; twice as late if that is refused, too."""
+_LATENCY_WEIGHT = 0.02
+"""Of one response in the moving average."""
 
 
 @attrs.define(kw_only=True)
 class Concurrency:
-    """The cap on what is in flight. ``ceiling``: the most it may be; ``auto``: it rises by itself."""
+    """The cap on jobs in flight. ``ceiling``: its maximum. ``auto``: whether it rises by itself."""
 
-    cap: int = FIRST_CAP
-    ceiling: int = FIRST_CAP
+    cap: int = SLOW_START_CAP
+    ceiling: int = SLOW_START_CAP
     auto: bool = False
     latency: float = 0.0
-    """The mean of late."""
-    _answers: int = 0
-    _mark: tuple[float, int] | None = None
-    """Since when the cap has been what binds, and the answers until then."""
-    _shows_after: int = 0
-    """The answers after which the jobs that the last step let in are answered."""
-    _counted: int = 0
-    """The answers at the end of the last whole round: answers come in bursts."""
-    _before: tuple[int, float] | None = None
-    """The cap before the last step, and its throughput."""
+    """A moving average of the seconds from sending a job to its result."""
+    _responses: int = 0
+    _window: tuple[float, int] | None = None
+    """Since when the cap has been the bottleneck, and the responses until then."""
+    _effect_after: int = 0
+    """The number of responses from which on the last step has an effect: its jobs have been answered."""
+    _responses_at_round: int = 0
+    """The responses at the end of the last whole round: they come in bursts."""
+    _before_step: tuple[int, float] | None = None
+    """The cap before the last step, and the throughput with it."""
     _not_before: float = -math.inf
     _refused: bool = False
-    _patience: float = _PATIENCE
+    _retry_interval: float = _RETRY_INTERVAL
 
     @classmethod
     def fixed(cls, cap: int) -> Concurrency:
-        """A cap that the user names: refusals of concurrency lower it all the same."""
+        """Return a cap that the user states; refusals for concurrency lower it all the same."""
         return cls(cap=cap, ceiling=cap)
 
     @classmethod
     def found(cls, ceiling: int) -> Concurrency:
-        """A cap that is found, up to ``ceiling``."""
-        return cls(cap=min(_OPENING_CAP, ceiling), ceiling=ceiling, auto=True)
+        """Return a cap that is found during the run, up to ``ceiling``."""
+        return cls(cap=min(_INITIAL_CAP, ceiling), ceiling=ceiling, auto=True)
 
     def ready_at(self, in_flight: int, rate: float | None, now: float) -> float:
-        """Return the time from which one more may be in flight; infinity: not before one has come back.
+        """Return when one more job may be in flight; infinity: not before another has come back.
 
-        ``rate``: jobs a second that the known limits allow, None if none is known.
+        ``rate``: jobs per second that the known limits allow; None if none is known.
         """
         if in_flight < self.cap:
             return now
@@ -78,77 +87,78 @@ class Concurrency:
             return self._not_before
         if self._refused:
             self._raise(self.cap + 1, now)
-            self._not_before = now + self._patience
+            self._not_before = now + self._retry_interval
             return now
         return self._grow(rate, now) if self.auto else math.inf
 
     def left_room(self) -> None:
-        """Note that something else binds: what is measured now says nothing of the cap."""
-        self._mark = None
+        """Note that something else is the bottleneck: measurements now say nothing about the cap."""
+        self._window = None
 
     def succeeded(self, latency: float) -> None:
-        """Note an answer and the seconds it took."""
-        self._answers += 1
-        self.latency += max(1 / self._answers, 0.02) * (latency - self.latency)
+        """Note a result. ``latency``: seconds since its job was sent."""
+        self._responses += 1
+        self.latency += max(1 / self._responses, _LATENCY_WEIGHT) * (latency - self.latency)
 
     def refused(self, others: int, now: float) -> None:
-        """Note a refusal for the number in flight, with ``others`` in flight beside the refused job."""
+        """Note a refusal for concurrency. ``others``: jobs in flight besides the refused one."""
         in_vain = self._refused and others == self.cap - 1
-        self._patience = self._patience * 2 if in_vain else self._patience
+        self._retry_interval = self._retry_interval * 2 if in_vain else self._retry_interval
         self._refused = True
         self.cap = max(1, min(self.cap, others))
-        self._not_before = now + self._patience
+        self._not_before = now + self._retry_interval
 
     def _grow(self, rate: float | None, now: float) -> float:
-        if self._mark is None:
-            self._mark = (now, self._answers)
-        began, answers = self._mark
-        if self.cap < FIRST_CAP:
-            due = now if self._answers - answers >= self.cap else began + _OPENING
-            return self._due(due, min(FIRST_CAP, 2 * self.cap), now)
-        if not self._answers:
-            return self._due(began + _STEP, self.cap + FIRST_CAP, now)
+        if self._window is None:
+            self._window = (now, self._responses)
+        began, responses = self._window
+        if self.cap < SLOW_START_CAP:
+            due = now if self._responses - responses >= self.cap else began + _SLOW_START_INTERVAL
+            return self._raise_at(due, min(SLOW_START_CAP, 2 * self.cap), now)
+        if not self._responses:
+            return self._raise_at(began + _BLIND_STEP_INTERVAL, self.cap + SLOW_START_CAP, now)
         wanted = self._wanted(rate)
         if wanted <= self.cap:
             return math.inf
         throughput = self._throughput(rate, now)
         if throughput is None:
             return math.inf
-        if self._before is not None and throughput < _GAIN * self._before[1]:
-            self.cap = self._before[0]
-            self._not_before = now + _SETTLED
-            self._mark = self._before = None
+        if self._before_step is not None and throughput < _MIN_GAIN * self._before_step[1]:
+            self.cap = self._before_step[0]
+            self._not_before = now + _PAUSE_AFTER_VAIN_STEP
+            self._window = self._before_step = None
             return math.inf
-        self._before = (self.cap, throughput)
-        self._shows_after = self._answers + self.cap
+        self._before_step = (self.cap, throughput)
+        self._effect_after = self._responses + self.cap
         self._raise(wanted, now)
         return now
 
     def _throughput(self, rate: float | None, now: float) -> float | None:
-        """Jobs a second with the cap as it is; None while that cannot be told: an answer may change it."""
-        if self._before is None and rate is not None and self.latency > _STEP:
+        """Return the jobs per second with the current cap; None if it takes more responses to measure."""
+        if self._before_step is None and rate is not None and self.latency > _MAX_MEASURED_LATENCY:
             return self.cap / self.latency
-        if self._mark is None or self._answers < self._shows_after:
-            self._mark = None
+        if self._window is None or self._responses < self._effect_after:
+            self._window = None
             return None
-        began, answers = self._mark
-        if self._answers < max(answers, self._counted) + self.cap:
+        began, responses = self._window
+        if self._responses < max(responses, self._responses_at_round) + self.cap:
             return None
-        self._counted = self._answers
-        return None if now < began + _WINDOW else (self._answers - answers) / (now - began)
+        self._responses_at_round = self._responses
+        return None if now < began + _MIN_WINDOW else (self._responses - responses) / (now - began)
 
     def _wanted(self, rate: float | None) -> int:
         if rate is None:
             return 2 * self.cap
-        wanted = math.ceil(_SPARE * rate * self.latency)
-        return wanted if self.latency > _STEP else min(wanted, 2 * self.cap)
+        wanted = math.ceil(_HEADROOM * rate * self.latency)
+        return wanted if self.latency > _MAX_MEASURED_LATENCY else min(wanted, 2 * self.cap)
 
-    def _due(self, at: float, cap: int, now: float) -> float:
-        if now >= at:
-            self._shows_after = self._answers + self.cap
+    def _raise_at(self, due: float, cap: int, now: float) -> float:
+        """Raise the cap if it is time to; return when one more job may be in flight."""
+        if now >= due:
+            self._effect_after = self._responses + self.cap
             self._raise(cap, now)
-        return max(at, now)
+        return max(due, now)
 
     def _raise(self, cap: int, now: float) -> None:
         self.cap = min(self.ceiling, cap)
-        self._mark = (now, self._answers)
+        self._window = (now, self._responses)

@@ -1,4 +1,4 @@
-"""What has been taken from the limits, at the times at which jobs were sent. Pure."""
+"""What was taken from the limits, by the time at which the jobs were sent. Pure. Times in seconds."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import attrs
 from ._values import Cost
 
 _MAX_LENGTH = 8_192
+"""Entries, one for each time of sending: a bound on memory. They have to span the latency of a job."""
 
 
 @attrs.define
 class History:
-    """A running total with its past: an answer's headers are of the moment at which its job was sent."""
+    """A running total with its past: a response's headers may show the moment at which its job was sent."""
 
     _times: list[float] = attrs.field(factory=lambda: [-math.inf])
     _totals: list[Cost] = attrs.field(factory=lambda: [(0.0, 0.0, 0.0)])
 
     def add(self, cost: Cost, now: float, times: int = 1) -> None:
-        """Note that a job was sent; ``times`` -1: that it was refused, and has taken nothing."""
+        """Note that a job was sent; with ``times`` -1, that it was refused and took nothing."""
         last = self._totals[-1]
         total = last[0] + times * cost[0], last[1] + times * cost[1], last[2] + times * cost[2]
         if self._times[-1] == now:
@@ -32,7 +33,7 @@ class History:
             del self._times[: _MAX_LENGTH // 2], self._totals[: _MAX_LENGTH // 2]
 
     def since(self, time: float) -> Cost:
-        """What has been taken for jobs that were sent after ``time``."""
+        """Return what was taken for jobs sent after ``time``."""
         then = self._totals[max(0, bisect_right(self._times, time) - 1)]
         last = self._totals[-1]
         return last[0] - then[0], last[1] - then[1], last[2] - then[2]

@@ -1,10 +1,20 @@
-"""One model's limits, and everything that decides when its next job may be sent. Pure."""
+"""One model's limits, and when its next job may be sent. Pure.
+
+An example, with a limit of 60,000 input tokens per minute, of which 1,000 flow in per second:
+
+1. Two jobs of 4,000 bytes are sent, one after the other. Each is expected to cost 1,000 tokens, since nothing
+   better is known than four bytes per token.
+2. The response to the first one says that 9,000 tokens remain. That may or may not include the second job:
+   the bucket starts at 8,000.
+3. The first job used 800 tokens, so a job of this size is now expected to cost 800. But the server sets 1,000
+   aside until it has counted, so 1,000 are taken when a third job is sent: 7,000 are left.
+4. The third job used 800 tokens, too: 200 are given back, in addition to what has flowed in.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
 
 import attrs
 
@@ -12,57 +22,48 @@ from headrace.job import FailureKind, JobRequest, Usage
 from headrace_client.lowlevel import Limit, RateLimits
 
 from ._batch import Batch
-from ._bucket import Bucket
 from ._cooldown import Cooldown
 from ._estimates import Estimates
+from ._gates import Gates
 from ._history import History
 from ._search import RateSearch
-from ._server import ServerBucket
-from ._values import RESOURCES, Bottleneck, Cost, RateLimitReason, Resource, StatedLimits, readings
-
-T = TypeVar("T")
+from ._values import RESOURCES, Bottleneck, Cost, RateLimitReason, Resource, readings
 
 _NOTHING: Cost = (0.0, 0.0, 0.0)
-_LATE = 0.05
-"""Seconds: so much of a late wake-up is caught up with."""
-_COUNTED_AFTER = 0.2
-"""Seconds: of younger jobs the server may still hold more than they cost, without having told so."""
-_ROUNDING: Mapping[Resource, float] = {"requests": 0.0, "input": 1_000.0, "output": 1_000.0}
-"""How coarse Anthropic tells what remains."""
-_STATED_SECONDS = 1.0
-"""Seconds of a stated token limit that may be used at once. Requests are spaced evenly."""
+_RESERVED_FOR = 0.2
+"""Seconds: jobs sent within this time may still have tokens reserved that no header has shown yet."""
 
 
 @attrs.define(kw_only=True)
 class ModelLimits:
     """The limits of one model, as far as they are known.
 
-    A job is admitted when every bucket holds what it is expected to cost: the server's, reconciled with
-    its headers, and the user's allowances. While no limit is known the rate is found by trial.
+    A job is admitted when every bucket holds what it is expected to cost: those of the server, reconciled
+    with its headers, and those of the user. While no limit is known, the rate is found by trial.
     """
 
-    stated: StatedLimits
+    gates: Gates
     estimates: Estimates
     warm_cache_first: bool = False
-    """The first job goes alone until its answer begins: it writes the prompt cache for the others."""
+    """The first job goes alone until its response begins: it writes the prompt cache for the others."""
     bottleneck: Bottleneck = "source"
+    """What the last job that `ready_at` was asked about waits for."""
     cooldown: Cooldown = attrs.field(factory=Cooldown)
     search: RateSearch | None = attrs.field(factory=RateSearch)
-    server: dict[Resource, ServerBucket] = attrs.field(factory=dict[Resource, ServerBucket])
-    _allowances: dict[Resource, Bucket] = attrs.field(factory=dict[Resource, Bucket])
-    _server_gates: list[tuple[int, ServerBucket]] = attrs.field(factory=list[tuple[int, ServerBucket]])
-    _allowance_gates: list[tuple[int, Bucket]] = attrs.field(factory=list[tuple[int, Bucket]])
     _history: History = attrs.field(factory=History)
+    """What jobs were expected to cost."""
     _withheld: History = attrs.field(factory=History)
-    """By how much what the server sets aside is more than what jobs cost."""
+    """What the server set aside for them beyond that."""
     _batch: Batch = attrs.field(factory=Batch)
     _in_flight: int = 0
     _bytes_in_flight: int = 0
-    _leader: JobRequest | None = None
+    _warming: JobRequest | None = None
+    """The job that writes the cache: it costs more than the others, so nothing is learned from it."""
     _costed: tuple[JobRequest, Cost, Cost] | None = None
+    """The last result of `_costs`. Stored for speed: a job is asked about several times."""
 
     def ready_at(self, request: JobRequest, now: float) -> float:
-        """Return the time from which a job may be sent, as far as limits go; `binds` says what decides."""
+        """Return when a job may be sent; `bottleneck` then says what it waits for."""
         if self._batch.granted:
             return now
         self._book(now)
@@ -73,23 +74,29 @@ class ModelLimits:
         if self.search is not None and (at := self.search.ready_at(now)) > ready:
             ready = at
         cost, reserve = self._costs(request)
-        for index, gate in self._server_gates:
-            if (at := gate.ready_at(reserve[index], now)) > ready:
-                ready, self.bottleneck = at, RESOURCES[index]
-        for index, gate in self._allowance_gates:
-            if (at := gate.ready_at(cost[index], now)) > ready:
-                ready, self.bottleneck = at, RESOURCES[index]
+        at, bottleneck = self.gates.ready_at(reserve, cost, now)
+        if at > ready:
+            ready, self.bottleneck = at, bottleneck
         if ready <= now:
             self._batch.grant(self._room(reserve))
         return ready
 
     @property
     def granted(self) -> int:
-        """How many jobs may be sent without asking for each: 0 while a limit is near."""
+        """How many jobs may be sent without a check of each: 0 while a limit is near."""
         return self._batch.granted
 
+    def _room(self, reserve: Cost) -> float:
+        """Return how many such jobs may be sent at once; 0 if each has to be checked."""
+        if self.warm_cache_first or self.estimates.reserves_output or not self.cooldown.is_over:
+            return 0.0
+        room = self.gates.room(reserve)
+        if self.search is not None:
+            room = min(room, self.search.room)
+        return room if room < math.inf else 0.0
+
     def admitted(self, requests: Sequence[JobRequest], now: float) -> None:
-        """Note that jobs are sent at ``now``: one, or as many as were `granted`."""
+        """Note that jobs are sent: one, or as many as were `granted`."""
         self._in_flight += len(requests)
         if self._batch.granted:
             self._batch.send(requests)
@@ -99,12 +106,12 @@ class ModelLimits:
 
     def _charge(self, request: JobRequest, now: float) -> None:
         cost, reserve = self._costs(request)
-        self._take(reserve, cost)
+        self.gates.take(reserve, cost)
         self._history.add(cost, now)
         self._withheld.add(_minus(reserve, cost), now)
         self._bytes_in_flight += len(request.body)
         if self.warm_cache_first:
-            self._leader = request
+            self._warming = request
         self.cooldown.admitted(now)
         if self.search is not None:
             self.search.admitted(now)
@@ -112,7 +119,7 @@ class ModelLimits:
     def succeeded(
         self, request: JobRequest, usage: Usage, limits: RateLimits | None, started_at: float, now: float
     ) -> None:
-        """Note the answer to a job that was sent at ``started_at``. ``limits``: its headers, if looked at."""
+        """Note the result of a job that was sent at ``started_at``. ``limits``: from its headers, if read."""
         if self._batch.granted and limits is None:
             self._in_flight -= 1
             self._batch.succeed(request, usage)
@@ -126,11 +133,11 @@ class ModelLimits:
         if not self.estimates.reserves_output:
             cost, reserve = self._costs(request)
             spent = 1.0, float(usage.input + usage.cache_creation), float(usage.output)
-            self._settle(reserve, cost, spent)
+            self.gates.settle(reserve, cost, spent)
             charged = usage.input + usage.cache_creation
         else:
             charged = self.estimates.cost(request)[1]
-        if request is not self._leader:
+        if request is not self._warming:
             self.estimates.learn(1, len(request.body), charged, usage.output)
         self._observe(limits, started_at, now)
 
@@ -142,17 +149,17 @@ class ModelLimits:
         started_at: float,
         now: float,
     ) -> None:
-        """Note a failure that is no 429. A server without capacity has not touched the quota."""
+        """Note a failure other than a 429. A server without capacity has not used the quota."""
         self._returned(request)
         self._book(now)
         if kind == "overloaded" and not self.estimates.reserves_output:
-            self._give_back(request)
+            self._refund(request)
         self._observe(limits, started_at, now)
 
     def refused(
         self,
         request: JobRequest,
-        refusal: RateLimitReason,
+        reason: RateLimitReason,
         limits: RateLimits | None,
         *,
         started_at: float,
@@ -168,84 +175,62 @@ class ModelLimits:
         self._history.add(cost, now, times=-1)
         self._withheld.add(_minus(reserve, cost), now, times=-1)
         if not self.estimates.reserves_output:
-            self._give_back(request)
+            self._refund(request)
         self._observe(limits, started_at, now)
-        if refusal == "concurrency":
+        if reason == "concurrency":
             return
-        if refusal == "ramp":
-            self._searching().too_steep(max(1.0, self._history.since(now - 1.0)[0]), started_at, now)
-            self.cooldown.refused(
-                now + (self.cooldown.backoff(jitter) if retry_after is None else retry_after)
-            )
-            return
-        short = self._short(reserve, limits)
-        for resource, reading in short.items():
-            self.server[resource].refused(reading, started_at, now)
-        if not short:
-            self._searching().refused(started_at, self._history.since(started_at)[0] + 1, now)
-        if retry_after is not None:
-            self.cooldown.refused(now + retry_after)
-        elif short:
-            self.cooldown.refused(self._filled_at(short, reserve, now))
+        until = None if retry_after is None else now + retry_after
+        if reason == "ramp":
+            self._start_search().too_steep(max(1.0, self._history.since(now - 1.0)[0]), started_at, now)
+        elif exhausted := self.gates.exhausted(reserve, limits):
+            for resource, reading in exhausted.items():
+                self.gates.server[resource].refused(reading, started_at, now)
+            if until is None:
+                until = self.gates.filled_at(exhausted, reserve, now)
         else:
-            self.cooldown.refused(now + self.cooldown.backoff(jitter))
+            self._start_search().refused(started_at, self._history.since(started_at)[0] + 1, now)
+        self.cooldown.refused(now + self.cooldown.backoff(jitter) if until is None else until)
 
     def interrupted(self, request: JobRequest) -> None:
-        """Note that a job was cut off by us. What it cost is not known: the headers will tell."""
+        """Note that this process cancelled a job. Its cost is unknown until the next headers."""
         self._returned(request)
 
     def rate(self) -> float | None:
-        """Jobs a second that the known limits allow; None if none is known."""
-        mean = (1.0, self.estimates.input, self.estimates.output)
-        rates = [gate.inflow / mean[index] for index, gate in self._server_gates if mean[index]]
-        rates += [gate.rate / mean[index] for index, gate in self._allowance_gates if mean[index]]
-        return min(rates, default=None)
+        """Return the jobs per second that the known limits allow; None if none is known."""
+        return self.gates.rate((1.0, self.estimates.input, self.estimates.output))
 
     def levels(self, now: float) -> dict[str, object]:
-        """The server's buckets, for a later run."""
+        """Return the state of the server's buckets, for a later run."""
         self._book(now)
-        return {
-            resource: [own.limit, own.bucket.depth, own.bucket.refill(now)]
-            for resource, own in self.server.items()
-        }
+        return self.gates.levels(now)
 
     def restore(self, levels: Mapping[str, object], elapsed: float, now: float) -> None:
-        """Go on with the buckets that a run left ``elapsed`` seconds ago; what makes no sense is left out."""
+        """Restore the buckets that a run left ``elapsed`` seconds ago; malformed ones are ignored."""
         for resource in RESOURCES:
             match levels.get(resource):
                 case [int() | float() as limit, int() | float() as depth, int() | float() as level]:
                     filled = min(depth, level + max(0.0, elapsed) * limit / 60)
                     self._first_seen(resource, Limit(round(limit), round(max(0.0, filled))), now)
-                    self.server[resource].bucket.retune(limit / 60, depth, now)
+                    self.gates.server[resource].bucket.retune(limit / 60, depth, now)
                 case _:
                     pass
 
-    def _room(self, reserve: Cost) -> float:
-        """For how many such jobs there is room; 0 where each must be looked at."""
-        watched = self.warm_cache_first or self._allowance_gates or self.estimates.reserves_output
-        if watched or not self.cooldown.is_over:
-            return 0.0
-        rooms = [gate.room / (reserve[index] or 1.0) for index, gate in self._server_gates]
-        if self.search is not None:
-            rooms.append(self.search.room)
-        return min(rooms, default=0.0)
-
     def _book(self, now: float) -> None:
-        """Book what was granted at once: what was sent as if at ``now``."""
+        """Account for the batch: what was sent counts as sent at ``now``."""
         batch = self._batch
         if not batch.sent and not batch.succeeded:
             return
         if batch.sent:
-            cost, reserve = self.estimates.together(batch.sent, batch.sent_bytes)
-            self._take(reserve, cost)
+            cost, reserve = self.estimates.total(batch.sent, batch.sent_bytes)
+            self.gates.take(reserve, cost)
             self._history.add(cost, now)
             self._withheld.add(_minus(reserve, cost), now)
             if self.search is not None:
                 self.search.admitted(now, batch.sent)
         if batch.succeeded:
-            cost, reserve = self.estimates.together(batch.succeeded, batch.succeeded_bytes)
+            cost, reserve = self.estimates.total(batch.succeeded, batch.succeeded_bytes)
             spent = float(batch.succeeded), float(batch.input), float(batch.output)
-            self._settle(reserve, cost, spent)
+            self.gates.settle(reserve, cost, spent)
             self.estimates.learn(batch.succeeded, batch.succeeded_bytes, batch.input, batch.output)
             if self.search is not None:
                 self.search.succeeded(batch.succeeded)
@@ -257,29 +242,17 @@ class ModelLimits:
         self._bytes_in_flight -= len(request.body)
 
     def _costs(self, request: JobRequest) -> tuple[Cost, Cost]:
-        """What a job is expected to cost, and what the server sets aside for it at first."""
+        """Return what a job is expected to cost, and what the server sets aside for it at first."""
         if self._costed is None or self._costed[0] is not request:
             cost = self.estimates.cost(request)
             self._costed = request, cost, self.estimates.reserve(request, cost)
         return self._costed[1], self._costed[2]
 
-    def _take(self, reserve: Cost, cost: Cost) -> None:
-        for index, gate in self._server_gates:
-            gate.take(reserve[index], cost[index])
-        for index, gate in self._allowance_gates:
-            gate.take(cost[index])
-
-    def _settle(self, reserve: Cost, cost: Cost, spent: Cost) -> None:
-        for index, gate in self._server_gates:
-            gate.settle(reserve[index], cost[index], spent[index])
-        for index, gate in self._allowance_gates:
-            gate.take(spent[index] - cost[index])
-
-    def _give_back(self, request: JobRequest) -> None:
+    def _refund(self, request: JobRequest) -> None:
         cost, reserve = self._costs(request)
-        self._take(_minus(_NOTHING, reserve), _minus(_NOTHING, cost))
+        self.gates.take(_minus(_NOTHING, reserve), _minus(_NOTHING, cost))
 
-    def _searching(self) -> RateSearch:
+    def _start_search(self) -> RateSearch:
         if self.search is None:
             self.search = RateSearch()
         return self.search
@@ -288,76 +261,33 @@ class ModelLimits:
         if limits is None:
             return
         since = self._history.since(started_at)
-        withheld = self._withheld.since(now - _COUNTED_AFTER)
-        expected, reserved = self.estimates.together(self._in_flight, self._bytes_in_flight)
+        withheld = self._withheld.since(now - _RESERVED_FOR)
+        expected, reserved = self.estimates.total(self._in_flight, self._bytes_in_flight)
         for resource, reading in readings(limits).items():
-            own = self.server.get(resource)
+            server = self.gates.server.get(resource)
             index = RESOURCES.index(resource)
-            if own is None:
+            if server is None:
                 self._first_seen(resource, reading, now, sent_since=since[index])
-            else:
-                pending = self._in_flight * self.estimates.output if resource == "output" else 0.0
-                limit = own.limit
-                own.observe(
-                    reading,
-                    sent_since=since[index],
-                    waited=now - started_at,
-                    pending=pending,
-                    withheld=withheld[index],
-                    in_flight=reserved[index] - expected[index],
-                    now=now,
-                )
-                if own.limit != limit:
-                    self.arrange(now)
+                continue
+            limit = server.limit
+            server.observe(
+                reading,
+                sent_since=since[index],
+                waited=now - started_at,
+                pending=self._in_flight * self.estimates.output if resource == "output" else 0.0,
+                withheld=withheld[index],
+                in_flight=reserved[index] - expected[index],
+                now=now,
+            )
+            if server.limit != limit:
+                self.gates.arrange(now)
 
     def _first_seen(self, resource: Resource, reading: Limit, now: float, *, sent_since: float = 0.0) -> None:
-        rounding = 0.0 if self.estimates.reserves_output else _ROUNDING[resource]
-        self.server[resource] = ServerBucket.first_seen(
-            reading, rounding=rounding, now=now, sent_since=sent_since
+        self.gates.first_seen(
+            resource, reading, now, is_exact=self.estimates.reserves_output, sent_since=sent_since
         )
         if self.search is not None and self.search.plateau is None:
             self.search = None
-        self.arrange(now)
-
-    def arrange(self, now: float) -> None:
-        """Line up all that a job has to pass: the server's buckets and what the user allows."""
-        for resource in RESOURCES:
-            rate = self._allowed(resource)
-            if rate is not None:
-                depth = max(1.0, rate * (_LATE if resource == "requests" else _STATED_SECONDS))
-                own = self._allowances.get(resource)
-                if own is None:
-                    self._allowances[resource] = Bucket(rate, depth, depth, now)
-                else:
-                    own.retune(rate, depth, now)
-        self._server_gates = _lined_up(self.server)
-        self._allowance_gates = _lined_up(self._allowances)
-
-    def _allowed(self, resource: Resource) -> float | None:
-        """The rate a second that the user allows; None for all that there is."""
-        stated, own = self.stated.per_minute(resource), self.server.get(resource)
-        rates = [stated] if stated is not None else []
-        if own is not None and self.stated.share < 1:
-            rates.append(own.limit * self.stated.share)
-        return min(rates) / 60 if rates else None
-
-    def _short(self, cost: Cost, limits: RateLimits | None) -> dict[Resource, Limit]:
-        """The limits of which too little was left for a job that was refused."""
-        if limits is None:
-            return {}
-        return {
-            resource: reading
-            for resource, reading in readings(limits).items()
-            if resource in self.server
-            and (reading.remaining or 0) - _ROUNDING[resource] / 2 < cost[RESOURCES.index(resource)]
-        }
-
-    def _filled_at(self, short: Mapping[Resource, Limit], cost: Cost, now: float) -> float:
-        return max(self.server[resource].ready_at(cost[RESOURCES.index(resource)], now) for resource in short)
-
-
-def _lined_up(gates: Mapping[Resource, T]) -> list[tuple[int, T]]:
-    return [(index, gates[resource]) for index, resource in enumerate(RESOURCES) if resource in gates]
 
 
 def _minus(cost: Cost, other: Cost) -> Cost:

@@ -1,7 +1,8 @@
-"""The pacing of a run: the cap on what is in flight, and a pool of limits for each model. Pure."""
+"""The pacing of a run: how many jobs may be in flight, and the limits of each model. Pure. In seconds."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import cast
 
@@ -12,14 +13,18 @@ from headrace_client.lowlevel import RateLimits
 
 from ._concurrency import Concurrency
 from ._estimates import Estimates
+from ._gates import Gates
 from ._model_limits import ModelLimits
 from ._search import RateSearch
-from ._values import RESOURCES, RateLimitReason, StatedLimits, rate_limit_reason
+from ._values import RESOURCES, StatedLimits, rate_limit_reason
 
 
 @attrs.define(kw_only=True)
 class Pacing:
-    """All that is known of the limits. ``reserves_output``: see `Estimates`; ``leader_first``: see `Pool`."""
+    """Everything known about the limits.
+
+    ``reserves_output``: see `Estimates`. ``warm_cache_first``: see `ModelLimits`.
+    """
 
     concurrency: Concurrency
     stated: StatedLimits = attrs.field(factory=StatedLimits)
@@ -29,25 +34,25 @@ class Pacing:
 
     @classmethod
     def fixed(cls, concurrency: int) -> Pacing:
-        """Pace by what the server says, with a fixed number of jobs in flight."""
+        """Return pacing by the server's limits, with a fixed maximum number of jobs in flight."""
         return cls(concurrency=Concurrency.fixed(concurrency))
 
     def for_model(self, model: str, now: float) -> ModelLimits:
         """Return the limits of a model."""
-        pool = self.by_model.get(model)
-        if pool is None:
-            pool = self.by_model[model] = self._new_model(now)
-        return pool
+        limits = self.by_model.get(model)
+        if limits is None:
+            limits = self.by_model[model] = self._new_model(now)
+        return limits
 
     def slot_at(self, in_flight: int, now: float) -> float:
-        """Return the time from which one more may be in flight; infinity: not before one has come back."""
+        """Return when one more job may be in flight; infinity: not before another has come back."""
         concurrency = self.concurrency
         if in_flight < concurrency.cap:
             return now
         return concurrency.ready_at(in_flight, self._rate(), now)
 
     def began(self, model: str) -> None:
-        """Note that the answer to a job that leads has begun: what it put into the cache can be read now."""
+        """Note that the response to the job that warms the cache has begun: other jobs can read the cache."""
         self.by_model[model].warm_cache_first = False
 
     def succeeded(
@@ -60,7 +65,7 @@ class Pacing:
         latency: float,
         now: float,
     ) -> None:
-        """Note the answer to a job. ``limits``: what its headers say, if they were looked at."""
+        """Note the result of a job that was sent at ``started_at``. ``limits``: from its headers, if read."""
         self.concurrency.succeeded(latency)
         self.by_model[request.model].succeeded(request, usage, limits, started_at, now)
 
@@ -73,7 +78,7 @@ class Pacing:
         started_at: float,
         now: float,
     ) -> None:
-        """Note a failure that is no 429."""
+        """Note a failure other than a 429."""
         self.by_model[request.model].failed(request, kind, limits, started_at, now)
 
     def refused(
@@ -90,15 +95,15 @@ class Pacing:
     ) -> None:
         """Note a 429.
 
-        ``code``: the failure's; ``retry_after``: seconds, None if the server does not say; ``others``: jobs
-        in flight beside this one; ``jitter``: in [0, 1).
+        ``code``: of the failure. ``retry_after``: None if the server does not say. ``others``: jobs in flight
+        besides this one. ``jitter``: in [0, 1).
         """
-        refusal: RateLimitReason = rate_limit_reason(code)
-        if refusal == "concurrency":
+        reason = rate_limit_reason(code)
+        if reason == "concurrency":
             self.concurrency.refused(others, now)
         self.by_model[request.model].refused(
             request,
-            refusal,
+            reason,
             limits,
             started_at=started_at,
             retry_after=retry_after,
@@ -107,43 +112,47 @@ class Pacing:
         )
 
     def interrupted(self, request: JobRequest) -> None:
-        """Note that a job was cut off by us."""
+        """Note that this process cancelled a job."""
         self.by_model[request.model].interrupted(request)
 
     def cooldown_until(self) -> float:
-        """Return the time before which no model's jobs are sent; minus infinity if nothing is held."""
-        return min((pool.cooldown.until for pool in self.by_model.values()), default=float("-inf"))
+        """Return the time before which no job of any model is sent; the distant past if there is none."""
+        return min((limits.cooldown.until for limits in self.by_model.values()), default=-math.inf)
 
     def levels(self, now: float, wall: float) -> dict[str, object]:
-        """What a later run should know: the server's buckets by model. ``wall``: seconds since the epoch."""
-        return {"at": wall, "models": {model: pool.levels(now) for model, pool in self.by_model.items()}}
+        """Return the server's buckets by model, for a later run. ``wall``: seconds since the epoch."""
+        models = {model: limits.levels(now) for model, limits in self.by_model.items()}
+        return {"at": wall, "models": models}
 
     def restore(self, levels: Mapping[str, object], now: float, wall: float) -> None:
-        """Go on where an earlier run ended, so as not to start with full buckets."""
+        """Start with the buckets that an earlier run left instead of full ones; malformed ones are ignored.
+
+        ``wall``: seconds since the epoch.
+        """
         at, models = levels.get("at"), levels.get("models")
         if not isinstance(at, int | float) or not isinstance(models, Mapping):
             return
-        for model, kept in cast("Mapping[str, object]", models).items():
-            if isinstance(kept, Mapping):
-                self.for_model(model, now).restore(cast("Mapping[str, object]", kept), wall - at, now)
+        for model, saved in cast("Mapping[str, object]", models).items():
+            if isinstance(saved, Mapping):
+                self.for_model(model, now).restore(cast("Mapping[str, object]", saved), wall - at, now)
 
     def _new_model(self, now: float) -> ModelLimits:
-        estimates = Estimates(reserves_output=self.reserves_output)
-        stated = any(self.stated.per_minute(resource) is not None for resource in RESOURCES)
-        pool = ModelLimits(
-            stated=self.stated,
-            estimates=estimates,
+        is_stated = any(self.stated.per_minute(resource) is not None for resource in RESOURCES)
+        gates = Gates(stated=self.stated)
+        gates.arrange(now)
+        return ModelLimits(
+            gates=gates,
+            estimates=Estimates(reserves_output=self.reserves_output),
             warm_cache_first=self.warm_cache_first,
-            search=None if stated else self._new_search(),
+            search=None if is_stated else self._new_search(),
         )
-        pool.arrange(now)
-        return pool
 
     def _new_search(self) -> RateSearch:
         concurrency = self.concurrency
         return RateSearch(stated=None if concurrency.auto else concurrency.ceiling)
 
     def _rate(self) -> float | None:
-        rates = [pool.rate() for pool in self.by_model.values()]
+        """Return the jobs per second that all models together are allowed; None if one of them is unknown."""
+        rates = [limits.rate() for limits in self.by_model.values()]
         known = [rate for rate in rates if rate is not None]
         return sum(known) if known and len(known) == len(rates) else None

@@ -1,4 +1,4 @@
-"""The small values of pacing: resources, costs, what binds, and what the user states. Pure."""
+"""The small values of pacing: resources, costs, bottlenecks, and the limits that the user states. Pure."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ Cost = tuple[float, float, float]
 Bottleneck = Literal["requests", "input", "output", "concurrency", "source", "client", "server"]
 """What keeps the next job from being sent.
 
-``requests``, ``input``, ``output``: that rate limit. ``concurrency``: the cap on what is in flight.
-``server``: it has refused, is out of order, or a rate is being found by trial. ``source``: there is no job
-to send. ``client``: this process is behind with its own work.
+``requests``, ``input``, ``output``: that rate limit. ``concurrency``: the maximum number of jobs in flight.
+``server``: it refuses requests, it is down, or its rate limit is still being searched for. ``source``: there
+is no job to send. ``client``: this process is behind with its own work.
 """
 
 RateLimitReason = Literal["bucket", "ramp", "concurrency"]
-"""What a 429 that is no spend limit complains about: the rate, its rise, or what is in flight."""
+"""What a 429 (other than for spending) is about: the rate, how fast it rises, or the jobs in flight."""
+
+_OPTIONS: dict[Resource, str] = {"requests": "rpm", "input": "itpm", "output": "otpm"}
 
 
 def rate_limit_reason(code: str | None) -> RateLimitReason:
-    """Tell apart the kinds of 429 by the code of the failure."""
+    """Return what a 429 is about, by the failure's code."""
     if code == "concurrency":
         return "concurrency"
     return "ramp" if code == "ramp_limit_exceeded" else "bucket"
@@ -36,14 +38,14 @@ def rate_limit_reason(code: str | None) -> RateLimitReason:
 
 @attrs.frozen(kw_only=True)
 class StatedLimits:
-    """Limits that the user states, for each model; None: whatever the server says.
+    """Limits that the user states, for each model; None: only the server's limits apply.
 
-    ``rpm``, ``itpm``, ``otpm``: requests, input tokens and output tokens a minute at most. The server's own
-    limits hold all the same, and the lower of the two decides. ``share``: the part of the server's limits
-    that may be used, above 0 and at most 1: 0.5 leaves half of each to others on the same key. It does not
-    lower what is stated by the first three, and does nothing where the server tells no limits.
+    ``rpm``, ``itpm``, ``otpm``: the maximum number of requests, input tokens and output tokens per minute.
+    The server's limits apply as well: the lower of the two decides. ``share``: the part of the server's
+    limits that may be used, above 0 and at most 1; 0.5 leaves half of each to other programs with the same
+    key. It does not lower the other three, and it has no effect if the server reports no limits.
 
-    Raises `RunRefused` for a limit that is not above 0, or a share that is no such part.
+    Raises `RunRefused` for a limit or a share outside these bounds.
     """
 
     rpm: float | None = None
@@ -55,19 +57,19 @@ class StatedLimits:
         for resource in RESOURCES:
             limit = self.per_minute(resource)
             if limit is not None and not limit > 0:
-                raise RunRefused(f"a limit of {limit:g} {resource} a minute lets nothing through")
+                raise RunRefused(f"{_OPTIONS[resource]}={limit:g}: the limit per minute must be above 0")
         if not 0 < self.share <= 1:
-            raise RunRefused(f"share={self.share:g}: give the part of the limits to use, such as 0.5")
+            raise RunRefused(f"share={self.share:g}: must be above 0 and at most 1, such as 0.5")
 
     def per_minute(self, resource: Resource) -> float | None:
-        """What the user states for a resource."""
+        """Return the stated limit of a resource."""
         return {"requests": self.rpm, "input": self.itpm, "output": self.otpm}[resource]
 
 
 def readings(limits: RateLimits) -> dict[Resource, Limit]:
-    """Pick the limits that bind from the headers of an answer.
+    """Return the limits that apply, from the headers of a response.
 
-    Anthropic's ``tokens`` repeats the scarcer of its two token limits; OpenAI's is the only one it has.
+    Anthropic's ``tokens`` repeats the scarcer one of its two token limits; OpenAI has no other.
     """
     named: dict[Resource, Limit | None] = {
         "requests": limits.requests,

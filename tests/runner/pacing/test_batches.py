@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headrace.job import JobRequest, Usage
 from headrace.pacing._estimates import Estimates
+from headrace.pacing._gates import Gates
 from headrace.pacing._model_limits import ModelLimits
 from headrace.pacing._values import StatedLimits
 
@@ -27,7 +28,7 @@ def answer(pool: ModelLimits, count: int, now: float) -> None:
 
 def fast_pool() -> tuple[ModelLimits, float]:
     """A pool that has found out that more than 20,000 a second go through, and the time a second later."""
-    pool, now = ModelLimits(stated=StatedLimits(), estimates=Estimates(reserves_output=False)), 0.0
+    pool, now = ModelLimits(gates=Gates(stated=StatedLimits()), estimates=Estimates()), 0.0
     assert pool.search is not None
     while pool.search.rate < 20_000:
         sent = send_all(pool, now)

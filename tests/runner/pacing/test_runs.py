@@ -185,8 +185,8 @@ def test_levels_survive_a_run_and_fill_up_in_between() -> None:
     soon.restore(kept, 0.0, wall=1_000.1)
     late.restore(kept, 0.0, wall=1_010.0)
 
-    assert soon.by_model["m"].server["requests"].bucket.level < 8
-    assert late.by_model["m"].server["requests"].bucket.level > 15
+    assert soon.by_model["m"].gates.server["requests"].bucket.level < 8
+    assert late.by_model["m"].gates.server["requests"].bucket.level > 15
 
 
 def test_levels_that_make_no_sense_are_left_out() -> None:
@@ -199,7 +199,7 @@ def test_levels_that_make_no_sense_are_left_out() -> None:
     for levels in senseless:
         pacing.restore(levels, 0.0, wall=2.0)
 
-    assert all(not pool.server for pool in pacing.by_model.values())
+    assert all(not limits.gates.server for limits in pacing.by_model.values())
 
 
 @pytest.mark.trio
