@@ -1,4 +1,4 @@
-"""A budget is for an output: all runs that write to it count, however they ended."""
+"""A budget belongs to an output: all runs that write to it count, however they ended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIDECAR = Path("/out/results.jsonl.headrace")
 
 
 def spent_at(server: Simulator) -> float:
-    """What a server has generated, in money."""
+    """The cost of what a server has generated."""
     return sum(
         record.input_tokens * PRICE.input + record.output_tokens * PRICE.output
         for record in server.log.records
@@ -37,7 +37,7 @@ def new_disk() -> SimulatedDisk:
 
 
 @pytest.mark.trio
-async def test_the_same_command_again_spends_no_second_budget(autojump_clock: object) -> None:
+async def test_running_the_same_command_again_does_not_spend_the_budget_twice(autojump_clock: object) -> None:
     disk, server, told = new_disk(), program.simulator(output_tokens=(40, 40)), program.Told()
     first = await program.run(disk, server, max_cost=0.02, prices=PRICES)
     spent = spent_at(server)
@@ -53,7 +53,7 @@ async def test_the_same_command_again_spends_no_second_budget(autojump_clock: ob
 
 
 @pytest.mark.trio
-async def test_with_a_larger_budget_it_goes_on_and_pays_nothing_twice(autojump_clock: object) -> None:
+async def test_with_a_larger_budget_it_resumes_and_pays_for_nothing_twice(autojump_clock: object) -> None:
     disk, server = new_disk(), program.simulator(output_tokens=(40, 40))
     first = await program.run(disk, server, max_cost=0.02, prices=PRICES)
     second = await program.run(disk, server, max_cost=1.0, prices=PRICES)
@@ -65,7 +65,7 @@ async def test_with_a_larger_budget_it_goes_on_and_pays_nothing_twice(autojump_c
 
 
 @pytest.mark.trio
-async def test_a_run_that_could_not_keep_its_sum_counts_by_its_records(autojump_clock: object) -> None:
+async def test_a_run_that_could_not_save_its_sum_counts_by_its_records(autojump_clock: object) -> None:
     disk, server = new_disk(), program.simulator(output_tokens=(40, 40))
     await program.run(disk, server, max_cost=0.02, prices=PRICES)
     kept = read_sidecar(disk.content(SIDECAR))
@@ -77,7 +77,7 @@ async def test_a_run_that_could_not_keep_its_sum_counts_by_its_records(autojump_
 
 
 @pytest.mark.trio
-async def test_a_restart_begins_a_new_budget(autojump_clock: object) -> None:
+async def test_a_restart_starts_a_new_budget(autojump_clock: object) -> None:
     disk, server = new_disk(), program.simulator(output_tokens=(40, 40))
     first = await program.run(disk, server, max_cost=0.02, prices=PRICES)
     second = await program.run(disk, server, max_cost=0.02, prices=PRICES, restart=True)
@@ -86,7 +86,7 @@ async def test_a_restart_begins_a_new_budget(autojump_clock: object) -> None:
 
 
 @pytest.mark.trio
-async def test_a_model_without_a_price_is_refused_before_anything_is_touched(autojump_clock: object) -> None:
+async def test_a_model_without_a_price_is_rejected_before_anything_is_changed(autojump_clock: object) -> None:
     disk, server = new_disk(), program.simulator()
     with pytest.raises(RunRefused, match="no price for model 'other'"):
         await program.run(
@@ -97,7 +97,7 @@ async def test_a_model_without_a_price_is_refused_before_anything_is_touched(aut
 
 
 @pytest.mark.trio
-async def test_records_of_both_dialects_tell_what_they_have_cost(autojump_clock: object) -> None:
+async def test_records_of_both_dialects_show_what_they_cost(autojump_clock: object) -> None:
     disk, server = new_disk(), program.simulator(output_tokens=(40, 40))
     await program.run(disk, server, request=RequestOptions())
     chat = msgspec.json.encode(

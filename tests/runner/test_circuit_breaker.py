@@ -1,4 +1,4 @@
-"""The breaker, asked as the dispatcher asks it."""
+"""The circuit breaker: closed, open, half-open (P19)."""
 
 import math
 
@@ -17,7 +17,7 @@ def opened(at: float = 10.0) -> CircuitBreaker:
     return breaker
 
 
-def test_a_few_jobs_that_fail_again_and_again_do_not_open_it() -> None:
+def test_a_few_jobs_that_keep_failing_do_not_open_it() -> None:
     breaker = CircuitBreaker()
     for number in range(100):
         breaker.failed(f"job-{number % (FAILURE_THRESHOLD - 1)}", 0.0, 1.0)
@@ -25,7 +25,7 @@ def test_a_few_jobs_that_fail_again_and_again_do_not_open_it() -> None:
     assert not breaker.is_open
 
 
-def test_an_answer_between_failures_keeps_it_closed() -> None:
+def test_a_response_between_failures_keeps_it_closed() -> None:
     breaker = CircuitBreaker()
     for number in range(100):
         breaker.failed(f"job-{number}", 0.0, 1.0)
@@ -35,7 +35,7 @@ def test_an_answer_between_failures_keeps_it_closed() -> None:
     assert breaker.ready_at(2.0) == 2.0
 
 
-def test_open_it_lets_one_probe_pass_at_a_time() -> None:
+def test_while_it_is_open_one_probe_at_a_time_may_be_sent() -> None:
     breaker = opened(at=10.0)
 
     assert breaker.ready_at(10.0) == 10.0 + MIN_PROBE_INTERVAL
@@ -45,7 +45,7 @@ def test_open_it_lets_one_probe_pass_at_a_time() -> None:
     assert breaker.ready_at(12.0) == 12.0 + MIN_PROBE_INTERVAL
 
 
-def test_probes_grow_rarer_as_the_outage_lasts() -> None:
+def test_the_interval_between_probes_grows_with_the_outage() -> None:
     breaker = opened(at=0.0)
     breaker.admitted(400.0)
     breaker.failed("job-3", 400.0, 400.0)
@@ -53,7 +53,7 @@ def test_probes_grow_rarer_as_the_outage_lasts() -> None:
     assert breaker.ready_at(400.0) == 400.0 + PROBE_INTERVAL_SHARE * 400.0
 
 
-def test_the_first_answer_closes_it() -> None:
+def test_the_first_response_closes_it() -> None:
     breaker = opened()
     breaker.admitted(11.0)
     breaker.responded()
@@ -61,7 +61,7 @@ def test_the_first_answer_closes_it() -> None:
     assert breaker.ready_at(11.1) == 11.1
 
 
-def test_a_failure_sent_before_it_opened_is_not_the_probe_coming_back() -> None:
+def test_a_failure_of_a_job_sent_before_it_opened_does_not_count_as_the_probe() -> None:
     breaker = opened(at=10.0)
     breaker.admitted(11.0)
     breaker.failed("job-99", 9.5, 11.1)

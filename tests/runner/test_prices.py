@@ -1,4 +1,4 @@
-"""Price lists: ours can be read, a wrong one is refused, and a model that only sounds alike has no price."""
+"""Price lists: ours is valid, an invalid one is rejected, a model with merely a similar name has no price."""
 
 import pytest
 
@@ -14,7 +14,7 @@ as_of = "2025-01-01"
 """
 
 
-def test_our_own_list_can_be_read_and_knows_the_current_models() -> None:
+def test_our_own_list_is_valid_and_has_the_current_models() -> None:
     price = own_prices().price("claude-sonnet-4-5-20250929")
 
     assert price is not None
@@ -22,7 +22,7 @@ def test_our_own_list_can_be_read_and_knows_the_current_models() -> None:
 
 
 @pytest.mark.parametrize("model", ["big-mini", "big-mini-20250929", "big-mini-2025-09-29", "big-mini-latest"])
-def test_a_model_is_priced_by_its_name_without_the_date(model: str) -> None:
+def test_a_model_is_looked_up_by_its_name_without_the_date(model: str) -> None:
     mini = read_prices(LIST, "list").price(model)
 
     assert mini is not None
@@ -30,17 +30,17 @@ def test_a_model_is_priced_by_its_name_without_the_date(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["small", "big-2", "big-mini-audio", "bigger", "ft:big:me", ""])
-def test_a_model_that_only_sounds_like_one_of_the_list_has_no_price(model: str) -> None:
+def test_a_model_whose_name_is_merely_similar_has_no_price(model: str) -> None:
     assert read_prices(LIST, "list").price(model) is None
 
 
-def test_for_a_model_that_is_not_in_the_list_the_highest_prices_are_the_worst() -> None:
-    worst = read_prices(LIST, "list").price_or_highest("small")
+def test_a_model_that_is_not_in_the_list_costs_at_most_the_highest_prices() -> None:
+    highest = read_prices(LIST, "list").price_or_highest("small")
 
-    assert (worst.input, worst.output) == pytest.approx((10e-6, 20e-6))
+    assert (highest.input, highest.output) == pytest.approx((10e-6, 20e-6))
 
 
-def test_cached_tokens_cost_as_much_as_others_where_the_list_does_not_say() -> None:
+def test_cached_tokens_cost_as_much_as_others_unless_the_list_has_a_price() -> None:
     big = read_prices(LIST, "list").price("big")
 
     assert big is not None
@@ -48,6 +48,6 @@ def test_cached_tokens_cost_as_much_as_others_where_the_list_does_not_say() -> N
 
 
 @pytest.mark.parametrize("text", ["models = 3", "as_of = 'x'\n[models.a]\ninput = 'y'", "[[", ""])
-def test_what_is_no_price_list_is_refused_with_its_name(text: str) -> None:
+def test_an_invalid_price_list_is_rejected_with_its_name(text: str) -> None:
     with pytest.raises(RunRefused, match=r"mine\.toml"):
         read_prices(text, "mine.toml")

@@ -1,4 +1,4 @@
-"""The runner's retry policy, one table and a few sentences (P18, P19)."""
+"""The runner's retry policy (P18, P19)."""
 
 from typing import Any, get_args
 
@@ -11,27 +11,27 @@ POLICY = RunRetryPolicy(max_attempts=3, initial_delay=1.0, max_delay=60.0)
 
 
 def verdict(kind: FailureKind, status: int | None = None, **more: Any) -> Retry | GiveUp | StopRun:
-    asked: dict[str, Any] = {"failures": 0, "attempts": 1, "jitter": 0.5, **more}
-    return POLICY.verdict(Failure(kind=kind, message="no", status=status), **asked)
+    arguments: dict[str, Any] = {"failures": 0, "attempts": 1, "jitter": 0.5, **more}
+    return POLICY.verdict(Failure(kind=kind, message="no", status=status), **arguments)
 
 
 @pytest.mark.parametrize("kind", ["bad_line", "rejected", "too_large", "redirect"])
-def test_what_repetition_does_not_mend_is_given_up(kind: FailureKind) -> None:
+def test_what_a_retry_cannot_fix_is_given_up(kind: FailureKind) -> None:
     assert verdict(kind) == GiveUp()
 
 
 @pytest.mark.parametrize("kind", ["server", "invalid_response", "connection", "timeout"])
-def test_what_may_pass_is_tried_again_until_the_attempts_are_used_up(kind: FailureKind) -> None:
+def test_an_outage_is_retried_until_the_attempts_are_used_up(kind: FailureKind) -> None:
     assert verdict(kind, failures=1) == Retry(after=1.0, counts=True)
     assert verdict(kind, failures=2) == GiveUp()
 
 
 @pytest.mark.parametrize("kind", ["rate_limit", "overloaded"])
-def test_not_now_uses_up_no_attempt(kind: FailureKind) -> None:
+def test_throttling_does_not_count_as_an_attempt(kind: FailureKind) -> None:
     assert verdict(kind, failures=2, retry_after=7.0) == Retry(after=7.0, counts=False)
 
 
-def test_a_spend_cap_and_a_refused_key_end_the_run_and_a_403_only_its_job() -> None:
+def test_a_spend_cap_and_a_rejected_key_end_the_run_and_a_403_only_its_job() -> None:
     assert verdict("spend_limit", 429) == StopRun()
     assert verdict("credentials", 401) == StopRun()
     assert verdict("credentials", 403) == GiveUp()
@@ -42,7 +42,7 @@ def test_x_should_retry_overrides_the_status() -> None:
     assert isinstance(verdict("rejected", 400, should_retry=True), Retry)
 
 
-def test_backoff_is_exponential_with_full_jitter_and_a_ceiling() -> None:
+def test_backoff_is_exponential_with_full_jitter_and_a_maximum() -> None:
     delays = [
         POLICY.verdict(Failure(kind="server", message=""), failures=0, attempts=n, jitter=1.0)
         for n in (1, 2, 3, 99)
@@ -57,7 +57,7 @@ def test_every_kind_of_failure_has_a_verdict() -> None:
         assert isinstance(verdict(kind), Retry | GiveUp | StopRun)
 
 
-def test_the_quota_lets_as_many_retries_pass_as_it_holds_and_then_a_trickle() -> None:
+def test_the_quota_allows_as_many_retries_as_it_holds_and_then_a_trickle() -> None:
     quota = RetryQuota(capacity=50.0, trickle=0.2)
     delays = [quota.delay(0.0) for _ in range(55)]
 
@@ -65,8 +65,8 @@ def test_the_quota_lets_as_many_retries_pass_as_it_holds_and_then_a_trickle() ->
     assert delays[50:] == pytest.approx([5.0, 10.0, 15.0, 20.0, 25.0])
 
 
-def test_each_result_pays_for_a_retry() -> None:
-    """A server that answers half of the attempts is never held back, however long."""
+def test_each_result_puts_back_one_retry() -> None:
+    """While half of the attempts succeed no retry is delayed, however long that lasts."""
     quota = RetryQuota()
     for _ in range(1_000):
         quota.succeeded(1)
@@ -74,7 +74,7 @@ def test_each_result_pays_for_a_retry() -> None:
         assert quota.delay(0.0) == 0.0
 
 
-def test_the_quota_fills_up_with_time_and_no_further_than_its_capacity() -> None:
+def test_the_quota_refills_with_time_up_to_its_capacity() -> None:
     quota = RetryQuota(capacity=10.0, trickle=0.5)
     for _ in range(10):
         quota.delay(0.0)
@@ -85,7 +85,7 @@ def test_the_quota_fills_up_with_time_and_no_further_than_its_capacity() -> None
     assert delays == [0.0] * 10 + [2.0]
 
 
-def test_no_retry_is_delayed_for_longer_than_a_minute_by_the_quota() -> None:
+def test_the_quota_delays_no_retry_by_more_than_a_minute() -> None:
     quota = RetryQuota(trickle=0.01)
 
     assert max(quota.delay(0.0) for _ in range(100)) == quota.max_delay == 60.0

@@ -1,4 +1,4 @@
-"""Quantiles of the histogram, against the sorted values themselves."""
+"""The quantiles of the histogram, compared with the sorted values themselves."""
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +20,7 @@ def test_quantiles_are_within_one_percent(values: list[float], q: float) -> None
     assert histogram.quantile(q) == pytest.approx(exact, rel=0.0101)
 
 
-def test_zero_is_counted_among_the_smallest() -> None:
+def test_zero_counts_as_the_smallest_value() -> None:
     histogram = Histogram()
     histogram.add(0.0)
 
@@ -29,5 +29,5 @@ def test_zero_is_counted_among_the_smallest() -> None:
     assert quantile < 2e-6
 
 
-def test_nothing_measured_has_no_quantiles() -> None:
+def test_without_measurements_there_are_no_quantiles() -> None:
     assert Latency.of(Histogram()) == Latency(p50=None, p95=None, p99=None)

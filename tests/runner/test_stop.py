@@ -19,20 +19,23 @@ def reasons(rules: StopRules, failures: list[Failure]) -> list[StopReason]:
     return [reason for failure in failures if (reason := rules.failed(failure))]
 
 
-def test_the_same_terminal_error_for_each_of_the_first_answers_stops_the_run() -> None:
+def test_the_same_error_for_every_one_of_the_first_jobs_stops_the_run() -> None:
     [reason] = reasons(StopRules(), [UNKNOWN_MODEL] * SYSTEMIC_FAILURES)
 
     assert reason.exit_code == ExitCode.STOPPED
-    assert "model: nope" in reason.message
+    assert reason.message == (
+        "the first 20 jobs all failed with the same error: model: nope."
+        " Fix it, then run the same command again."
+    )
 
 
-def test_refused_credentials_have_their_own_exit_code() -> None:
+def test_rejected_credentials_have_their_own_exit_code() -> None:
     [reason] = reasons(StopRules(), [FORBIDDEN] * SYSTEMIC_FAILURES)
 
     assert reason.exit_code == ExitCode.CREDENTIALS
 
 
-def test_one_success_or_one_other_error_means_that_nothing_is_systemic() -> None:
+def test_after_one_success_or_another_error_no_failure_is_systemic() -> None:
     after_success = StopRules()
     after_success.succeeded(1)
 
@@ -40,11 +43,11 @@ def test_one_success_or_one_other_error_means_that_nothing_is_systemic() -> None
     assert reasons(StopRules(), [TOO_LONG, *[UNKNOWN_MODEL] * 100]) == []
 
 
-def test_bad_lines_are_no_answers_of_the_server() -> None:
+def test_lines_that_cannot_be_parsed_are_not_systemic() -> None:
     assert reasons(StopRules(), [Failure(kind="bad_line", message="no JSON")] * 100) == []
 
 
-def test_max_failures_is_passed_by_the_first_failure_too_many() -> None:
+def test_one_failure_more_than_max_failures_stops_the_run() -> None:
     rules = StopRules(max_failures=2)
     rules.succeeded(10)
 
@@ -52,7 +55,7 @@ def test_max_failures_is_passed_by_the_first_failure_too_many() -> None:
     assert [reason.exit_code for reason in reasons(rules, [TOO_LONG])] == [ExitCode.STOPPED]
 
 
-def test_precedence_of_exit_codes() -> None:
+def test_the_most_severe_reason_decides_the_exit_code() -> None:
     codes = [
         ExitCode.STOPPED,
         ExitCode.CREDENTIALS,
@@ -60,16 +63,16 @@ def test_precedence_of_exit_codes() -> None:
         ExitCode.TERMINATED,
         ExitCode.INTERRUPTED,
     ]
-    seen: list[ExitCode | None] = []
+    chosen: list[ExitCode | None] = []
     for n in range(1, len(codes) + 1):
-        weighty = most_severe([StopReason(code, "") for code in codes[:n]])
-        seen.append(weighty and weighty.exit_code)
+        reason = most_severe([StopReason(code, "") for code in codes[:n]])
+        chosen.append(reason and reason.exit_code)
 
-    assert seen == codes
+    assert chosen == codes
     assert most_severe([]) is None
 
 
-def test_a_failure_that_ends_the_run_says_what_to_do() -> None:
+def test_the_reason_for_a_failure_that_ends_the_run_says_what_to_do() -> None:
     assert (
         stop_reason_for(Failure(kind="credentials", message="invalid x-api-key", status=401)).exit_code == 77
     )

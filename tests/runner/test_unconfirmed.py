@@ -1,4 +1,4 @@
-"""What may have been billed: the range of tokens of attempts that brought no answer (P3)."""
+"""Unconfirmed usage: the range of tokens that attempts without a response may have used (P3)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def request(size: int, max_tokens: int | None) -> JobRequest:
     return JobRequest(path="/", body=body, model="m", max_tokens=max_tokens, stream=False)
 
 
-def test_an_attempt_costs_at_most_its_input_and_all_the_output_that_it_allows() -> None:
+def test_an_attempt_uses_at_most_its_input_and_all_the_output_that_it_allows() -> None:
     assert attempt_usage(request(401, 50)) == UnconfirmedUsage(1, 101 + 50)
 
 
-def test_without_a_bound_of_the_output_nobody_knows_at_most_how_many() -> None:
+def test_without_a_limit_on_the_output_the_range_has_no_end() -> None:
     unbounded = attempt_usage(request(400, None))
 
     assert unbounded.tokens == (0, None)
@@ -29,7 +29,7 @@ def test_without_a_bound_of_the_output_nobody_knows_at_most_how_many() -> None:
     assert unbounded.plus(NO_UNCONFIRMED_USAGE).tokens == (0, None)
 
 
-def test_where_nothing_is_uncertain_there_is_no_range() -> None:
+def test_without_such_attempts_there_is_no_range() -> None:
     assert NO_UNCONFIRMED_USAGE.tokens is None
     assert NO_UNCONFIRMED_USAGE.plus(UnconfirmedUsage(1, 7)) == UnconfirmedUsage(1, 7)
 
@@ -42,13 +42,13 @@ def test_where_nothing_is_uncertain_there_is_no_range() -> None:
         (2, (0, None), UnconfirmedUsage(2, None)),
     ],
 )
-def test_a_record_tells_what_it_was_made_with(
+def test_a_record_is_read_back_as_it_was_written(
     attempts: int, tokens: TokenRange | None, expected: UnconfirmedUsage
 ) -> None:
     assert recorded_usage(attempts, tokens) == expected
 
 
-def test_a_record_that_counts_attempts_alone_leaves_the_range_open() -> None:
+def test_a_record_without_a_range_leaves_its_end_open() -> None:
     assert recorded_usage(2, None) == UnconfirmedUsage(2, None)
 
 
@@ -60,8 +60,8 @@ def test_a_record_that_counts_attempts_alone_leaves_the_range_open() -> None:
         (3, (0, None), "maybe billed 3 (0 tokens or more)\n"),
     ],
 )
-def test_the_summary_says_the_range(attempts: int, tokens: TokenRange, line: str) -> None:
-    told = as_text(
+def test_the_summary_shows_the_range(attempts: int, tokens: TokenRange, line: str) -> None:
+    text = as_text(
         summarize(
             input=0,
             done_before=0,
@@ -73,19 +73,19 @@ def test_the_summary_says_the_range(attempts: int, tokens: TokenRange, line: str
         )
     )
 
-    assert line in told
+    assert line in text
 
 
-def test_the_summary_of_a_program_holds_the_range() -> None:
+def test_the_summary_in_json_has_the_range() -> None:
     run = attrs.evolve(SNAPSHOT, maybe_billed=1, maybe_billed_tokens=(0, None))
     summary = summarize(
         input=0, done_before=0, failed_before=0, run=run, reasons=[], output=OUTPUT, errors=ERRORS
     )
 
-    told = as_builtins(summary)["run"]
+    counts = as_builtins(summary)["run"]
 
-    assert isinstance(told, dict)
-    assert (told["maybe_billed"], told["maybe_billed_tokens"]) == (1, (0, None))
+    assert isinstance(counts, dict)
+    assert (counts["maybe_billed"], counts["maybe_billed_tokens"]) == (1, (0, None))
 
 
 SNAPSHOT = Snapshot(

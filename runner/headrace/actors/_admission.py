@@ -73,7 +73,7 @@ class Admission:
     waiting: Waiting = attrs.field(factory=Waiting)
     timer: BottleneckTimer = attrs.field(factory=BottleneckTimer)
     outstanding: int = 0
-    """Jobs admitted, and records on the way to the disk (see rule 2)."""
+    """Jobs admitted, and records to be written (see rule 2)."""
     unaffordable: str | None = None
     """Why the budget admits no waiting job, once nothing is in flight that may free a part of it."""
     _ready_at: float = math.inf

@@ -77,7 +77,7 @@ class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Finished(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A job with its outcome, and its record on the way to the disk."""
+    """A job with its outcome, and its record to be written."""
 
     record: bytes
     """One line of OUTPUT or of the error file; empty if an earlier run has recorded it."""

@@ -14,7 +14,7 @@ import attrs
 from headrace.job import JobRequest, Usage
 
 MAX_BATCH = 512
-"""Jobs granted at once, at most: so many are sent without a look at the levels."""
+"""Jobs granted at once, at most: they are sent without a look at the levels."""
 MIN_BATCH = 64
 """Jobs granted at once, at least: for fewer the bookkeeping of a batch does not pay off."""
 ROOM_PER_JOB = 4.0

@@ -36,7 +36,7 @@ _RESERVED_FOR = 0.2
 
 @attrs.define(kw_only=True)
 class ModelLimits:
-    """The limits of one model, as far as they are known.
+    """The known limits of one model.
 
     A job is admitted when every bucket holds what it is expected to cost: those of the server, reconciled
     with its headers, and those of the user. While no limit is known, the rate is found by trial.

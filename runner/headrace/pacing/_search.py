@@ -12,8 +12,8 @@
    limit the rate was.
 4. A refusal below the plateau means that the plateau was too high, because a deep bucket was full when it was
    found. It comes down in steps, but never below what was accepted since the last refusal.
-5. A refusal because the rate rose too fast is no plateau. The rate resumes below what was accepted and rises
-   evenly, by some percent per second. Each such refusal lowers the slope, time without one raises it.
+5. A refusal because the rate rose too fast sets no plateau. The rate resumes below what was accepted and
+   rises evenly, by some percent per second. Each such refusal lowers the slope, time without one raises it.
 
 Times are seconds, rates are jobs per second.
 """
@@ -62,7 +62,7 @@ _SLOPE_RECOVERY = 15.0
 _MIN_SAMPLE = 10
 """Jobs from which a share of refused or accepted ones is taken seriously."""
 _MIN_RATE = 0.02
-"""One job in 50 seconds: the search never comes to a halt."""
+"""One job in 50 seconds, so that the search never stops."""
 
 
 @attrs.define(kw_only=True)

@@ -8,7 +8,7 @@
 2. Two readings and what was sent between them show what has flowed in. If that is less than the limit says,
    other programs use the same key.
 3. No header reports the depth of a bucket. It is at least the highest ``remaining`` ever seen.
-4. A shallow bucket overflows between two requests, and what is on the way to the server has not been taken
+4. A shallow bucket overflows between two requests, and what is in flight has not been taken
    from it yet. So a reading never raises the level of a shallow bucket: it fills by itself within a moment.
 5. What the server sets aside beyond the cost of a job, it gives back before the job's response. A reading
    that shows this raises the level at once. The response then gives back only what no reading has shown.
@@ -64,7 +64,7 @@ class ServerBucket:
     factor: float = 1.0
     """Lowered by refusals of a shallow bucket."""
     _lowered_at: float = -math.inf
-    """Refusals of jobs that had been sent by then are no news."""
+    """A refusal of a job sent before this time says nothing new."""
     spent: float = 0.0
     """Everything ever taken for jobs."""
     _returned_early: float = 0.0

@@ -1,4 +1,4 @@
-"""What may lie between a client and the simulator: a long way, or a machine that has too much to do."""
+"""What may lie between a client and the simulator: a long distance, or an overloaded machine."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from headrace.simulator._asgi import App, Message, Receive, Scope, Send
 
 @attrs.frozen
 class Distant:
-    """A server at a distance: every request, refused or not, takes ``seconds`` to get there."""
+    """A distant server: every request, refused or not, takes ``seconds`` to get there."""
 
     seconds: float
     app: App
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through."""
+        """Pass a request on after its way."""
         await trio.sleep(self.seconds)
         await self.app(scope, receive, send)
 
 
 @attrs.define
 class Busy:
-    """A server that takes up one request after the other, each for ``seconds``."""
+    """A server that starts one request after the other, each after ``seconds``."""
 
     seconds: float
     app: App
     _free_at: float = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take up a request when it is its turn."""
+        """Pass a request on when it is its turn."""
         self._free_at = max(self._free_at, trio.current_time()) + self.seconds
         await trio.sleep_until(self._free_at)
         await self.app(scope, receive, send)
@@ -40,17 +40,17 @@ class Busy:
 
 @attrs.define
 class UsedUp:
-    """A server where others have used up one model's limit, until ``until``: 429, with a Retry-After."""
+    """A server where other clients use up one model's limit until ``until``: 429, with a Retry-After."""
 
     model: str
     until: float
     app: App
     refused: int = 0
     in_flight: int = 0
-    """Requests that have come and are not answered."""
+    """Requests that have arrived and have no response yet."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse the model's requests, and let the others through."""
+        """Refuse the model's requests, and pass the others on."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -74,7 +74,7 @@ class UsedUp:
 
 
 def _again(message: Message, receive: Receive) -> Receive:
-    """Give a message that was received once more, and then the others."""
+    """Return a message that was received already, and then the others."""
     given = False
 
     async def receive_again() -> Message:

@@ -1,4 +1,4 @@
-"""How fast what is in flight grows, and what that costs where the server is slower than hoped."""
+"""How fast the number in flight grows, and what that costs if the server is slower than expected."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from headrace.pacing import Concurrency, Pacing
 from headrace.simulator import Profile
 from tests.runner.pacing.between import Busy, Distant
 
-AWAY = 0.05
-"""Seconds that a request travels: a refusal comes so late."""
+TRAVEL_TIME = 0.05
+"""Seconds for which a request travels: a refusal arrives this late."""
 
 
 def stated(concurrency: int) -> Pacing:
-    """What a run with ``--concurrency`` paces by."""
+    """Return the pacing of a run with ``--concurrency``."""
     return Pacing(concurrency=Concurrency.fixed(concurrency))
 
 
 def from_afar(scenario: Scenario) -> Scenario:
-    """The same at a distance."""
-    return attrs.evolve(scenario, between=partial(Distant, AWAY), ideal=scenario.ideal + AWAY)
+    """Return the same scenario with a distant server."""
+    return attrs.evolve(scenario, between=partial(Distant, TRAVEL_TIME), ideal=scenario.ideal + TRAVEL_TIME)
 
 
 def test_a_stated_concurrency_is_filled_within_half_a_second_of_the_first_answer() -> None:
-    """200 at a time, 0.2 s each, no limit in sight: 12 rounds, and little more than the time of 13."""
+    """200 at a time, 0.2 s each, no limit: 12 rounds, and little more than the time of 13."""
     silent = Profile(
         ttft=0.18,
         ttft_jitter=0.0,
@@ -45,7 +45,7 @@ def test_a_stated_concurrency_is_filled_within_half_a_second_of_the_first_answer
 
 @pytest.mark.parametrize("concurrency", [64, 1_000])
 @pytest.mark.parametrize("name", ["20/s, bucket of 20", "20/s, bucket of 1", "20/s, bucket of 400"])
-def test_a_stated_concurrency_is_no_reason_to_pass_limits_that_are_told(name: str, concurrency: int) -> None:
+def test_a_stated_concurrency_does_not_exceed_limits_in_headers(name: str, concurrency: int) -> None:
     scenario = attrs.evolve(from_afar(STEADY[name]()), pacing=lambda: stated(concurrency))
     report = play(scenario)
 
@@ -54,10 +54,10 @@ def test_a_stated_concurrency_is_no_reason_to_pass_limits_that_are_told(name: st
 
 
 @pytest.mark.parametrize("concurrency", [64, 1_000])
-def test_a_rate_that_nobody_tells_is_found_with_few_refusals_although_they_come_late(
+def test_a_rate_without_headers_is_found_with_few_refusals_although_they_arrive_late(
     concurrency: int,
 ) -> None:
-    """A bucket of one: all that was sent too soon, until the first refusal came, is refused."""
+    """A bucket of one: everything sent too soon is refused, until the first refusal arrives."""
     world = profile(per_second(20, burst=1), rate_limit_headers=False)
     scenario = Scenario(profile=world, jobs=2_400, ideal=120 + LATENCY, pacing=lambda: stated(concurrency))
     report = play(from_afar(scenario))
@@ -67,8 +67,8 @@ def test_a_rate_that_nobody_tells_is_found_with_few_refusals_although_they_come_
     assert report.seconds <= 1.15 * scenario.ideal
 
 
-def test_jobs_that_were_under_way_when_the_first_was_refused_do_not_lower_the_rate_each() -> None:
-    """A deep bucket runs dry at a high rate: dozens are refused, and the rate is right soon afterwards."""
+def test_jobs_in_flight_when_the_first_refusal_arrives_do_not_each_lower_the_rate() -> None:
+    """A deep bucket runs empty at a high rate: dozens are refused, and the rate is right soon afterwards."""
     scenario = from_afar(SHIFTING["no headers, bucket of 60"]())
     report = play(scenario)
 
@@ -78,8 +78,8 @@ def test_jobs_that_were_under_way_when_the_first_was_refused_do_not_lower_the_ra
 
 @pytest.mark.parametrize("seed", [0, 5])
 @pytest.mark.parametrize("headers", [True, False])
-def test_more_in_flight_than_a_busy_server_can_use_is_taken_back(headers: bool, seed: int) -> None:
-    """200 requests a second go through, whatever is in flight: more than 64 would only wait."""
+def test_a_cap_above_what_a_busy_server_can_use_is_lowered_again(headers: bool, seed: int) -> None:
+    """The server handles 200 requests per second, whatever is in flight: more than 64 would only wait."""
     slow = Profile(ttft=0.05, output_tokens=(20, 200), rate_limit_headers=headers)
     scenario = Scenario(
         profile=slow, jobs=2_000, ideal=10.0, pacing=auto, between=partial(Busy, 0.005), seed=seed
@@ -93,10 +93,10 @@ def test_more_in_flight_than_a_busy_server_can_use_is_taken_back(headers: bool, 
 
 @pytest.mark.parametrize("seed", [0, 2])
 @pytest.mark.parametrize("headers", [True, False])
-def test_what_a_server_can_use_is_found(headers: bool, seed: int) -> None:
-    """667 a second, 0.1 s each when it has time: 64 in flight are too few, 256 too many.
+def test_a_cap_that_a_server_can_use_is_found(headers: bool, seed: int) -> None:
+    """667 per second, 0.1 s each when it is not busy: 64 in flight are too few, 256 too many.
 
-    Without headers the rate has to be found, too: a good half second more.
+    Without headers the rate has to be found, too, which takes another half second or so.
     """
     slow = Profile(ttft=0.05, output_tokens=(20, 200), rate_limit_headers=headers)
     scenario = Scenario(

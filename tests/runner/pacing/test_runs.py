@@ -1,4 +1,4 @@
-"""What else pacing promises of a whole run: money, spend caps, standstill, several models."""
+"""What else pacing promises for a whole run: budgets, spend caps, standstill, several models (P18, P19)."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ PRICES = PriceList(as_of="2025-01-01", currency="USD", models={"m": PRICE})
 
 
 @pytest.mark.parametrize("block", range(10))
-def test_the_spend_never_passes_the_budget(block: int) -> None:
-    """Whatever fails, 200 seeds: what the server has generated costs no more than the budget."""
+def test_the_cost_never_exceeds_the_budget(block: int) -> None:
+    """Whatever fails, in 200 seeds: what the server has generated costs no more than the budget."""
     for seed in range(20 * block, 20 * block + 20):
         scenario = Scenario(
             profile=Profile(output_tokens=(1, 120), faults=FAULTS),
@@ -51,7 +51,7 @@ def test_the_spend_never_passes_the_budget(block: int) -> None:
         assert report.finished >= 10
 
 
-def test_a_budget_that_is_large_enough_stops_nothing() -> None:
+def test_a_large_enough_budget_stops_nothing() -> None:
     report = play(
         Scenario(profile=Profile(), jobs=40, ideal=0, max_tokens=100, budget=Budget(limit=1, prices=PRICES))
     )
@@ -69,7 +69,7 @@ def test_a_model_without_a_price_is_not_sent_under_a_budget() -> None:
     assert "no price for model 'other'" in report.outcome.reasons[0].message
 
 
-def test_after_a_spend_cap_nothing_more_is_sent_than_was_in_flight() -> None:
+def test_after_a_spend_cap_nothing_is_sent_but_what_was_in_flight() -> None:
     scenario = Scenario(
         profile=Profile(limits=limits(requests=per_second(20)), spend_cap=100), jobs=400, ideal=0
     )
@@ -80,8 +80,8 @@ def test_after_a_spend_cap_nothing_more_is_sent_than_was_in_flight() -> None:
     assert report.outcome.reasons[0].exit_code == ExitCode.STOPPED
 
 
-def test_jobs_of_one_model_that_wait_do_not_keep_up_the_others() -> None:
-    """Nine of ten jobs are of a model whose limit binds; the tenth have room, and run at their full rate."""
+def test_waiting_jobs_of_one_model_do_not_delay_the_others() -> None:
+    """Nine of ten jobs are of a model at its limit. The others have room, and run at their full rate."""
     slow, fast = per_second(2), per_second(50)
     scenario = Scenario(
         profile=Profile(limits=limits(requests=slow), model_limits={"fast": limits(requests=fast)}),
@@ -97,10 +97,12 @@ def test_jobs_of_one_model_that_wait_do_not_keep_up_the_others() -> None:
 
 
 @pytest.mark.trio
-async def test_jobs_that_wait_for_a_retry_after_hold_nothing_that_others_need(autojump_clock: object) -> None:
-    """Nine of ten jobs wait until 60 s; the tenth run at their full rate, eight at a time.
+async def test_jobs_that_wait_for_a_retry_after_occupy_nothing_that_others_need(
+    autojump_clock: object,
+) -> None:
+    """Nine of ten jobs wait until 60 s. The others run at their full rate, eight at a time.
 
-    Nothing else is in flight: what the run says is in flight is what the server has in hand.
+    Nothing else is in flight: the run and the server agree on the number in flight.
     """
     lines = program.jobs(1_000)
     mixed = [
@@ -136,12 +138,14 @@ async def _look(seen: list[tuple[float, int, int]], server: UsedUp, told: progra
 
 
 @pytest.mark.parametrize("jobs", [20, 1_000])
-def test_a_dead_server_costs_little_more_than_a_request_a_job_before_the_run_parks(jobs: int) -> None:
-    """At most 1.1 before the breaker opens, and then one probe at a time, until the run ends."""
+def test_a_dead_server_gets_little_more_than_one_request_per_job_before_the_circuit_breaker_opens(
+    jobs: int,
+) -> None:
+    """At most 1.1 before the circuit breaker opens, and then one probe at a time until the run ends."""
     report = play(Scenario(profile=Profile(dead=True), jobs=jobs, ideal=0, max_wait=120))
     times = [record.time - EPOCH for record in report.log.records]
-    parked = next(then for now, then in pairwise(times) if then - now >= MIN_PROBE_INTERVAL)
-    probes = [time for time in times if time >= parked]
+    opened = next(then for now, then in pairwise(times) if then - now >= MIN_PROBE_INTERVAL)
+    probes = [time for time in times if time >= opened]
 
     assert len(times) - len(probes) <= 1.1 * jobs
     assert len(times) <= 100
@@ -151,7 +155,7 @@ def test_a_dead_server_costs_little_more_than_a_request_a_job_before_the_run_par
 
 
 @pytest.mark.parametrize("dead_for", [30.0, 60.0, 200.0])
-def test_that_a_server_is_back_is_noticed_with_the_next_probe(dead_for: float) -> None:
+def test_the_next_probe_notices_that_a_server_has_recovered(dead_for: float) -> None:
     report = play(outage(600, until=dead_for))
     answered = next(record.time - EPOCH for record in report.log.records if record.status == 200)
     sent = report.log.statuses.total() - report.finished
@@ -161,8 +165,8 @@ def test_that_a_server_is_back_is_noticed_with_the_next_probe(dead_for: float) -
     assert sent <= 85
 
 
-def test_half_of_all_attempts_may_fail_and_no_retry_waits_for_the_quota() -> None:
-    """0.11 s and 20 a second, twice as many requests as jobs: 20 s and little more."""
+def test_while_half_of_all_attempts_fail_no_retry_waits_for_the_quota() -> None:
+    """0.11 s and 20 per second, twice as many requests as jobs: little more than 20 s."""
     world = profile(per_second(20), faults={"500": 0.5})
     report = play(Scenario(profile=world, jobs=200, ideal=0))
 
@@ -170,15 +174,15 @@ def test_half_of_all_attempts_may_fail_and_no_retry_waits_for_the_quota() -> Non
     assert report.seconds <= 40
 
 
-def test_with_a_fixed_concurrency_no_more_are_ever_in_flight() -> None:
+def test_with_a_fixed_concurrency_no_more_jobs_are_ever_in_flight() -> None:
     report = play(Scenario(profile=Profile(), jobs=200, ideal=0, pacing=lambda: Pacing.fixed(3)))
 
     assert report.finished == 200
     assert report.pacing.concurrency.cap == 3
 
 
-def test_levels_survive_a_run_and_fill_up_in_between() -> None:
-    """The next run on the same key begins with what is left, not with a full bucket."""
+def test_levels_survive_a_run_and_refill_in_between() -> None:
+    """The next run with the same key starts with what is left, not with a full bucket."""
     first = play(Scenario(profile=Profile(limits=limits(requests=per_second(20))), jobs=100, ideal=0))
     kept = first.pacing.levels(first.seconds, wall=1_000.0)
     soon, late = Pacing.fixed(8), Pacing.fixed(8)
@@ -189,21 +193,21 @@ def test_levels_survive_a_run_and_fill_up_in_between() -> None:
     assert late.by_model["m"].gates.server["requests"].bucket.level > 15
 
 
-def test_levels_that_make_no_sense_are_left_out() -> None:
+def test_malformed_levels_are_ignored() -> None:
     pacing = Pacing.fixed(8)
-    senseless: list[dict[str, object]] = [
+    malformed: list[dict[str, object]] = [
         {},
         {"at": "x", "models": {}},
         {"at": 1, "models": {"m": {"requests": [1, "x"]}}},
     ]
-    for levels in senseless:
+    for levels in malformed:
         pacing.restore(levels, 0.0, wall=2.0)
 
     assert all(not limits.gates.server for limits in pacing.by_model.values())
 
 
 @pytest.mark.trio
-async def test_one_prefix_for_a_whole_file_is_written_to_the_cache_once(autojump_clock: object) -> None:
+async def test_a_prefix_for_a_whole_file_is_written_to_the_cache_once(autojump_clock: object) -> None:
     disk = program.new_disk(b"".join(b'{"n":%d}\n' % number for number in range(1_000)))
     server = Simulator(Profile(), epoch=program.EPOCH)
     summary = await program.run(
@@ -220,8 +224,8 @@ async def test_one_prefix_for_a_whole_file_is_written_to_the_cache_once(autojump
 
 
 @pytest.mark.trio
-async def test_a_streamed_answer_lets_the_others_follow_when_it_begins(autojump_clock: object) -> None:
-    """The first token takes a second and the whole answer twenty: all together 22, and not 41."""
+async def test_a_streamed_response_lets_the_others_follow_when_it_begins(autojump_clock: object) -> None:
+    """The first token takes a second and the whole response twenty: 22 in total, not 41."""
     disk = program.new_disk(b"".join(b'{"n":%d}\n' % number for number in range(50)))
     server = program.simulator(ttft=1.0, ttft_jitter=0.0, tokens_per_second=10, output_tokens=(200, 200))
     request = RequestOptions(
@@ -235,8 +239,8 @@ async def test_a_streamed_answer_lets_the_others_follow_when_it_begins(autojump_
 
 
 @pytest.mark.trio
-async def test_a_leader_that_fails_is_followed_by_another_leader(autojump_clock: object) -> None:
-    """A dead server, then one that works: the others wait for the first answer all the same."""
+async def test_if_the_job_that_warms_the_cache_fails_another_one_does(autojump_clock: object) -> None:
+    """A dead server, then one that works: the others wait for the first response all the same."""
     disk = program.new_disk(b"".join(b'{"n":%d}\n' % number for number in range(50)))
     dead, alive = Profile(dead=True), Profile()
     server = Simulator(dead, schedule=((3.0, alive),), epoch=program.EPOCH)
@@ -248,7 +252,7 @@ async def test_a_leader_that_fails_is_followed_by_another_leader(autojump_clock:
 
 
 @pytest.mark.trio
-async def test_a_rerun_after_a_spend_cap_completes_and_pays_nothing_twice(autojump_clock: object) -> None:
+async def test_a_rerun_after_a_spend_cap_completes_and_pays_for_nothing_twice(autojump_clock: object) -> None:
     disk = program.new_disk(program.jobs(60))
     capped = program.simulator(spend_cap=25)
     first = await program.run(disk, capped, concurrency="auto")

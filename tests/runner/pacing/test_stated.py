@@ -1,4 +1,4 @@
-"""Limits that a user states: what is refused, and how they meet the server's."""
+"""Limits that the user states: which are invalid, and how they combine with those of the server."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from headrace.pacing import Concurrency, Pacing
 
 
 @pytest.mark.parametrize("given", [{"rpm": 0}, {"itpm": -1}, {"otpm": float("nan")}])
-def test_a_limit_that_lets_nothing_through_is_refused(given: dict[str, float]) -> None:
+def test_a_limit_that_is_not_above_zero_is_rejected(given: dict[str, float]) -> None:
     with pytest.raises(RunRefused, match=r"[io]?[rt]pm=.*must be above 0"):
         Limits(**given)
 
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan")])
-def test_a_share_is_a_part_of_the_limits(share: float) -> None:
+def test_a_share_is_above_zero_and_at_most_one(share: float) -> None:
     with pytest.raises(RunRefused, match=r"such as 0\.5"):
         Limits(share=share)
 
@@ -28,10 +28,10 @@ def test_a_share_is_a_part_of_the_limits(share: float) -> None:
 @pytest.mark.parametrize(
     ("given", "seconds"), [({"share": 0.5}, 20), ({"rpm": 300}, 40), ({"rpm": 9_000}, 9)]
 )
-def test_the_lower_of_what_is_stated_and_what_the_server_allows_decides(
+def test_the_lower_of_the_stated_and_the_servers_limit_decides(
     given: dict[str, float], seconds: float
 ) -> None:
-    """200 jobs at 20 a second, of which 20 may go at once."""
+    """200 jobs at 20 per second, of which 20 may be sent at once."""
     scenario = requests_bound(per_second(20), 200)
     stated = attrs.evolve(
         scenario, pacing=lambda: Pacing(concurrency=Concurrency.found(64), stated=Limits(**given))
