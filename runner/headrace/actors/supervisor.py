@@ -76,11 +76,9 @@ async def supervise(setup: Setup[Any]) -> Outcome:
     results_send, results = trio.open_memory_channel[Finished](math.inf)
     events_send, events = trio.open_memory_channel[Event](math.inf)
     in_flight = trio.CancelScope()
-    counting, writing, flushing = (
-        _ReturnValue[Snapshot](),
-        _ReturnValue[list[Finished]](),
-        _ReturnValue[list[StopReason]](),
-    )
+    counting = _ReturnValue[Snapshot]()
+    writing = _ReturnValue[list[Finished]]()
+    flushing = _ReturnValue[list[StopReason]]()
     dispatcher_ends = dispatching.DispatcherChannels(
         inbox=inbox,
         demand=demand_send,
