@@ -67,9 +67,8 @@ async def dispatcher(
 ) -> list[StopReason]:
     """Run until the input is done or the run is stopped, and nothing is outstanding.
 
-    Returns why the run was stopped; an empty list if it was not. ``recipe``: the recipe's digest, for error
-    records. ``abort`` cancels what the workers have in flight. ``start_worker`` starts one more worker; the
-    first one is already there.
+    Returns why the run was stopped; an empty list if it was not. ``recipe``: the digest for error records.
+    ``abort`` cancels what is in flight. ``start_worker`` starts one more worker; the first one runs already.
     """
     with channels.inbox, channels.demand, channels.jobs, channels.results, channels.events:
         state = _Dispatcher(
@@ -226,8 +225,7 @@ class _Dispatcher:
     def _interrupted(self, pending: Pending, *, sent: bool) -> None:
         self.admission.interrupted(pending, sent=sent)
         if sent:
-            lost = attempt_usage(pending.job.request)
-            self.channels.events.send_nowait(AttemptFailed(None, lost))
+            self.channels.events.send_nowait(AttemptFailed(None, attempt_usage(pending.job.request)))
 
     def _failed(self, message: Failed, now: float) -> None:
         failure, admission = message.failure, self.admission
