@@ -9,10 +9,9 @@ import pytest
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import RequestOptions, read_usage
-from headrace.output.cost import recorded_cost
+from headrace.output.cost import cost_of, recorded_cost
 from headrace.output.paths import output_paths
 from headrace.output.sidecar import read_sidecar, write_sidecar
-from headrace.policy.budget import cost_of
 from headrace.policy.prices import Price, PriceList
 from headrace.policy.stop import ExitCode
 from headrace.simulator import Simulator

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from headrace.dialects import read_usage
+from headrace.dialects import RecordedUsage, read_usage
 from headrace.input.lines import LineCutter
 from headrace.output.paths import OutputPaths
 from headrace.output.storage import Storage, read_all
-from headrace.policy.budget import cost_of
 from headrace.policy.prices import PriceList
 
 
@@ -18,3 +17,11 @@ def recorded_cost(storage: Storage, paths: OutputPaths, prices: PriceList) -> fl
         for chunk in read_all(storage, path):
             cost += sum(cost_of(read_usage(line), prices) for line in cutter.feed(chunk))
     return cost
+
+
+def cost_of(recorded: RecordedUsage, prices: PriceList) -> float:
+    """Return what a record cost; attempts that may have been billed count at their maximum."""
+    price = prices.price_or_highest(recorded.model)
+    return price.of(recorded.usage) + recorded.maybe_billed * max(
+        price.input, price.cache_creation, price.output
+    )

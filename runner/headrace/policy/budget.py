@@ -6,17 +6,8 @@ import math
 
 import attrs
 
-from headrace.dialects import RecordedUsage
 from headrace.job import JobRequest, Usage
 from headrace.policy.prices import PriceList
-
-
-def cost_of(recorded: RecordedUsage, prices: PriceList) -> float:
-    """Return what a record cost; attempts that may have been billed count at their maximum."""
-    price = prices.price_or_highest(recorded.model)
-    return price.of(recorded.usage) + recorded.maybe_billed * max(
-        price.input, price.cache_creation, price.output
-    )
 
 
 def no_price(model: str, prices: PriceList) -> str:
