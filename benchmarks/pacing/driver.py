@@ -13,8 +13,9 @@ import msgspec
 import trio
 from trio.testing import MockClock
 
-from headrace.dialects import RequestOptions, make_dialect
+from headrace.dialects import make_dialect
 from headrace.job import JobRequest
+from headrace.policy.options import RequestOptions
 from headrace.simulator import RequestLog, Simulator, in_memory_connector
 from headrace_client.lowlevel import ConnectionPool, Origin, TransportError, open_pooled_sender
 

@@ -10,13 +10,14 @@ import trio
 from trio.testing import MockClock
 
 from headrace.actors.messages import Pending, Stop
+from headrace.actors.rules import Rules
 from headrace.actors.supervisor import Outcome, Setup, supervise
 from headrace.actors.worker import AttemptSettings
-from headrace.dialects import RequestOptions, make_dialect
+from headrace.dialects import make_dialect
 from headrace.job import PreparedJob
 from headrace.pacing import Pacing
+from headrace.policy.options import RequestOptions, StopOptions
 from headrace.policy.retry import RunRetryPolicy
-from headrace.policy.rules import Rules
 from headrace.policy.stop import StopRules
 from headrace.simulator import (
     RequestLog,
@@ -79,7 +80,7 @@ async def _play(scenario: Scenario) -> Report:
                     retry=RunRetryPolicy(),
                     stop=StopRules(),
                     random=Random(scenario.seed).random,
-                    max_wait=scenario.max_wait,
+                    stop_options=StopOptions(max_wait=scenario.max_wait),
                     budget=scenario.budget,
                 ),
                 output=sink,

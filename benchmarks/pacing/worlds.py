@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headrace.pacing import Concurrency, Pacing, StatedLimits
+from headrace.pacing import Concurrency, Pacing
+from headrace.policy.options import StatedLimits
 from headrace.simulator import BucketLimit, Profile, Ramp, Schedule
 
 from .ideal import flow_time, ramped_time, stepped_time

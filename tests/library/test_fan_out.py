@@ -9,20 +9,17 @@ import sys
 import threading
 import time
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import anyio
-import attrs
 import httpx
 import pytest
 
 import headrace
 from headrace import Job, RunRefused, fan_out, fan_out_sync, open_runner, run_file
-from headrace.dialects import RequestOptions
 from headrace.library._settings import RunnerOptions
-from headrace.library.run_file import RunFileOptions
-from headrace.run.options import RunOptions
 from headrace.simulator import Profile, RequestLog, Simulator
 from headrace_client import AsyncAnthropic
 
@@ -145,16 +142,16 @@ def test_run_file_can_be_cancelled(loop: Loop, tmp_path: Path) -> None:
         pass  # so that the abandoned thread can end
 
 
-def test_the_options_of_run_file_are_those_of_the_command() -> None:
-    flat = {field.name for kind in (RunOptions, RequestOptions) for field in attrs.fields(kind)}
+def test_an_unknown_option_is_a_type_error_that_names_the_closest(loop: Loop) -> None:
+    misspelt: Any = {"max_wiat": 5.0}
+    unsuitable: Any = {"prompt": "Q: {question}"}
 
-    assert set(RunFileOptions.__annotations__) == flat - {"inputs", "request"}
-
-
-def test_fan_out_accepts_all_settings_of_a_runner() -> None:
-    named = open_runner.__annotations__.keys() - {"return", "concurrency"}
-
-    assert set(RunnerOptions.__annotations__) == named
+    with pytest.raises(TypeError, match=r"open_runner\(\) got an .* 'max_wiat'; did you mean 'max_wait'\?"):
+        open_runner(**misspelt)
+    with pytest.raises(TypeError, match=r"open_runner\(\) got an .* 'prompt'"):
+        open_runner(**unsuitable)
+    with pytest.raises(TypeError, match=r"run_file\(\) got an .* 'max_wiat'; did you mean 'max_wait'\?"):
+        loop(partial(run_file, "jobs.jsonl", **misspelt))
 
 
 def test_a_runner_uses_the_server_and_key_of_a_client(loop: Loop) -> None:
@@ -182,7 +179,7 @@ def test_an_http_client_of_asyncio_is_refused(use_uvloop: bool) -> None:
 
 
 def test_a_client_together_with_a_key_is_refused() -> None:
-    with pytest.raises(RunRefused, match="brings its own server and key"):
+    with pytest.raises(RunRefused, match="has a server and an API key already"):
         open_runner(AsyncAnthropic(api_key="sk-client"), api_key="sk-other")
 
 

@@ -219,7 +219,7 @@ def test_a_sync_that_fails_hands_out_nothing_and_is_an_exception(
     ("settings", "problem"),
     [
         ({"durability": "always", "output": "out.jsonl"}, "one of none, flush, fsync"),
-        ({"durability": "fsync"}, "name it by output"),
+        ({"durability": "fsync"}, "name one with output"),
     ],
 )
 def test_an_invalid_durability_is_refused(settings: Any, problem: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from headrace.job import FailureKind
-from headrace.output.known_jobs import OnChange, RetryFailed
+from headrace.policy.options import OnChange, RetryFailed
 
 _LASTING = ("rejected", "too_large")
 

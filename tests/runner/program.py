@@ -17,11 +17,10 @@ import trio
 
 from headrace.actors.messages import Stop
 from headrace.actors.statistics import Snapshot
-from headrace.dialects import RequestOptions
 from headrace.input.files import InputFile, Inputs
+from headrace.policy.options import InputOptions, RequestOptions, RunOptions
 from headrace.policy.stop import ExitCode, StopReason
 from headrace.run.execution import execute
-from headrace.run.options import RunOptions
 from headrace.run.summary import Summary
 from headrace.run.system import System
 from headrace.simulator import Profile, Simulator, in_memory_connector
@@ -128,14 +127,15 @@ async def run(
             random=Random(seed).random,
             in_thread=slowly,
         )
-        asked = RunOptions(
-            inputs=(str(INPUT),),
+        asked = RunOptions.of(
+            INPUT,
             output=OUTPUT,
             base_url="http://api.localhost",
             environ={"ANTHROPIC_API_KEY": KEY, "OPENAI_API_KEY": KEY},
-            request=request or RequestOptions(),
             **options,
         )
+        if request is not None:
+            asked = attrs.evolve(asked, request=request)
         came_of_it = await outcome.acapture(
             lambda: execute(
                 asked,
@@ -156,9 +156,9 @@ async def slowly(call: Callable[[], None]) -> None:
     await trio.sleep(0.004)
 
 
-def inputs_of(disk: SimulatedDisk, options: RunOptions) -> Inputs:
+def inputs_of(disk: SimulatedDisk, options: InputOptions) -> Inputs:
     """The inputs of a run, on the simulated disk."""
-    files = [InputFile(path=Path(name), size=len(disk.content(Path(name)))) for name in options.inputs]
+    files = [InputFile(path=Path(name), size=len(disk.content(Path(name)))) for name in options.files]
     return Inputs(files=files, disk=disk, first=options.first)
 
 

@@ -8,17 +8,17 @@ from pathlib import Path
 import attrs
 import msgspec
 
-from headrace.dialects import Dialect, RequestOptions, make_dialect
+from headrace.dialects import Dialect, make_dialect
 from headrace.input.files import InputFile, Inputs
 from headrace.input.identity import recipe_digest
 from headrace.input.lines import InputLine
 from headrace.input.scan import scan_inputs
 from headrace.job import Failure, FailureKind, Note, PreparedJob, Success, Usage
 from headrace.output.decisions import Decision
-from headrace.output.known_jobs import OnChange, RetryFailed
 from headrace.output.opened_output import OpenedOutput
 from headrace.output.paths import output_paths
 from headrace.output.resume import open_output
+from headrace.policy.options import OnChange, RequestOptions, RetryFailed
 from tests.runner.disk import SimulatedDisk
 
 IN = Path("in.jsonl")

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from headrace._exceptions import RunRefused
-from headrace.dialects import RequestOptions, read_usage
+from headrace.dialects import read_usage
 from headrace.output.cost import cost_of, recorded_cost
 from headrace.output.paths import output_paths
 from headrace.output.sidecar import read_sidecar, write_sidecar
+from headrace.policy.options import RequestOptions
 from headrace.policy.prices import Price, PriceList
 from headrace.policy.stop import ExitCode
 from headrace.simulator import Simulator

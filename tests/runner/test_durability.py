@@ -10,8 +10,8 @@ import trio
 from trio.testing import MockClock
 
 from headrace.output.paths import output_paths
+from headrace.policy.options import Durability
 from headrace.policy.stop import ExitCode
-from headrace.run.options import Durability
 from tests.runner.disk import SimulatedDisk, io_error
 from tests.runner.program import INPUT, OUTPUT, Told, ids, jobs, new_disk, run, simulator
 

@@ -1,25 +1,19 @@
-"""Where requests go and what they carry: P21, P23, P24."""
+"""Where requests go, and which headers and API key they carry."""
 
 from typing import Any
 
 import pytest
 
 from headrace._exceptions import RunRefused
-from headrace.dialects import RequestOptions, make_dialect
+from headrace.dialects import make_dialect
+from headrace.policy.options import RequestOptions, ServerOptions
 from headrace.run.endpoint import Endpoint, clean_key, parse_header, resolve_endpoint
 
 DIALECT = make_dialect("anthropic", RequestOptions())
 
 
-def resolve(**more: Any) -> Endpoint:
-    given: dict[str, Any] = {
-        "base_url": None,
-        "key": "sk-1",
-        "no_auth": False,
-        "headers": (),
-        "insecure_http": False,
-    }
-    return resolve_endpoint(DIALECT, **{**given, **more})
+def resolve(*, key: str | None = "sk-1", **server: Any) -> Endpoint:
+    return resolve_endpoint(DIALECT, ServerOptions(**server), key)
 
 
 def test_the_dialect_names_the_server_unless_the_user_does() -> None:

@@ -23,8 +23,8 @@ from headrace._exceptions import RunRefused, StorageFailed
 from headrace.input.lines import InputLine
 from headrace.job import Failure, FailureKind
 from headrace.output.decisions import Decision
-from headrace.output.known_jobs import OnChange, RetryFailed
 from headrace.output.opened_output import OpenedOutput
+from headrace.policy.options import OnChange, RetryFailed
 from tests.runner.disk import Killed, disk_full
 from tests.runner.model import Model
 from tests.runner.story import ERRORS, OUT, RECIPE, Story, job_line

@@ -8,12 +8,11 @@ import trio
 from trio.testing import MockClock
 
 from headrace._exceptions import RunRefused
-from headrace.dialects import RequestOptions
-from headrace.pacing import StatedLimits
-from headrace.run.options import Concurrency, RunOptions
-from headrace.run.plan import Assumptions, as_text, make_plan
+from headrace.policy.options import Concurrency, RunOptions, StatedLimits
+from headrace.run.assumptions import Assumptions
 from headrace.run.plan import _profile as profile_of  # pyright: ignore[reportPrivateUsage]  the same server for both
 from headrace.run.plan import _SkippingClock as SkippingClock
+from headrace.run.plan import as_text, make_plan
 from headrace.simulator import Simulator
 from tests.runner import program
 from tests.runner.disk import SimulatedDisk
@@ -31,19 +30,14 @@ class Shape:
     stream: bool = False
 
     def options(self) -> RunOptions:
-        """What both are asked to do."""
-        return RunOptions(
-            inputs=(str(program.INPUT),),
+        """The options of both."""
+        return RunOptions.of(
+            program.INPUT,
             limits=self.limits,
             concurrency=self.concurrency,
-            request=self.request,
+            stream=self.stream,
             simulate=True,
         )
-
-    @property
-    def request(self) -> RequestOptions:
-        """What is set in every body."""
-        return RequestOptions(stream=self.stream)
 
 
 SHAPES = {
@@ -64,7 +58,7 @@ SHAPES = {
 def test_a_plan_tells_the_time_and_the_tokens_of_a_run_within_a_twentieth(name: str) -> None:
     shape = SHAPES[name]
     disk = program.new_disk(program.jobs(shape.jobs, max_tokens=shape.max_tokens))
-    plan = make_plan(shape.options(), program.inputs_of(disk, shape.options()), shape.assumed)
+    plan = make_plan(shape.options(), program.inputs_of(disk, shape.options().input), shape.assumed)
     seconds, output_tokens = trio.run(_run, shape, disk, clock=MockClock(autojump_threshold=0))
 
     assert plan.jobs == shape.jobs
@@ -74,7 +68,7 @@ def test_a_plan_tells_the_time_and_the_tokens_of_a_run_within_a_twentieth(name: 
 
 async def _run(shape: Shape, disk: SimulatedDisk) -> tuple[float, int]:
     server = Simulator(profile_of(shape.options(), shape.assumed), epoch=program.EPOCH)
-    summary = await program.run(disk, server, concurrency=shape.concurrency, request=shape.request)
+    summary = await program.run(disk, server, concurrency=shape.concurrency, stream=shape.stream)
     assert summary.results == shape.jobs
     return trio.current_time(), summary.run.usage.output
 
@@ -101,24 +95,21 @@ def test_virtual_time_skips_to_whoever_sleeps_least_and_waits_for_nobody() -> No
 
 def test_a_plan_tells_cost_and_what_binds() -> None:
     disk = program.new_disk(program.jobs(60, max_tokens=100))
-    options = RunOptions(
-        inputs=(str(program.INPUT),),
-        limits=StatedLimits(rpm=120),
-        simulate=True,
-        request=RequestOptions(model="claude-sonnet-4-5"),
+    options = RunOptions.of(
+        program.INPUT, limits=StatedLimits(rpm=120), simulate=True, model="claude-sonnet-4-5"
     )
-    text = as_text(make_plan(options, program.inputs_of(disk, options), Assumptions()))
+    text = as_text(make_plan(options, program.inputs_of(disk, options.input), Assumptions()))
 
     assert "jobs          60\n" in text
     assert "USD (prices of" in text
-    assert "bound by      requests" in text
+    assert "bottleneck    requests" in text
     assert text.endswith("nothing was sent")
 
 
 def test_an_input_that_can_be_read_only_once_is_not_planned() -> None:
     disk = program.new_disk(b"")
-    options = RunOptions(inputs=(str(program.INPUT),), simulate=True)
-    inputs = program.inputs_of(disk, options)
+    options = RunOptions.of(program.INPUT, simulate=True)
+    inputs = program.inputs_of(disk, options.input)
     stream = attrs.evolve(inputs.files[0], size=None)
 
     with pytest.raises(RunRefused, match="regular file"):

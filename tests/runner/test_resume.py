@@ -9,9 +9,10 @@ import attrs
 import pytest
 
 from headrace._exceptions import RunRefused, StorageFailed
-from headrace.dialects import RequestOptions, make_dialect
+from headrace.dialects import make_dialect
 from headrace.output.opened_output import Counts
 from headrace.output.paths import output_paths
+from headrace.policy.options import RequestOptions
 from tests.runner.disk import SimulatedDisk, disk_full
 from tests.runner.story import ERRORS, OUT, RECIPE, SIDECAR, Story, job_line, story
 

@@ -18,7 +18,7 @@ import pytest
 
 from headrace.input.identity import digest, recipe_digest
 from headrace.job import FailureKind
-from headrace.output.known_jobs import OnChange
+from headrace.policy.options import OnChange
 from tests.runner.disk import Killed
 from tests.runner.story import ERRORS, IN, JSON, OUT, RECIPE, SIDECAR, Story, job_line
 

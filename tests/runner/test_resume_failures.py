@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 
 from headrace.job import FailureKind
-from headrace.output.known_jobs import RetryFailed
 from headrace.output.opened_output import Counts
+from headrace.policy.options import RetryFailed
 from tests.runner.disk import Killed
 from tests.runner.story import ERRORS, JSON, OUT, job_line, story
 

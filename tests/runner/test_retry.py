@@ -5,9 +5,10 @@ from typing import Any, get_args
 import pytest
 
 from headrace.job import Failure, FailureKind
+from headrace.policy.options import RetryOptions
 from headrace.policy.retry import GiveUp, Retry, RetryQuota, RunRetryPolicy, StopRun
 
-POLICY = RunRetryPolicy(max_attempts=3, initial_delay=1.0, max_delay=60.0)
+POLICY = RunRetryPolicy(options=RetryOptions(max_attempts=3), initial_delay=1.0, max_delay=60.0)
 
 
 def verdict(kind: FailureKind, status: int | None = None, **more: Any) -> Retry | GiveUp | StopRun:

@@ -11,9 +11,10 @@ from click.testing import CliRunner
 
 from headrace._exceptions import RunRefused
 from headrace.cli.verify import verify
-from headrace.dialects import RequestOptions, make_dialect
+from headrace.dialects import make_dialect
 from headrace.input.files import InputFile, Inputs
 from headrace.output.verification import Verification, identifying_format, verify_output
+from headrace.policy.options import RequestOptions
 from tests.runner.story import ERRORS, OUT, PATHS, RECIPE, Story, job_line, story
 
 

@@ -16,8 +16,8 @@ from trio.testing import MockClock
 
 from headrace._exceptions import RunRefused, StorageFailed
 from headrace.actors.messages import Stop
-from headrace.dialects import RequestOptions
 from headrace.input.identity import digest
+from headrace.policy.options import RequestOptions
 from headrace.policy.stop import ExitCode
 from headrace.run.summary import as_text
 from headrace.simulator import BucketLimit, ProviderLimits

@@ -20,7 +20,6 @@ from msgspec import structs
 from headrace.dialects import Dialect
 from headrace.job import Failure
 from headrace.policy.retry import OUTAGE_KINDS, THROTTLING_KINDS, GiveUp, Retry, StopRun
-from headrace.policy.rules import Rules
 from headrace.policy.stop import ExitCode, StopReason, stop_reason_for
 from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, attempt_usage
 
@@ -41,6 +40,7 @@ from .messages import (
     Unsaved,
     Written,
 )
+from .rules import Rules
 
 LOAD_INTERVAL = 0.25
 """Seconds between two reports of the load to the monitor, which shows it no more often."""
@@ -156,7 +156,7 @@ class _Dispatcher:
             self.abort()
         if self._standstill_ends() <= now:
             message = (
-                f"no result for {self.rules.max_wait:g} s: the server keeps refusing or failing."
+                f"no result for {self.rules.stop_options.max_wait:g} s: the server keeps refusing or failing."
                 " Try again later, or wait longer with --max-wait (max_wait)."
             )
             self.stop(StopReason(ExitCode.STOPPED, message), now)
@@ -165,7 +165,7 @@ class _Dispatcher:
         """Return when the standstill reaches its limit: at once, if nothing will be admitted before then."""
         if self.refused_since is None or self.reasons:
             return math.inf
-        ends = self.refused_since + self.rules.max_wait
+        ends = self.refused_since + self.rules.stop_options.max_wait
         is_hopeless = self.admission.outstanding == 0 and self.admission.pacing.cooldown_until() > ends
         return -math.inf if is_hopeless else ends
 
@@ -293,7 +293,7 @@ class _Dispatcher:
     def stop(self, reason: StopReason, now: float, *, at_once: bool = False) -> None:
         """Admit nothing more; what is in flight may finish within the grace period."""
         if not self.reasons:
-            self.grace_ends = now + self.rules.grace
+            self.grace_ends = now + self.rules.stop_options.grace
         if at_once:
             self.grace_ends = now
         self.reasons.append(reason)

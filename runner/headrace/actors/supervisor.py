@@ -28,9 +28,9 @@ from headrace.actors.flusher import flusher
 from headrace.actors.messages import Event, Finished, Inbox, Interrupted, Pending, Stop
 from headrace.actors.monitor import RunCounts, monitor
 from headrace.actors.reader import Source, reader
+from headrace.actors.rules import Rules
 from headrace.actors.statistics import Snapshot
 from headrace.actors.writer import TakesRecords, writer
-from headrace.policy.rules import Rules
 from headrace.policy.stop import StopReason
 
 T = TypeVar("T")

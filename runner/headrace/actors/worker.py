@@ -16,6 +16,7 @@ from msgspec import structs
 
 from headrace.dialects import Assembler, Dialect, failure_from_transport, redact
 from headrace.job import Failure, Recipient, Success
+from headrace.policy.options import RetryOptions
 from headrace_client.lowlevel import (
     RateLimits,
     Response,
@@ -76,8 +77,8 @@ class AttemptSettings:
     """The recipe's digest, for the records."""
     secrets: tuple[str, ...] = ()
     """Removed from error messages."""
-    timeout: float = 600.0
-    idle_timeout: float = 120.0
+    retry_options: RetryOptions = attrs.field(factory=RetryOptions)
+    """How long an attempt may take."""
     wall_clock: Callable[[], float]
     """Returns seconds since the epoch: a Retry-After may be a date."""
     sampler: HeaderSampler = attrs.field(
@@ -160,7 +161,9 @@ class _Worker:
     async def _open(self, path: str) -> Sender:
         settings = self.settings
         sender = await self.stack.enter_async_context(
-            settings.client.open_sender("POST", path, settings.headers, idle_timeout=settings.idle_timeout)
+            settings.client.open_sender(
+                "POST", path, settings.headers, idle_timeout=settings.retry_options.idle_timeout
+            )
         )
         self.senders[path] = sender
         return sender
@@ -173,7 +176,7 @@ class _Worker:
             response = await sender.send(
                 request.body,
                 retries_taken=pending.attempts,
-                deadline=started_at + self.settings.timeout,
+                deadline=started_at + self.settings.retry_options.timeout,
                 on_data=self._first_byte_hook(pending, on_data) if pending.warms_cache else on_data,
             )
         except TransportError as error:

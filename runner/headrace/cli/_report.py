@@ -1,4 +1,4 @@
-"""What commands that run jobs have in common: notices, errors, the summary and the exit code."""
+"""What the commands have in common: notices, errors, the summary and the exit code."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import click
 import msgspec
 
 from headrace._exceptions import HeadraceError, RunRefused, StorageFailed
+from headrace.policy.options import RunOptions
 from headrace.policy.stop import ExitCode, StopReason, most_severe
-from headrace.run.options import RunOptions, default_output
 from headrace.run.summary import Summary, as_builtins, as_text, final_message
 
 from ._display import Style, display
@@ -34,7 +34,7 @@ def run_and_report(
     from headrace.run.system import real_system
 
     if summary_json is not None:
-        _refuse_summary(summary_json, options)
+        _refuse_summary_file(summary_json, options)
     notify = _discard_message if quiet else print_message
     with DiskStorage() as storage:
         summary = trio.run(
@@ -47,41 +47,42 @@ def run_and_report(
                 notify=notify,
             )
         )
-    untold = _report(summary, summary_json, quiet=quiet)
-    for problem in untold:
+    problems = _report(summary, summary_json, quiet=quiet)
+    for problem in problems:
         print_message(problem.message)
-    reason = most_severe([*untold, *([summary.reason] if summary.reason else [])])
+    reason = most_severe([*problems, *([summary.reason] if summary.reason else [])])
     return reason.exit_code if reason else summary.exit_code
 
 
-def _refuse_summary(file: Path, options: RunOptions) -> None:
-    """Refuse what would overwrite a file of the run, and what is known to fail at its end."""
+def _refuse_summary_file(file: Path, options: RunOptions) -> None:
+    """Raise `RunRefused` for a file of the run, and for one that could not be written at the end."""
     from headrace.output.paths import output_paths, refuse_overlap
 
-    paths = output_paths(options.output or default_output(options.inputs))
-    refuse_overlap([*map(Path, options.inputs), *paths.written(ordered=options.ordered)], [file])
+    paths = output_paths(options.output_path)
+    written = paths.written(ordered=options.output.ordered)
+    refuse_overlap([*map(Path, options.input.files), *written], [file])
     if not file.parent.is_dir():
-        raise RunRefused(f"the folder of --summary-json {file} does not exist: make it first")
+        raise RunRefused(f"--summary-json {file}: the folder does not exist; create it first")
 
 
 def _report(summary: Summary, file: Path | None, *, quiet: bool) -> list[StopReason]:
-    """Tell what the run came to, also as JSON in a file; return what could not be told."""
-    untold: list[StopReason] = []
+    """Print the summary, and write it to a file as JSON; return what went wrong."""
+    problems: list[StopReason] = []
     if file is not None:
         try:
             file.write_bytes(msgspec.json.format(msgspec.json.encode(as_builtins(summary))) + b"\n")
         except OSError as error:
             message = f"cannot write the summary to {file}: {error.strerror or error}"
-            untold.append(StopReason(ExitCode.STORAGE, message))
+            problems.append(StopReason(ExitCode.STORAGE, message))
     if quiet:
         if summary.reason is not None:
             print_message(final_message(summary.reason))
-        return untold
+        return problems
     try:
         print_output(as_text(summary))
     except StorageFailed as error:
-        untold.append(StopReason(ExitCode.STORAGE, str(error)))
-    return untold
+        problems.append(StopReason(ExitCode.STORAGE, str(error)))
+    return problems
 
 
 def report_dry_run(options: RunOptions) -> None:
@@ -92,16 +93,16 @@ def report_dry_run(options: RunOptions) -> None:
     from headrace.run.dry_run import forecast, preview
     from headrace.run.preparation import prepare
 
-    inputs = open_inputs(options.inputs, first=options.first, max_line=options.max_line)
+    inputs = open_inputs(options.input.files, first=options.input.first, max_line=options.input.max_line)
     if not inputs.rereadable:
-        raise RunRefused("--dry-run reads the input without using it up: give it a regular file")
+        raise RunRefused("--dry-run needs an input that can be read again: give it a regular file")
     prepared = trio.run(prepare, options, inputs)
     print_output(preview(prepared, forecast(inputs, prepared.dialect)))
 
 
 @contextmanager
 def clear_errors() -> Generator[None]:
-    """End with an exit code, and with one line about what a user can mend; a bug comes with its traceback."""
+    """Exit with the code of an error, and print one line that says what to do; add a traceback for a bug."""
     try:
         yield
     except (click.ClickException, click.exceptions.Exit):
@@ -109,28 +110,29 @@ def clear_errors() -> Generator[None]:
     except HeadraceError as error:
         print_message(str(error))
         sys.exit(error.exit_code)
-    except Exception:  # noqa: BLE001  (whatever nobody expected is a bug, and says so)
+    except Exception:  # noqa: BLE001  (any other exception is a bug, and is reported as one)
         with suppress(OSError):
             traceback.print_exc()
         print_message(
-            "this is a bug of headrace; what is recorded is safe, and the same command goes on after it"
+            "internal error (please report it); recorded results are safe:"
+            " run the same command again to resume"
         )
         sys.exit(ExitCode.BUG)
 
 
 def print_output(text: str) -> None:
-    """Print a result of the command. Raises `StorageFailed` if nobody can read it."""
+    """Print a result of the command. Raises `StorageFailed` if standard output cannot be written."""
     try:
         click.echo(text)
     except OSError as error:
-        # Python would complain once more when it flushes what is left at exit.
+        # Python would report the error once more when it flushes standard output at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         reason = error.strerror or error
         raise StorageFailed(f"cannot write to standard output: {reason}") from error
 
 
 def set_up_logging(verbose: int) -> None:
-    """Log to standard error: warnings; with ``-v`` what happens; with ``-vv`` each attempt."""
+    """Log to standard error. ``verbose``: 0 warnings, 1 what happens, 2 every attempt."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(
         level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
@@ -138,7 +140,7 @@ def set_up_logging(verbose: int) -> None:
 
 
 def print_message(text: str) -> None:
-    with suppress(OSError):  # of a closed pipe: then nobody wants to know
+    with suppress(OSError):  # standard error is closed: there is no reader
         click.echo(f"headrace: {text}", err=True)
 
 

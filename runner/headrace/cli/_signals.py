@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as wishes to stop: the first gently, the second at once."""
+"""SIGINT and SIGTERM as wishes to stop: the first lets jobs in flight finish, the second aborts them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINAT
 
 
 async def stops_by_signal() -> AsyncIterator[Stop]:
-    """Yield a `Stop` for each signal that arrives while somebody iterates."""
+    """Yield a `Stop` for each signal that arrives during the iteration."""
     with trio.open_signal_receiver(*_CODES) as arriving:
         already = False
         async for number in arriving:
             name = signal.Signals(number).name
-            message = f"stopped by {name}; run the same command again to go on"
+            message = f"stopped by {name}; run the same command again to resume"
             yield Stop(StopReason(_CODES[signal.Signals(number)], message), at_once=already)
             already = True

@@ -1,4 +1,4 @@
-"""`headrace demo`: a small job file of our own on the simulator, so that anyone sees the program work."""
+"""`headrace demo`: runs a small job file on the simulator, so that anyone can watch the program work."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import shlex
 from pathlib import Path
 
 import click
+import cloup
 import msgspec
 
+from ._options import CONTEXT
 from .run import run
 
 MODEL = "claude-sonnet-5-5"
@@ -47,17 +49,17 @@ _TOPICS = (
 )
 
 
-@click.command()
-@click.option(
+@cloup.command(context_settings=CONTEXT)
+@cloup.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("headrace-demo"),
-    help="Where the job file and its results go.",
+    help="Folder for the job file and its results.",
 )
 def demo(directory: Path) -> None:
     """Write a small job file and run it on the built-in simulator: no key, no cost, no network.
 
-    Call it twice: the second time there is nothing left to do.
+    Run it again: the second time, nothing is left to do.
     """
     jobs = directory / "jobs.jsonl"
     write_jobs(jobs)
@@ -69,7 +71,7 @@ def demo(directory: Path) -> None:
 
 
 def write_jobs(path: Path) -> None:
-    """Write one row a task and topic."""
+    """Write a row for each task and topic."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = ({"task": task.format(topic), "topic": topic} for topic in _TOPICS for task in _TASKS)
     path.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))

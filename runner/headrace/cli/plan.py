@@ -1,50 +1,50 @@
-"""`headrace plan`: how long a file will take, what it will cost, what will bind, before it is sent."""
+"""`headrace plan`: how long a file will take, what it will cost, and what will be the bottleneck."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-import click
+import cloup
 
-from ._numbers import NOT_NEGATIVE, POSITIVE
-from ._report import clear_errors, print_output
-from .run import input_options, options_from, pacing_options, price_option, request_options
-from .simulate import as_range
+from headrace.run.assumptions import Assumptions
+
+from ._options import (
+    CONTEXT,
+    input_argument,
+    input_options,
+    option,
+    pacing_options,
+    price_option,
+    request_options,
+)
+from ._types import read_range
+from .run import options_from
+
+_EXAMPLES = """\b
+Examples:
+  headrace plan jobs.jsonl --rpm 4000 --otpm 400000
+  headrace plan rows.jsonl --prompt '{question}' --model NAME --max-tokens 100 --rpm 50
+"""
 
 
-@click.command()
+@cloup.command(context_settings=CONTEXT, epilog=_EXAMPLES)
+@input_argument
 @input_options
 @request_options
 @pacing_options
-@price_option
-@click.option(
-    "--latency",
-    type=NOT_NEGATIVE,
-    default=1.0,
-    metavar="S",
-    help="Seconds to the first token.",
-)
-@click.option(
-    "--tokens-per-second",
-    type=POSITIVE,
-    default=80.0,
-    metavar="N",
-    help="How fast one answer comes out.",
-)
-@click.option(
-    "--output-tokens",
-    default="50-500",
-    callback=as_range,
-    metavar="N-M",
-    help="How long answers are.",
-)
-@click.option(
-    "--burst",
-    type=POSITIVE,
-    default=1.0,
-    metavar="S",
-    help="Seconds' worth of each limit that may be used at once.",
+@cloup.option_group(
+    "Assumptions",
+    option(Assumptions, "latency", metavar="SECONDS", help="Time until the first token of an answer."),
+    option(Assumptions, "tokens_per_second", metavar="N", help="How fast one answer is generated."),
+    option(Assumptions, "output_tokens", callback=read_range, metavar="N-M", help="Length of the answers."),
+    option(
+        Assumptions,
+        "burst",
+        metavar="SECONDS",
+        help="How much of each limit can be used at once: its rate times this.",
+    ),
+    price_option,
 )
 def plan(
     *,
@@ -56,18 +56,20 @@ def plan(
 ) -> None:
     """Rehearse the run of the job files INPUT in virtual time, against the simulator. Nothing is sent.
 
-    --rpm, --itpm and --otpm are the limits that the server is taken to have.
+    --rpm, --itpm and --otpm are the limits that the server is assumed to have.
     """
     from headrace.input.files import open_inputs
-    from headrace.run.plan import Assumptions, as_text, make_plan
+    from headrace.run.plan import as_text, make_plan
+
+    from ._report import clear_errors, print_output
 
     with clear_errors():
-        options = options_from({**given, "keep": None, "max_failures": None, "simulate": True}, os.environ)
+        options = options_from({**given, "simulate": True}, os.environ)
         assumed = Assumptions(
             latency=latency,
             tokens_per_second=tokens_per_second,
             output_tokens=output_tokens,
             burst=burst,
         )
-        inputs = open_inputs(options.inputs, first=options.first, max_line=options.max_line)
+        inputs = open_inputs(options.input.files, first=options.input.first, max_line=options.input.max_line)
         print_output(as_text(make_plan(options, inputs, assumed)))

@@ -1,4 +1,4 @@
-"""`headrace simulate`: serve the simulated API on this machine, to try things out without a key."""
+"""`headrace simulate`: serves the simulated API on this machine, to try things without a key."""
 
 from __future__ import annotations
 
@@ -9,102 +9,134 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
+import cloup
 
-from ._numbers import NOT_NEGATIVE, POSITIVE
+from headrace.policy.options import COUNT, NOT_NEGATIVE, POSITIVE
+
+from ._options import CONTEXT
+from ._types import OUTPUT_FILE, Integer, Number, read_range
 
 if TYPE_CHECKING:
     from headrace.simulator import Profile, RequestLog
 
+_EXAMPLES = """\b
+Examples:
+  headrace simulate --rpm 4000 --burst 20
+  headrace simulate --error-rate 529=0.1 --error-rate reset=0.01
+  headrace run jobs.jsonl --base-url http://127.0.0.1:8787 --no-auth
+"""
 
-def as_range(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, int]:
-    """Read a number or a range like ``20-200``."""
-    low, _, high = text.partition("-")
-    if not (low.isdecimal() and (high or low).isdecimal() and 1 <= int(low) <= int(high or low)):
-        raise click.BadParameter(f"{text!r} is neither a number nor a range like 20-200")
-    return int(low), int(high or low)
 
-
-def _shares(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
+def _read_shares(
+    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, float]:
     shares: dict[str, float] = {}
     for text in texts:
         kind, _, share = text.partition("=")
         try:
             shares[kind] = float(share)
         except ValueError as error:
-            raise click.BadParameter(f"{text!r} is not like 529=0.1") from error
+            raise click.BadParameter(f"{text!r} does not look like 529=0.1") from error
     return shares
 
 
-_COUNT = click.IntRange(min=1)
-
-
-@click.command()
-@click.option("--host", metavar="ADDRESS", default="127.0.0.1", help="The address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65_535),
-    metavar="N",
-    default=8787,
-    help="The port to listen on; 0 takes a free one.",
+@cloup.command(context_settings=CONTEXT, epilog=_EXAMPLES)
+@cloup.option_group(
+    "Server",
+    cloup.option("--host", metavar="ADDRESS", default="127.0.0.1", help="Address to listen on."),
+    cloup.option(
+        "--port",
+        type=click.IntRange(0, 65_535),
+        metavar="N",
+        default=8787,
+        help="Port to listen on; 0 picks a free one.",
+    ),
+    cloup.option("--require-key", "required_key", metavar="KEY", help="Reject any other API key with 401."),
+    cloup.option(
+        "--model",
+        "known_models",
+        metavar="NAME",
+        multiple=True,
+        help="Model that exists. Can be repeated.  [default: any]",
+    ),
+    cloup.option("--seed", metavar="N", default=0, help="Seed of the random numbers."),
+    cloup.option("--log", "log_file", type=OUTPUT_FILE, help="Append a line of JSON per request."),
 )
-@click.option("--rpm", type=POSITIVE, metavar="N", help="Requests a minute.  [default: 240000]")
-@click.option("--itpm", type=POSITIVE, metavar="N", help="Input tokens a minute.  [default: 240000000]")
-@click.option("--otpm", type=POSITIVE, metavar="N", help="Output tokens a minute.  [default: 240000000]")
-@click.option(
-    "--burst", type=POSITIVE, metavar="N", help="Requests that may come at once.  [default: a minute's]"
+@cloup.option_group(
+    "Rate limits",
+    cloup.option("--rpm", type=Number(POSITIVE), metavar="N", help="Requests per minute.  [default: 240000]"),
+    cloup.option(
+        "--itpm", type=Number(POSITIVE), metavar="N", help="Input tokens per minute.  [default: 240000000]"
+    ),
+    cloup.option(
+        "--otpm", type=Number(POSITIVE), metavar="N", help="Output tokens per minute.  [default: 240000000]"
+    ),
+    cloup.option(
+        "--burst",
+        type=Number(POSITIVE),
+        metavar="N",
+        help="Requests accepted at once.  [default: those of a minute]",
+    ),
+    cloup.option(
+        "--token-burst",
+        type=Number(POSITIVE),
+        metavar="N",
+        help="Tokens of each kind accepted at once.  [default: those of a minute]",
+    ),
+    cloup.option(
+        "--max-concurrent",
+        "concurrency",
+        type=Integer(COUNT),
+        metavar="N",
+        help="Accept N requests at a time.",
+    ),
+    cloup.option(
+        "--spend-cap",
+        type=Integer(COUNT),
+        metavar="N",
+        help="Accept N requests, then report that the spend limit is reached.",
+    ),
+    cloup.option("--no-limit-headers", is_flag=True, help="Send no rate-limit headers."),
+    cloup.option("--no-retry-after", is_flag=True, help="Send no Retry-After with a 429."),
 )
-@click.option(
-    "--token-burst", type=POSITIVE, metavar="N", help="Tokens of each kind, likewise.  [default: a minute's]"
-)
-@click.option(
-    "--ttft",
-    type=NOT_NEGATIVE,
-    metavar="S",
-    default=0.05,
-    help="Seconds to the first token.",
-)
-@click.option(
-    "--tokens-per-second",
-    type=POSITIVE,
-    metavar="N",
-    default=2_000.0,
-    help="How fast one answer comes out.",
-)
-@click.option(
-    "--output-tokens", metavar="N-M", default="20-200", callback=as_range, help="How long answers are."
-)
-@click.option("--seed", metavar="N", default=0, help="Decides all that is left to chance.")
-@click.option("--require-key", "required_key", metavar="KEY", help="Answer 401 to any other key.")
-@click.option(
-    "--model", "known_models", metavar="M", multiple=True, help="A model that exists; repeat.  [default: any]"
-)
-@click.option(
-    "--error-rate",
-    "faults",
-    multiple=True,
-    metavar="KIND=SHARE",
-    callback=_shares,
-    help="A share of requests to fail; repeat. 429, 529, 500, reset, cut, garbage, hang or html.",
-)
-@click.option(
-    "--spend-cap", type=_COUNT, metavar="N", help="Accept so many requests, then say that the money is spent."
-)
-@click.option(
-    "--max-concurrent", "concurrency", type=_COUNT, metavar="N", help="Accept so many requests at a time."
-)
-@click.option("--no-limit-headers", is_flag=True, help="Send no rate-limit headers.")
-@click.option("--no-retry-after", is_flag=True, help="Send no retry-after with a 429.")
-@click.option(
-    "--log",
-    "log_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Append a line of JSON for each request.",
+@cloup.option_group(
+    "Answers",
+    cloup.option(
+        "--ttft",
+        type=Number(NOT_NEGATIVE),
+        metavar="SECONDS",
+        default=0.05,
+        help="Time until the first token.",
+    ),
+    cloup.option(
+        "--tokens-per-second",
+        type=Number(POSITIVE),
+        metavar="N",
+        default=2_000,
+        help="How fast one answer is generated.",
+    ),
+    cloup.option(
+        "--output-tokens",
+        metavar="N-M",
+        default="20-200",
+        callback=read_range,
+        help="Length of the answers.",
+    ),
+    cloup.option(
+        "--error-rate",
+        "faults",
+        multiple=True,
+        metavar="KIND=SHARE",
+        callback=_read_shares,
+        help="Let this share of requests fail with 429, 529, 500, reset, cut, garbage, hang or html."
+        " Can be repeated.",
+    ),
 )
 def simulate(host: str, port: int, seed: int, log_file: Path | None, **settings: Any) -> None:
     """Serve a simulated API on this machine: Anthropic Messages and OpenAI chat completions.
 
-    It enforces rate limits with true token buckets, answers as slowly as a real one, and fails as
-    often as you ask it to. Point any client at it; no key is needed.
+    It enforces rate limits with token buckets, answers as slowly as a real server, and fails as often as
+    you ask it to. Any client can use it; no key is needed.
     """
     import trio
 
@@ -161,9 +193,9 @@ class _Announcement:
     def started(self, value: int | None = None) -> None:
         """Print the one line that scripts wait for."""
         limits = self._profile.limits
-        told = f"{limits.requests.per_minute:,.0f} requests, {limits.input.per_minute:,.0f} input tokens"
-        told += f" and {limits.output.per_minute:,.0f} output tokens a minute"
-        click.echo(f"simulator on http://{self._host}:{value} ({told})")
+        rates = f"{limits.requests.per_minute:,.0f} requests, {limits.input.per_minute:,.0f} input tokens"
+        rates += f" and {limits.output.per_minute:,.0f} output tokens per minute"
+        click.echo(f"simulator on http://{self._host}:{value} ({rates})")
 
 
 async def _serve(profile: Profile, host: str, port: int, seed: int, file: BinaryIO | None) -> None:
@@ -183,5 +215,6 @@ async def _serve(profile: Profile, host: str, port: int, seed: int, file: Binary
 
 
 def _report(log: RequestLog) -> None:
-    answered = ", ".join(f"{count:,} x {status or 'none'}" for status, count in sorted(log.statuses.items()))
-    click.echo(f"served {log.statuses.total():,} requests: {answered or 'nothing came'}", err=True)
+    statuses = sorted(log.statuses.items())
+    answered = ", ".join(f"{count:,} x {status or 'no response'}" for status, count in statuses)
+    click.echo(f"served {log.statuses.total():,} requests" + (f": {answered}" if answered else ""), err=True)

@@ -1,4 +1,4 @@
-"""`headrace verify`: from the command line to a verification, and from its found to the exit code."""
+"""`headrace verify`: checks an output against its input, and says what is wrong."""
 
 from __future__ import annotations
 
@@ -6,32 +6,26 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import cloup
 
+from headrace.policy.options import InputOptions
 from headrace.policy.stop import ExitCode
-from headrace.run.options import default_output
 
-from ._report import clear_errors, print_output
-from .run import max_line_option
+from ._options import CONTEXT, input_argument, output_option, reading_options
 
 if TYPE_CHECKING:
     from headrace.output.verification import Verification
 
+_EXAMPLES = """\b
+Example:
+  headrace verify jobs.jsonl -o results.jsonl
+"""
 
-@click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The results of the run."
-)
-@click.option(
-    "--input-format",
-    type=click.Choice(["auto", "anthropic", "openai", "raw", "rows"]),
-    default="auto",
-    help="What a line is, as the run was told.",
-)
-@click.option("--id-field", metavar="F", help="The field of a row that holds its id, as the run was told.")
-@click.option("-n", "--first", type=click.IntRange(min=1), metavar="N", help="Only the first N lines.")
-@max_line_option
+
+@cloup.command(context_settings=CONTEXT, epilog=_EXAMPLES)
+@input_argument
+@cloup.option_group("Input", *reading_options, help="As given to the run.")
+@cloup.option_group("Output", output_option)
 def verify(
     *,
     inputs: tuple[str, ...],
@@ -41,37 +35,43 @@ def verify(
     first: int | None,
     max_line: int,
 ) -> None:
-    """Prove that each line of INPUT has exactly one record, whole and of that very line.
+    """Check that each line of the files INPUT has exactly one record, complete and made from that line.
 
-    Nothing is sent or changed. Ends with 0 if so, with 1 and the places of what is wrong if not.
+    Nothing is sent or changed. Exits with 0 if all is well, and with 1 and a list of the problems if not.
     """
     from headrace.input.files import open_inputs
     from headrace.output.paths import output_paths
     from headrace.output.storage import DiskStorage
     from headrace.output.verification import identifying_format, verify_output
 
+    from ._report import clear_errors, print_output
+
     with clear_errors():
         opened = open_inputs(inputs, first=first, max_line=max_line)
         line_format = identifying_format(opened, input_format, id_field)
+        paths = output_paths(output or InputOptions(files=inputs).default_output())
         with DiskStorage() as storage:
-            paths = output_paths(output or default_output(inputs))
-            found = verify_output(storage, paths, opened, line_format)
-        for line in _report(found):
+            verification = verify_output(storage, paths, opened, line_format)
+        for line in _report(verification):
             print_output(line)
-        sys.exit(ExitCode.SOME_FAILED if found.problem_count else ExitCode.ALL_RESULTS)
+        sys.exit(ExitCode.SOME_FAILED if verification.problem_count else ExitCode.ALL_RESULTS)
 
 
-def _report(found: Verification) -> list[str]:
-    lines = list(found.problems)
-    if more := found.problem_count - len(lines):
+def _report(verification: Verification) -> list[str]:
+    lines = list(verification.problems)
+    if more := verification.problem_count - len(lines):
         lines.append(f"... and {more:,} more")
-    if found.duplicates:
-        lines.append(f"{found.duplicates:,} lines have the id of an earlier one, and so no record")
-    if found.recipes > 1:
+    if verification.duplicates:
         lines.append(
-            f"the records were made by {found.recipes} different recipes (prompt, model, parameters)"
+            f"{verification.duplicates:,} lines have the id of an earlier line, and therefore no record"
         )
-    counts = f"{found.jobs:,} jobs: {found.results:,} results, {found.failures:,} failed"
-    good = "each has exactly one record, whole and of its line"
-    lines.append(f"{counts}; {f'{found.problem_count:,} problems' if found.problem_count else good}")
+    if verification.recipes > 1:
+        lines.append(
+            f"the records were made with {verification.recipes} different recipes (prompt, model, parameters)"
+        )
+    counts = f"{verification.jobs:,} jobs: {verification.results:,} results, {verification.failures:,} failed"
+    good = "each has exactly one record, complete and made from its line"
+    lines.append(
+        f"{counts}; {f'{verification.problem_count:,} problems' if verification.problem_count else good}"
+    )
     return lines

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from headrace._exceptions import RunRefused
+from headrace.policy.options import RequestOptions
 
 from . import anthropic, openai, raw, rows
 from ._chat_api import ChatDialect
@@ -14,7 +15,6 @@ from ._failures import failure_from_transport
 from ._json import is_json
 from ._lines import decode_object
 from ._messages_api import MessagesDialect
-from ._options import RequestOptions
 from ._printable import redact
 from .records import (
     BadRecord,
@@ -34,7 +34,6 @@ __all__ = [
     "RecordIdentity",
     "RecordedResult",
     "RecordedUsage",
-    "RequestOptions",
     "detect",
     "failure_from_transport",
     "is_json",

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from headrace.job import JobRequest
+from headrace.policy.options import RequestOptions
 
 from ._dialect import LineFormat
 from ._json import DECODE_ERRORS
 from ._lines import check_fields, decode_object, identify_custom_id, require_unique, unreadable
-from ._options import RequestOptions, overrides, recipe, refuse_unused
+from ._options import overrides, recipe, refuse_unused
 
 _Line = TypeVar("_Line", bound=msgspec.Struct)
 

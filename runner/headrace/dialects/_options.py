@@ -1,35 +1,13 @@
-"""The options that shape every request, and the keys that they set in its body."""
+"""What follows from the options that shape every request: the keys that they set in its body."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
 import msgspec
 
 from headrace._exceptions import RunRefused
-
-
-@attrs.frozen(kw_only=True)
-class RequestOptions:
-    """The options of ``headrace run`` that shape requests. A dialect rejects those that do not apply."""
-
-    model: str | None = None
-    """Overrides the model of every line; required for rows."""
-    prompt: str | None = None
-    """A template (see `headrace.dialects._template`) that turns a row into one user message."""
-    system: str | None = None
-    """A template for the system prompt of a row."""
-    max_tokens: int | None = None
-    set: Mapping[str, object] = attrs.field(factory=dict[str, object])
-    """Top-level keys of the body and their JSON values; they replace those of the line."""
-    id_field: str | None = None
-    """The field (``a`` or ``a.b``) that holds the id, for formats without an id field."""
-    stream: bool = False
-    cache_prefix: bool = False
-    """Marks the system prompt of rows for the prompt cache; this does not change the answers."""
-    keep: tuple[str, ...] = ()
-    """Fields (``a`` or ``a.b``) of the line to copy into its record."""
+from headrace.policy.options import RequestOptions
 
 
 class _Checked(msgspec.Struct):

@@ -9,12 +9,12 @@ from typing import Any, Final
 import msgspec
 
 from headrace.job import JobRequest
+from headrace.policy.options import RequestOptions
 
 from ._batch_lines import batch_line_format
 from ._dialect import LineFormat
 from ._lines import keep_fields, required_object
 from ._messages_api import read_request
-from ._options import RequestOptions
 
 
 class _Line(msgspec.Struct, gc=False):

@@ -12,11 +12,11 @@ import msgspec
 
 from headrace._exceptions import BadLine
 from headrace.job import JobRequest
+from headrace.policy.options import RequestOptions
 
 from ._batch_lines import batch_line_format
 from ._dialect import LineFormat
 from ._lines import keep_fields, optional, quoted, required_model, required_object
-from ._options import RequestOptions
 
 _CHAT_PATH: Final = "/v1/chat/completions"
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from headrace.job import JobRequest
+from headrace.policy.options import RequestOptions
 
 from ._dialect import LineFormat
 from ._lines import check_fields, decode_object, identify_by, keep_fields, require_unique
 from ._messages_api import read_request
-from ._options import RequestOptions, id_fields, overrides, recipe, refuse_unused
+from ._options import id_fields, overrides, recipe, refuse_unused
 
 _DECISIVE_KEYS: Final = re.compile(rb'"(?:model|max_tokens|stream|messages)"')
 

@@ -10,11 +10,12 @@ import msgspec
 
 from headrace._exceptions import RunRefused
 from headrace.job import JobRequest
+from headrace.policy.options import RequestOptions
 
 from ._dialect import LineFormat
 from ._lines import check_fields, decode_object, identify_by, keep_fields, require_all_unique
 from ._messages_api import read_request
-from ._options import RequestOptions, id_fields, overrides, recipe
+from ._options import id_fields, overrides, recipe
 from ._template import Template, compile_template
 
 _DEFAULT_MAX_TOKENS: Final = 1024

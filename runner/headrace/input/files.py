@@ -18,12 +18,12 @@ import trio
 
 from headrace._exceptions import RunRefused, StorageFailed
 from headrace.input.lines import InputLine, LineSplitter
+from headrace.policy.options import DEFAULT_MAX_LINE
 
 _T = TypeVar("_T")
 
 _CHUNK_SIZE = 256 * 1024
 _STDIN = 0
-DEFAULT_MAX_LINE = 16 * 1024 * 1024
 
 
 class InputDisk(Protocol):

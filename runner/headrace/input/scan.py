@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import attrs
 
@@ -13,9 +12,7 @@ from headrace.input.files import Inputs
 from headrace.input.identity import Identities, Ordinals, derived_id, digest, digest_number, index_key
 from headrace.input.index import Index
 from headrace.input.lines import InputLine, Oversized
-
-OnDuplicate = Literal["refuse", "first"]
-OnBadLine = Literal["record", "refuse"]
+from headrace.policy.options import OnBadLine, OnDuplicate
 
 
 @attrs.frozen(kw_only=True)

@@ -25,10 +25,10 @@ from headrace.output.opened_output import NoOutput, OpenedOutput
 from headrace.output.paths import OutputPaths, output_paths
 from headrace.output.resume import open_output
 from headrace.output.storage import DiskStorage
+from headrace.policy.options import Durability
 from headrace.policy.stop import ExitCode, StopReason, most_severe
-from headrace.run.execution import attempt_settings, build_rules, open_client
+from headrace.run.assembly import attempt_settings, build_rules, open_client
 from headrace.run.finish import last_sync, rescue
-from headrace.run.options import Durability
 from headrace.run.system import System, real_system
 
 _log = logging.getLogger("headrace")
@@ -104,7 +104,13 @@ def _setup(
             client=senders,
             wall_clock=system.wall_clock,
         ),
-        rules=build_rules(settings.options, None, system, settings.dialect),
+        rules=build_rules(
+            settings.options,
+            settings.dialect,
+            jobs=None,
+            max_connections=system.max_connections,
+            random=system.random,
+        ),
         output=NoOutput() if output is None else output.files,
         sync=None if output is None else output.sync_in(system),
         stops=session.stops,
@@ -138,22 +144,22 @@ class _Output:
 
 def _open_output(settings: SessionSettings, system: System) -> _Output | None:
     options = settings.options
-    if options.output is None:
+    if options.output.path is None:
         return None
-    paths = output_paths(options.output)
+    paths = output_paths(options.output.path)
     files = open_output(
         system.storage,
         paths,
         scan=None,
         line_format=settings.dialect.lines,
         recipe=settings.recipe,
-        on_change=options.on_change,
-        retry_failed=options.retry_failed,
+        on_change=options.resume.on_change,
+        retry_failed=options.resume.retry_failed,
     )
     for notice in files.notices:
         _log.warning("%s", notice)
     recorded = RecordedResults.scan(system.storage, paths)
-    return _Output(paths=paths, files=files, recorded=recorded, durability=options.durability)
+    return _Output(paths=paths, files=files, recorded=recorded, durability=options.output.durability)
 
 
 def _storage_failure_message(

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 from headrace.library.values import Result
+from headrace.run.progress_bar import open_bar
 
 Advance = Callable[[Result[Any]], None]
 
@@ -78,14 +79,6 @@ def _notebook(total: int | None) -> Generator[Draw]:
 
 @contextmanager
 def _terminal(total: int | None) -> Generator[Draw]:
-    # Imported here because rich costs 40 ms.
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = BarColumn(bar_width=None), TextColumn("{task.description}")
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, auto_refresh=False, expand=True) as progress:
-        task = progress.add_task(_label(0, 0, total), total=total)
-        yield lambda done, failed: progress.update(
-            task, completed=done, description=_label(done, failed, total), refresh=True
-        )
+    text = _label(0, 0, total)
+    with open_bar(total, sys.stderr, text=text, transient=False) as draw:
+        yield lambda done, failed: draw(done, _label(done, failed, total))

@@ -12,12 +12,12 @@ import trio
 
 from headrace.library._exception_groups import ungrouped
 from headrace.library._progress import progress_bar
-from headrace.library._settings import RunnerOptions
+from headrace.library._settings import FanOutOptions
 from headrace.library._trio_thread import run_on_trio_thread
 from headrace.library.open_runner import open_runner
 from headrace.library.results import Jobs, Params
 from headrace.library.values import Job, Result
-from headrace.run.options import Concurrency
+from headrace.policy.options import Concurrency
 
 ContextT = TypeVar("ContextT")
 
@@ -28,7 +28,7 @@ async def fan_out(
     *,
     concurrency: Concurrency = 64,
     progress: bool = False,
-    **settings: Unpack[RunnerOptions],
+    **settings: Unpack[FanOutOptions],
 ) -> list[Result[ContextT]]: ...
 @overload
 async def fan_out(
@@ -36,14 +36,14 @@ async def fan_out(
     *,
     concurrency: Concurrency = 64,
     progress: bool = False,
-    **settings: Unpack[RunnerOptions],
+    **settings: Unpack[FanOutOptions],
 ) -> list[Result[None]]: ...
 async def fan_out(
     jobs: Jobs[Any],
     *,
     concurrency: Concurrency = 64,
     progress: bool = False,
-    **settings: Unpack[RunnerOptions],
+    **settings: Unpack[FanOutOptions],
 ) -> list[Result[Any]]:
     """Run all jobs and return their results, in the order of the jobs. Under trio or asyncio.
 
@@ -65,7 +65,7 @@ def fan_out_sync(
     *,
     concurrency: Concurrency = 64,
     progress: bool = False,
-    **settings: Unpack[RunnerOptions],
+    **settings: Unpack[FanOutOptions],
 ) -> list[Result[ContextT]]: ...
 @overload
 def fan_out_sync(
@@ -73,14 +73,14 @@ def fan_out_sync(
     *,
     concurrency: Concurrency = 64,
     progress: bool = False,
-    **settings: Unpack[RunnerOptions],
+    **settings: Unpack[FanOutOptions],
 ) -> list[Result[None]]: ...
 def fan_out_sync(
     jobs: Iterable[Job[Any]] | Iterable[Params],
     *,
     concurrency: Concurrency = 64,
     progress: bool = False,
-    **settings: Unpack[RunnerOptions],
+    **settings: Unpack[FanOutOptions],
 ) -> list[Result[Any]]:
     """Do what `fan_out` does, for programs without an event loop.
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, Unpack, overload
 
 import anyio
 import attrs
 from sniffio import current_async_library
 
-from headrace.actors.attempts import Attempt
 from headrace.actors.statistics import Snapshot
 from headrace.library._bridges import Bridge, DirectBridge
 from headrace.library._exception_groups import ungrouped
 from headrace.library._session import CLOSED, Session
-from headrace.library._settings import DialectName, SessionSettings, line_of, settings_from
+from headrace.library._settings import RunnerOptions, SessionSettings, line_of, settings_from
 from headrace.library._submissions import JobGroup, Submission
 from headrace.library.results import Jobs, Params, Results
 from headrace.library.values import Job, Result
-from headrace.pacing import StatedLimits
-from headrace.run.options import Concurrency, Durability, OnChange, RetryFailed
-from headrace.simulator import Simulator
+from headrace.policy.options import Concurrency
 from headrace_client import AsyncAPIClient
 
 ContextT = TypeVar("ContextT")
@@ -31,72 +27,35 @@ ContextT = TypeVar("ContextT")
 def open_runner(
     client: AsyncAPIClient | None = None,
     *,
-    limits: StatedLimits | None = None,
     concurrency: Concurrency = "auto",
-    output: str | os.PathLike[str] | None = None,
-    dialect: DialectName = "anthropic",
-    model: str | None = None,
-    base_url: str | None = None,
-    api_key: str | None = None,
-    headers: Mapping[str, str] = {},
-    no_auth: bool = False,
-    insecure_http: bool = False,
-    simulate: bool | Simulator = False,
-    max_attempts: int = 5,
-    timeout: float = 600.0,
-    idle_timeout: float = 120.0,
-    max_wait: float = 600.0,
-    on_change: OnChange = "refuse",
-    retry_failed: RetryFailed = "transient",
-    durability: Durability = "flush",
-    on_attempt: Callable[[Attempt], object] | None = None,
+    **settings: Unpack[RunnerOptions],
 ) -> AbstractAsyncContextManager[Runner]:
     """Open a `Runner` for an ``async with`` block, under trio or asyncio.
 
-    ``client``: the client whose server, key and headers to use. Without one, pass them here or set them in
-    the environment (``ANTHROPIC_API_KEY``). ``dialect``: the API whose request bodies the jobs have.
-    ``model``: replaces the model of every job. ``limits``: your limits, in addition to those that the server
-    reports. ``concurrency``: the maximum number of jobs in flight, or "auto".
+    ``client``: provides the server, the API key and the headers. Without one, pass ``base_url``, ``api_key``
+    and ``headers``, or set ``ANTHROPIC_API_KEY`` (``OPENAI_API_KEY``) in the environment; ``no_auth`` sends
+    no key, ``insecure_http`` allows one to cross the network in plain text. ``dialect``: the API of the jobs,
+    "anthropic" (default) or "openai". ``model``: replaces the model of every job.
 
-    ``output``: a file in which each result is recorded before you get it. Jobs that it already has are not
-    sent again: their results come from the file. ``on_change``, ``retry_failed`` and ``durability`` work as
-    in ``headrace run``: with "fsync", a power failure cannot undo a result that you have.
+    ``concurrency``: the most jobs in flight; "auto" finds as many as the limits can use. ``limits``: your own
+    limits, in addition to those of the server.
 
-    ``simulate``: use a simulated API, without network or cost; True, or a `Simulator`. ``max_attempts``: per
-    job, without those that got 429 or 529. All times are in seconds. ``timeout``: per attempt.
-    ``idle_timeout``: abort an attempt after this time without data. ``max_wait``: give up all open jobs after
-    this time of nothing but 429 and 529.
+    ``output``: a file that gets a record of each result before you do. Jobs that have a record are not sent
+    again; their results come from the file. ``on_change``, ``retry_failed`` and ``durability`` work as in
+    ``headrace run``: with "fsync" you get no result that a power failure could undo.
 
-    ``on_attempt`` is called on your event loop after each attempt. If it raises, the block is cancelled with
-    that error.
+    ``simulate``: no network and no cost; True, or a simulator of your own.
 
-    Raises `RunRefused` for settings that contradict each other, and `StorageFailed` for an output that cannot
-    be used. Leaving the block cuts off the requests in flight.
+    ``max_attempts``: attempts per job, 5 by default; those that end with 429 or 529 do not count. In seconds:
+    ``timeout`` for an attempt (600), ``idle_timeout`` for an attempt without data (120), and ``max_wait`` for
+    nothing but 429 and 529 until all open jobs fail (600).
+
+    ``on_attempt``: called on your event loop after each attempt; an exception that it raises ends the block.
+
+    Raises `RunRefused` for settings that cannot be used, `TypeError` for an unknown one, and `StorageFailed`
+    for an output that cannot be used. Leaving the block aborts what is in flight.
     """
-    return _open_runner(
-        settings_from(
-            client=client,
-            limits=limits,
-            concurrency=concurrency,
-            output=output,
-            dialect=dialect,
-            model=model,
-            base_url=base_url,
-            api_key=api_key,
-            headers=headers,
-            no_auth=no_auth,
-            insecure_http=insecure_http,
-            simulate=simulate,
-            max_attempts=max_attempts,
-            timeout=timeout,
-            idle_timeout=idle_timeout,
-            max_wait=max_wait,
-            on_change=on_change,
-            retry_failed=retry_failed,
-            durability=durability,
-            on_attempt=on_attempt,
-        )
-    )
+    return _open_runner(settings_from(client, concurrency, settings))
 
 
 @asynccontextmanager

@@ -11,10 +11,11 @@ from pathlib import Path
 import attrs
 
 from headrace._exceptions import RunRefused
-from headrace.output.known_jobs import KnownJobs, ResultCounts, RetryFailed, is_tried_again
+from headrace.output.known_jobs import KnownJobs, ResultCounts, is_tried_again
 from headrace.output.record_files import RecordFile
 from headrace.output.recovery import Spans
 from headrace.output.sidecar import Sidecar, recipe_changes
+from headrace.policy.options import RetryFailed
 from headrace.policy.unconfirmed import UnconfirmedUsage, recorded_usage
 
 EarlierAttempts = dict[str, tuple[int, UnconfirmedUsage]]

@@ -10,11 +10,10 @@ import attrs
 from headrace.dialects import RecordIdentity
 from headrace.input.identity import hash_key, index_key
 from headrace.input.index import Index, State
+from headrace.policy.options import OnChange, RetryFailed
 
 from .recovery import Span, Spans
 
-OnChange = Literal["refuse", "rerun", "skip"]
-RetryFailed = Literal["all", "transient", "none"]
 Match = Literal["same", "line changed", "recipe changed", "unknown"]
 LookUp = Literal["new", "done", "failed", "changed"]
 

@@ -32,9 +32,7 @@ from headrace.output.earlier_runs import (
 )
 from headrace.output.known_jobs import (
     KnownJobs,
-    OnChange,
     ResultCounts,
-    RetryFailed,
     ScannedJobs,
     StreamedJobs,
 )
@@ -45,6 +43,7 @@ from headrace.output.recovery import Span
 from headrace.output.repair import backup, remove, repair_end
 from headrace.output.sidecar import Sidecar, read_sidecar, write_sidecar
 from headrace.output.storage import LineFile, Storage, append_all, exists, read_all, storage_errors
+from headrace.policy.options import OnChange, RetryFailed
 
 _LONG_SIDECAR = 1024 * 1024
 _MANY_LINES = 100

@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.dialects import LineFormat, RecordIdentity, RequestOptions, detect, make_dialect
+from headrace.dialects import LineFormat, RecordIdentity, detect, make_dialect
 from headrace.input.files import Inputs
 from headrace.input.identity import digest, index_key
 from headrace.input.index import Index, State
@@ -19,6 +19,7 @@ from headrace.output.paths import OutputPaths
 from headrace.output.record_files import read_record
 from headrace.output.recovery import Damaged, Recovery, find_records
 from headrace.output.storage import Storage, exists, read_all
+from headrace.policy.options import RequestOptions
 
 _MAX_SHOWN = 20
 _ANY = RequestOptions(prompt="-", model="-")

@@ -26,7 +26,7 @@ from ._concurrency import Concurrency
 from ._cooldown import MAX_COOLDOWN, MIN_COOLDOWN, PROBE_TIMEOUT
 from ._model_limits import ModelLimits
 from ._pacing import Pacing
-from ._values import Bottleneck, Resource, StatedLimits
+from ._values import Bottleneck, Resource
 
 __all__ = [
     "MAX_COOLDOWN",
@@ -37,5 +37,4 @@ __all__ = [
     "ModelLimits",
     "Pacing",
     "Resource",
-    "StatedLimits",
 ]

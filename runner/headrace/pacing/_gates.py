@@ -12,11 +12,12 @@ from typing import TypeVar
 
 import attrs
 
+from headrace.policy.options import StatedLimits
 from headrace_client.lowlevel import Limit, RateLimits
 
 from ._bucket import MAX_CATCH_UP, Bucket
 from ._server import ServerBucket
-from ._values import RESOURCES, Bottleneck, Cost, Resource, StatedLimits, readings
+from ._values import RESOURCES, Bottleneck, Cost, Resource, readings, stated_per_minute
 
 T = TypeVar("T")
 
@@ -116,7 +117,7 @@ class Gates:
 
     def _allowed(self, resource: Resource) -> float | None:
         """Return the rate per second that the user allows; None if it is not limited."""
-        stated, server = self.stated.per_minute(resource), self.server.get(resource)
+        stated, server = stated_per_minute(self.stated, resource), self.server.get(resource)
         rates = [stated] if stated is not None else []
         if server is not None and self.stated.share < 1:
             rates.append(server.limit * self.stated.share)

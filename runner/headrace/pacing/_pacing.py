@@ -9,6 +9,7 @@ from typing import cast
 import attrs
 
 from headrace.job import FailureKind, JobRequest, Usage
+from headrace.policy.options import StatedLimits
 from headrace_client.lowlevel import RateLimits
 
 from ._concurrency import Concurrency
@@ -16,7 +17,7 @@ from ._estimates import Estimates
 from ._gates import Gates
 from ._model_limits import ModelLimits
 from ._search import RateSearch
-from ._values import RESOURCES, StatedLimits, rate_limit_reason
+from ._values import RESOURCES, rate_limit_reason, stated_per_minute
 
 
 @attrs.define(kw_only=True)
@@ -137,7 +138,7 @@ class Pacing:
                 self.for_model(model, now).restore(cast("Mapping[str, object]", saved), wall - at, now)
 
     def _new_model(self, now: float) -> ModelLimits:
-        is_stated = any(self.stated.per_minute(resource) is not None for resource in RESOURCES)
+        is_stated = any(stated_per_minute(self.stated, resource) is not None for resource in RESOURCES)
         gates = Gates(stated=self.stated)
         gates.arrange(now)
         return ModelLimits(

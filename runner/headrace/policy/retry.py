@@ -15,6 +15,7 @@ import math
 import attrs
 
 from headrace.job import Failure, FailureKind
+from headrace.policy.options import RetryOptions
 
 THROTTLING_KINDS: frozenset[FailureKind] = frozenset({"rate_limit", "overloaded"})
 """The server cannot take the request now."""
@@ -44,7 +45,7 @@ class StopRun:
 class RunRetryPolicy:
     """The runner's retry policy. Times in seconds."""
 
-    max_attempts: int = 5
+    options: RetryOptions = attrs.field(factory=RetryOptions)
     initial_delay: float = 0.5
     max_delay: float = 60.0
 
@@ -69,7 +70,7 @@ class RunRetryPolicy:
         if not self._is_retryable(failure.kind, should_retry):
             return GiveUp()
         counts = failure.kind not in THROTTLING_KINDS
-        if counts and failures + 1 >= self.max_attempts:
+        if counts and failures + 1 >= self.options.max_attempts:
             return GiveUp()
         if retry_after is not None:
             return Retry(retry_after, counts)

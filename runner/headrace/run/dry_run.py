@@ -1,4 +1,4 @@
-"""`headrace run --dry-run`: the first request as it would be sent, and what the whole input amounts to."""
+"""`headrace run --dry-run`: the first request as it would be sent, and the totals of the whole input."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from headrace.input.files import Inputs
 from headrace.job import CHARACTERS_PER_TOKEN, JobRequest
 from headrace.policy.prices import own_prices
 from headrace.run.endpoint import Endpoint
+from headrace.run.format import cost_text
 from headrace.run.preparation import Prepared
 
 
 @attrs.define(kw_only=True)
 class Forecast:
-    """What an input amounts to, before anything is sent."""
+    """The totals of an input, before anything is sent."""
 
     jobs: int = 0
     bad_lines: int = 0
     characters: int = 0
-    """Of all request bodies."""
+    """In all request bodies."""
     max_tokens: int = 0
-    """The sum of what the answers may cost at most, of those that say."""
+    """Output tokens of all jobs that limit their answer."""
     unbounded: int = 0
     """Jobs that do not limit their answer."""
     first: JobRequest | None = None
@@ -33,7 +34,7 @@ class Forecast:
 
     @property
     def input_tokens(self) -> int:
-        """An estimate: the provider's tokenizer counts otherwise."""
+        """An estimate: only the provider knows its tokenizer."""
         return self.characters // CHARACTERS_PER_TOKEN
 
     def take(self, request: JobRequest) -> None:
@@ -47,13 +48,13 @@ class Forecast:
             self.max_tokens += request.max_tokens
 
     def take_bad_line(self, place: str, error: BadLine) -> None:
-        """Count a line that is no job."""
+        """Count a line that cannot be parsed."""
         self.first_problem = self.first_problem or f"{place}: {error}"
         self.bad_lines += 1
 
 
 def forecast(inputs: Inputs, dialect: Dialect) -> Forecast:
-    """Read all jobs of an input that can be read twice."""
+    """Read all jobs of a rereadable input."""
     total = Forecast()
     for lines in inputs.scan():
         for line in lines:
@@ -65,7 +66,7 @@ def forecast(inputs: Inputs, dialect: Dialect) -> Forecast:
 
 
 def preview(prepared: Prepared, total: Forecast) -> str:
-    """Lay out what would be sent, for a terminal. Values of secret headers are not shown."""
+    """Return what would be sent, as text for a terminal. The values of secret headers are left out."""
     return "\n".join(_lines(prepared.dialect, prepared.endpoint, total))
 
 
@@ -80,8 +81,8 @@ def _lines(dialect: Dialect, endpoint: Endpoint, total: Forecast) -> Iterator[st
     yield f"format        {dialect.lines.name}"
     yield f"jobs          {total.jobs:,}"
     if total.bad_lines:
-        yield f"no jobs       {total.bad_lines:,}, the first: {total.first_problem}"
-    yield f"input tokens  about {total.input_tokens:,} ({CHARACTERS_PER_TOKEN} characters a token)"
+        yield f"bad lines     {total.bad_lines:,}; the first: {total.first_problem}"
+    yield f"input tokens  about {total.input_tokens:,} ({CHARACTERS_PER_TOKEN} characters per token)"
     yield f"output tokens at most {total.max_tokens:,}{_unbounded(total)}"
     if cost := _cost(total):
         yield f"cost          {cost}"
@@ -89,14 +90,14 @@ def _lines(dialect: Dialect, endpoint: Endpoint, total: Forecast) -> Iterator[st
 
 
 def _cost(total: Forecast) -> str | None:
-    """What it all costs at most if every job is of the first one's model; None if that has no price."""
+    """The highest cost if every job uses the model of the first one; None if that has no price."""
     prices = own_prices()
     price = None if total.first is None else prices.price(total.first.model)
     if price is None or total.unbounded:
         return None
-    most = total.input_tokens * price.input + total.max_tokens * price.output
-    return f"at most about {most:,.2f} {prices.currency} (prices of {prices.as_of})"
+    highest = total.input_tokens * price.input + total.max_tokens * price.output
+    return f"at most {cost_text(highest, prices)}"
 
 
 def _unbounded(total: Forecast) -> str:
-    return f", and {total.unbounded:,} jobs do not say" if total.unbounded else ""
+    return f", plus {total.unbounded:,} jobs without max_tokens" if total.unbounded else ""

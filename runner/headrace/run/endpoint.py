@@ -1,75 +1,82 @@
-"""Where the requests of a run go, and with which key: the rules of P21, P23 and P24. Pure."""
+"""Where the requests of a run go, and which headers and API key they carry. Pure.
+
+The key goes to the server that the user names, in its authentication header, and nowhere else: not over plain
+http to another machine, and not into anything that is shown.
+"""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import attrs
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import Dialect
+from headrace.policy.options import ServerOptions
 
 SECRET_WORDS = ("auth", "key", "token", "secret", "cookie")
-"""A header whose name has one of these in it holds a secret: its value is kept out of all that is shown."""
+"""A header with one of these words in its name holds a secret. Its value is never shown."""
+
+_CONNECTION_HEADERS = ("host", "content-length", "transfer-encoding", "connection")
 
 
 @attrs.frozen(kw_only=True)
 class Endpoint:
-    """A server, and the headers that every request to it carries."""
+    """A server, and the headers of every request to it."""
 
     base_url: str
     headers: Mapping[str, str] = attrs.field(repr=False)
     secrets: tuple[str, ...] = attrs.field(repr=False)
+    """Header values that must not be shown."""
 
 
-def resolve_endpoint(
-    dialect: Dialect,
-    *,
-    base_url: str | None,
-    key: str | None,
-    no_auth: bool,
-    headers: Sequence[str],
-    insecure_http: bool,
-) -> Endpoint:
-    """Check and put together what the user said. Raises `RunRefused`.
+def resolve_endpoint(dialect: Dialect, server: ServerOptions, key: str | None) -> Endpoint:
+    """Return the endpoint that the options name. ``key``: the API key, None without one.
 
-    ``headers``: of the form ``Name: value``.
+    Raises `RunRefused` for options that do not name one, and where the key would not be safe.
     """
-    url = (base_url or dialect.default_base_url).rstrip("/").removesuffix("/v1")
-    scheme, host = _origin(url)
-    if not no_auth and key is None:
+    key = None if server.no_auth else key
+    url = (_base_url(dialect, server) or dialect.default_base_url).rstrip("/").removesuffix("/v1")
+    scheme, host = _split_origin(url)
+    if key is None and not server.no_auth:
         raise RunRefused(
-            f"no key: set {dialect.key_variable}, or name a file with --api-key-file (in Python: give"
-            " api_key), or say --no-auth (no_auth=True) for a server that needs none;"
+            f"no API key: set {dialect.key_variable}, name a file with --api-key-file (in Python: api_key),"
+            " or use --no-auth (no_auth=True) for a server that needs none;"
             " --simulate (simulate=True) needs none either"
         )
-    if scheme == "http" and not no_auth and not insecure_http and not is_loopback(host):
+    if scheme == "http" and key is not None and not server.insecure_http and not is_loopback(host):
         raise RunRefused(
-            f"the key would cross the network in plain text to {host}: use https,"
-            " or --insecure-http (insecure_http=True) if that is meant, or --no-auth (no_auth=True)"
+            f"the API key would cross the network in plain text to {host}: use https, or --no-auth"
+            " (no_auth=True), or --insecure-http (insecure_http=True) if you accept that"
         )
-    extra = dict(parse_header(header) for header in headers)
-    secret_values = [
-        value for name, value in extra.items() if any(word in name.lower() for word in SECRET_WORDS)
-    ]
-    if key is not None and not no_auth:
-        secret_values.append(key)
-    own = dialect.headers(None if no_auth else key)
-    return Endpoint(base_url=url, headers={**own, **extra}, secrets=tuple(secret_values))
+    extra = dict(parse_header(header) for header in server.headers)
+    secrets = [value for name, value in extra.items() if any(word in name.lower() for word in SECRET_WORDS)]
+    if key is not None:
+        secrets.append(key)
+    return Endpoint(base_url=url, headers={**dialect.headers(key), **extra}, secrets=tuple(secrets))
 
 
-def _origin(url: str) -> tuple[str, str]:
+def _base_url(dialect: Dialect, server: ServerOptions) -> str | None:
+    variable = dialect.key_variable.replace("_API_KEY", "_BASE_URL")
+    return server.base_url or server.environ.get(variable)
+
+
+def _split_origin(url: str) -> tuple[str, str]:
+    """Return scheme and host. Raises `RunRefused` unless the URL is one of a server."""
     try:
         parts = urlsplit(url)
         scheme, host, _ = parts.scheme, parts.hostname, parts.port
     except ValueError as error:
-        raise RunRefused(f"the base URL {url!r} is no URL: {error}") from error
+        raise RunRefused(f"the base URL {url!r} cannot be parsed: {error}") from error
     if scheme not in ("http", "https") or not host:
-        raise RunRefused(f"the base URL {url!r} must be like https://host or http://127.0.0.1:8787")
+        raise RunRefused(f"the base URL {url!r} must look like https://host or http://127.0.0.1:8787")
     if parts.query or parts.fragment or parts.username or parts.password:
-        raise RunRefused("the base URL takes no query, fragment or user name; give headers of your own by -H")
+        raise RunRefused(
+            "the base URL must not contain a query, a fragment or a user name; use -H (headers) for"
+            " credentials of your own"
+        )
     return scheme, host
 
 
@@ -84,23 +91,28 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_header(header: str) -> tuple[str, str]:
-    """Split ``Name: value``. Raises `RunRefused` for what is no header field (RFC 9110 section 5)."""
+    """Split ``Name: value``. Raises `RunRefused` unless it is a header field (RFC 9110 section 5)."""
     name, colon, value = header.partition(":")
     shown = name[:40]
     if not colon or not name or not all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name):
         raise RunRefused(f"-H {shown!r}: write it as 'Name: value'")
     if not all(char.isprintable() or char == "\t" for char in value) or not (name + value).isascii():
-        raise RunRefused(f"-H {shown!r}: the value has characters that no header may carry")
-    if name.lower() in ("host", "content-length", "transfer-encoding", "connection"):
-        raise RunRefused(f"-H {shown!r}: that header belongs to the connection, not to the job")
+        raise RunRefused(f"-H {shown!r}: the value contains characters that are not allowed in a header")
+    if name.lower() in _CONNECTION_HEADERS:
+        raise RunRefused(f"-H {shown!r}: headrace sets this header itself")
     return name, value.strip()
 
 
 def clean_key(text: str, origin: str) -> str:
-    """Return a key without the white space around it. ``origin``: where it came from. Raises `RunRefused`."""
+    """Return an API key without the white space around it. ``origin``: where it was found.
+
+    Raises `RunRefused` for a text that cannot be a key.
+    """
     key = text.strip()
     if not key:
-        raise RunRefused(f"{origin} holds no key")
+        raise RunRefused(f"{origin} is empty: it must contain the API key")
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise RunRefused(f"{origin} holds characters that no key has: only the key itself may be in it")
+        raise RunRefused(
+            f"{origin} contains characters that no API key has: it must contain the key and nothing else"
+        )
     return key

@@ -1,4 +1,4 @@
-"""What is done when the last record of a run is written."""
+"""What remains to be done after the last record of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from headrace.run.system import System
 
 
 async def last_sync(opened: OpenedOutput, system: System) -> list[StopReason]:
-    """Bring what a run has written to the platter, at its end; return what went wrong."""
+    """Sync everything that a run has written to the disk; return what went wrong."""
     try:
         await system.in_thread(opened.sync)
     except StorageFailed as error:
@@ -24,28 +24,24 @@ async def last_sync(opened: OpenedOutput, system: System) -> list[StopReason]:
 
 
 def rescue(unsaved: list[Finished], system: System, paths: OutputPaths) -> tuple[str, ...]:
-    """Put answers that the output could not take where there may be room; say where."""
+    """Write answers that the output could not take to the rescue file; return notices about them."""
     answers = [finished.record for finished in unsaved if finished.failure is None]
     if not answers:
         return ()
-    what = f"{len(answers):,} answers that {paths.results} could not take"
+    what, file = f"{len(answers):,} answers that could not be written to {paths.results}", system.rescue_file
     try:
-        append_all(system.storage, system.rescue_file, b"".join(answers))
+        append_all(system.storage, file, b"".join(answers))
     except OSError as error:
-        return (
-            f"{what} are lost, and will be paid for again: {system.rescue_file}: {error.strerror or error}",
-        )
-    return (
-        f"{what} are in {system.rescue_file}: append them with 'cat {system.rescue_file} >> {paths.results}'",
-    )
+        return (f"{what} are lost, and will be billed again: {file}: {error.strerror or error}",)
+    return (f"{what} are in {file}: append them with 'cat {file} >> {paths.results}'",)
 
 
 def order(
     storage: Storage, paths: OutputPaths, prepared: Prepared, scan: InputScan
 ) -> tuple[tuple[str, ...], list[StopReason]]:
-    """Write the output's ordered twin; say where it is, or why there is none."""
+    """Write the ordered copy of the output; return notices about it, and what went wrong."""
     try:
-        twin = write_ordered(storage, paths, prepared.inputs, prepared.dialect.lines, scan.identities())
+        copy = write_ordered(storage, paths, prepared.inputs, prepared.dialect.lines, scan.identities())
     except StorageFailed as error:
         return (), [StopReason(ExitCode.STORAGE, str(error))]
-    return (f"in the order of the input: {twin}",), []
+    return (f"in the order of the input: {copy}",), []

@@ -1,7 +1,7 @@
 """`headrace plan`: the run of a file, rehearsed in virtual time against the simulator.
 
-The reader, the dispatcher, the pacing and the workers are those of a real run; only the sender is short: it
-hands a request to the simulated service without HTTP in between, and nothing is written.
+The reader, the dispatcher, pacing and the workers are those of a real run. Only the sender is replaced: it
+calls the simulated service without HTTP in between. Nothing is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import attrs
 import trio
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.actors.messages import Pending, Stop
+from headrace.actors.messages import Pending
+from headrace.actors.rules import Rules
 from headrace.actors.statistics import Snapshot
 from headrace.actors.supervisor import Setup, relaxed_garbage_collection, supervise
 from headrace.actors.worker import OnData
@@ -25,13 +26,11 @@ from headrace.input.files import Inputs
 from headrace.input.lines import InputLine
 from headrace.job import PreparedJob
 from headrace.output.opened_output import NoOutput
-from headrace.pacing import Concurrency, Pacing
-from headrace.policy.prices import own_prices
-from headrace.policy.retry import RunRetryPolicy
-from headrace.policy.rules import Rules
-from headrace.policy.stop import StopRules
-from headrace.run.execution import attempt_settings
-from headrace.run.options import RunOptions
+from headrace.policy.options import RetryOptions, RunOptions, StatedLimits, StopOptions
+from headrace.policy.prices import PriceList, own_prices
+from headrace.run.assembly import attempt_settings, build_rules, no_stops
+from headrace.run.assumptions import Assumptions
+from headrace.run.format import cost_text, duration_text
 from headrace.run.preparation import SIMULATOR, prepare
 from headrace.run.summary import bottlenecks
 from headrace.simulator import BucketLimit, Profile, ProviderLimits, RequestLog, Simulator
@@ -39,63 +38,52 @@ from headrace_client.lowlevel import Response
 
 _EPOCH = 1_767_225_600.0
 _MAX_CONNECTIONS = 8_192
-_ONE_DEBIT = 3_600.0
-_AMPLE = 1e12
-"""A minute: what is not said to be limited."""
-
-
-@attrs.frozen(kw_only=True)
-class Assumptions:
-    """What the server is taken to be like. Times in seconds; ``output_tokens``: of an answer, from and to."""
-
-    latency: float = 1.0
-    """Until the first token."""
-    tokens_per_second: float = 80.0
-    output_tokens: tuple[int, int] = (50, 500)
-    burst: float = 1.0
-    """Seconds' worth of each limit that may be used at once."""
+_JITTER = 0.5
+"""In place of random numbers, so that the same file gives the same plan."""
+_SINGLE_DEBIT = 3_600.0
+"""Seconds between two debits of output tokens, longer than any answer takes: there is only one."""
+_UNLIMITED = 1e12
+"""Per minute: stands for a limit that the user does not state."""
 
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """What a run will probably come to."""
+    """The expected outcome of a run."""
 
     jobs: int
     bad_lines: int
     seconds: float
     run: Snapshot
     cost: float | None
-    """None: a model without a price."""
-    currency: str
-    prices_as_of: str
+    """None: several models, or one without a price."""
+    prices: PriceList
 
 
 def make_plan(options: RunOptions, inputs: Inputs, assumed: Assumptions) -> Plan:
-    """Rehearse a run. ``options.limits``: those of the server. Raises `RunRefused`."""
+    """Rehearse a run. The limits in ``options`` are those of the server. Raises `RunRefused`."""
     if not inputs.rereadable:
-        raise RunRefused("plan reads the input without using it up: give it a regular file")
+        raise RunRefused("plan needs an input that can be read again: give it a regular file")
     with relaxed_garbage_collection():
         return trio.run(_rehearse, options, inputs, assumed, clock=_SkippingClock())
 
 
 @attrs.define
 class _SkippingClock(trio.abc.Clock):
-    """Virtual time: whenever all tasks sleep it is at once the time at which the first of them wakes.
+    """Virtual time: when all tasks sleep, it jumps to the time at which the first of them wakes.
 
-    trio's MockClock does the same in two rounds of the scheduler; this takes one.
+    trio's MockClock does the same, but needs two rounds of the scheduler for each jump; this one needs one.
     """
 
     _now: float = 0.0
 
     def start_clock(self) -> None:
-        """Begin at zero."""
+        pass
 
     def current_time(self) -> float:
-        """The virtual time."""
         return self._now
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        """Skip to the deadline; trio asks only when nothing can run before it."""
+        """Jump to the deadline: trio calls this only when nothing can run before it."""
         if math.isinf(deadline):
             return deadline
         self._now = max(self._now, deadline)
@@ -106,12 +94,12 @@ async def _rehearse(options: RunOptions, inputs: Inputs, assumed: Assumptions) -
     prepared = await prepare(options, inputs)
     dialect = prepared.dialect
     service = Simulator(_profile(options, assumed), log=RequestLog(keep=False), epoch=_EPOCH)
-    intake = _PlannedLines(dialect)
+    lines = _PlannedLines(dialect)
     began = trio.current_time()
     outcome = await supervise(
         Setup(
             source=prepared.source,
-            item_of=intake.item_of,
+            item_of=lines.item_of,
             settings=attempt_settings(
                 options,
                 dialect=dialect,
@@ -122,34 +110,33 @@ async def _rehearse(options: RunOptions, inputs: Inputs, assumed: Assumptions) -
             ),
             rules=_rules(options, dialect),
             output=NoOutput(),
-            stops=_never(),
+            stops=no_stops(),
         )
     )
-    prices = options.prices or own_prices()
-    price = None if intake.model is None else prices.price(intake.model)
+    prices = options.stop.prices or own_prices()
+    price = None if lines.model is None else prices.price(lines.model)
     return Plan(
-        jobs=intake.jobs,
-        bad_lines=intake.bad_lines,
+        jobs=lines.jobs,
+        bad_lines=lines.bad_lines,
         seconds=trio.current_time() - began,
         run=outcome.snapshot,
         cost=None if price is None else price.of(outcome.snapshot.usage),
-        currency=prices.currency,
-        prices_as_of=prices.as_of,
+        prices=prices,
     )
 
 
 def as_text(plan: Plan) -> str:
-    """Lay the plan out for a terminal."""
+    """Return the plan as text for a terminal."""
     usage = plan.run.usage
     lines = [
         f"jobs          {plan.jobs:,}"
-        + (f"   ({plan.bad_lines:,} lines are none)" if plan.bad_lines else ""),
-        f"time          about {_duration(plan.seconds)}",
+        + (f"   ({plan.bad_lines:,} lines cannot be parsed)" if plan.bad_lines else ""),
+        f"time          about {duration_text(plan.seconds)}",
         f"input tokens  about {usage.input:,}",
         f"output tokens about {usage.output:,}",
         f"cost          {_cost(plan)}",
         f"in flight     at most {plan.run.cap:,}",
-        f"bound by      {bottlenecks(plan.run) or 'nothing'}",
+        f"bottleneck    {bottlenecks(plan.run) or 'none'}",
         "nothing was sent",
     ]
     if usage.cache_read:
@@ -159,22 +146,16 @@ def as_text(plan: Plan) -> str:
 
 def _cost(plan: Plan) -> str:
     if plan.cost is None:
-        return "unknown: several models, or one without a price; name a list of prices by --prices"
-    return f"about {plan.cost:,.2f} {plan.currency} (prices of {plan.prices_as_of})"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+        return "unknown: several models, or one without a price; supply a price list with --prices FILE"
+    return cost_text(plan.cost, plan.prices)
 
 
 def _profile(options: RunOptions, assumed: Assumptions) -> Profile:
     def limit(per_minute: float | None) -> BucketLimit:
-        minute = _AMPLE if per_minute is None else per_minute
+        minute = _UNLIMITED if per_minute is None else per_minute
         return BucketLimit(per_minute=minute, burst=minute / 60 * assumed.burst)
 
-    stated = options.limits
+    stated = options.pacing.limits
     return Profile(
         limits=ProviderLimits(
             requests=limit(stated.rpm), input=limit(stated.itpm), output=limit(stated.otpm)
@@ -182,35 +163,34 @@ def _profile(options: RunOptions, assumed: Assumptions) -> Profile:
         ttft=assumed.latency,
         tokens_per_second=assumed.tokens_per_second,
         output_tokens=assumed.output_tokens,
-        # Every debit is an event of its own: without a limit of output there is no need for more than one.
-        debit_interval=1.0 if stated.otpm is not None else _ONE_DEBIT,
+        # Each debit of output tokens is an event to simulate: without a limit on them, one is enough.
+        debit_interval=1.0 if stated.otpm is not None else _SINGLE_DEBIT,
     )
 
 
 def _rules(options: RunOptions, dialect: Dialect) -> Rules:
-    asked = options.concurrency
-    return Rules(
-        pacing=Pacing(
-            concurrency=Concurrency.found(_MAX_CONNECTIONS) if asked == "auto" else Concurrency.fixed(asked),
-            stated=attrs.evolve(options.limits, rpm=None, itpm=None, otpm=None),
-            reserves_output=dialect.reserves_output_tokens,
-            warm_cache_first=options.cache_prefix,
-        ),
-        retry=RunRetryPolicy(),
-        stop=StopRules(),
-        random=lambda: 0.5,
+    """Return the rules of a run that does not know the server's limits yet, and that nothing stops early."""
+    unknown = StatedLimits(share=options.pacing.limits.share)
+    rehearsed = attrs.evolve(
+        options,
+        pacing=attrs.evolve(options.pacing, limits=unknown),
+        stop=StopOptions(),
+        retry=RetryOptions(),
+    )
+    return build_rules(
+        rehearsed, dialect, jobs=None, max_connections=_MAX_CONNECTIONS, random=lambda: _JITTER
     )
 
 
 @attrs.define
 class _PlannedLines:
-    """Makes jobs of lines, and counts them."""
+    """Turns lines into jobs, and counts them."""
 
     _dialect: Dialect
     jobs: int = 0
     bad_lines: int = 0
     model: str | None = None
-    """The only one; None while there is none, or when there are several."""
+    """The model of all jobs so far; None if there are none, or several models."""
 
     def item_of(self, line: InputLine, now: float) -> Pending | None:
         try:
@@ -226,7 +206,7 @@ class _PlannedLines:
 
 @attrs.frozen
 class _Service:
-    """Opens senders that end at a simulator in this process."""
+    """Opens senders to a simulator in this process."""
 
     _simulator: Simulator
 
@@ -265,7 +245,7 @@ async def _request(body: bytes) -> dict[str, Any]:
 
 @attrs.define
 class _Sink:
-    """What the application sends, as one answer."""
+    """Collects what the application sends into one response."""
 
     on_data: OnData | None
     status: int = 0
@@ -282,8 +262,3 @@ class _Sink:
             self.body += data
             if self.on_data is not None and 200 <= self.status < 300:
                 self.on_data(data)
-
-
-async def _never() -> AsyncGenerator[Stop]:
-    await trio.sleep_forever()
-    yield  # pragma: no cover - it only has to be a generator

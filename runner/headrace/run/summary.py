@@ -1,4 +1,4 @@
-"""What a run came to, as a value and as text. Pure."""
+"""The outcome of a run, as a value and as text. Pure."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ import attrs
 from headrace.actors.statistics import Latency, Snapshot
 from headrace.policy.stop import ExitCode, StopReason, most_severe
 
-_TOLD = 0.05
-"""The share of the time from which on a limit is worth telling."""
+_MIN_SHARE = 0.05
+"""A bottleneck is named if it held jobs back for at least this share of the time."""
 
 
 @attrs.frozen(kw_only=True)
 class Summary:
-    """The end of a run. ``results + failed + not_started`` is the input."""
+    """The outcome of a run. ``results + failed + not_started`` is the input."""
 
     input: int
-    """Lines of the input that are jobs or were meant to be (blank ones are not); read so far, for a pipe."""
+    """Lines of the input that are not blank; for a pipe, those that were read."""
     results: int
-    """Jobs with a result, those of earlier runs included."""
+    """Jobs with a result, including those of earlier runs."""
     failed: int
-    """Jobs with an error record, those kept from earlier runs included."""
+    """Jobs with an error record, including those kept from earlier runs."""
     not_started: int
     done_before: int
     """Results of earlier runs."""
     run: Snapshot
     """This run alone."""
     reason: StopReason | None
-    """Why it ended before its input did."""
+    """Why it stopped before the end of its input; None if it did not."""
     output: Path
     errors: Path
     notices: tuple[str, ...] = ()
-    """What else the user should know, a line each."""
+    """What else the user should know, one line each."""
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 every job has a result, 1 some have not; a reason to stop has its own."""
+        """0: every job has a result; 1: some do not. A reason to stop has its own."""
         if self.reason is not None:
             return self.reason.exit_code
         return ExitCode.ALL_RESULTS if self.results == self.input else ExitCode.SOME_FAILED
@@ -55,7 +55,7 @@ def summarize(
     errors: Path,
     notices: tuple[str, ...] = (),
 ) -> Summary:
-    """Add this run to what earlier ones left."""
+    """Return the outcome of a run together with that of earlier ones."""
     results = done_before + run.results
     failed = failed_before + run.failed
     return Summary(
@@ -73,7 +73,7 @@ def summarize(
 
 
 def as_text(summary: Summary) -> str:
-    """Lay the summary out for a terminal, without colour."""
+    """Return the summary as text for a terminal."""
     return "\n".join(_lines(summary))
 
 
@@ -92,8 +92,8 @@ def _lines(summary: Summary) -> Iterator[str]:
     if run.ttft.p50 is not None:
         yield f"  first token  {_quantiles(run.ttft)}"
     yield f"  attempts     {run.attempts:,}   429s {run.rate_limited:,}   maybe billed {_maybe_billed(run)}"
-    if bound := bottlenecks(run):
-        yield f"  bound by     {bound}"
+    if named := bottlenecks(run):
+        yield f"  bottleneck   {named}"
     if run.cost is not None:
         yield f"  spent        {run.cost:,.4f}"
     if run.truncated or run.refusals:
@@ -108,19 +108,19 @@ def _lines(summary: Summary) -> Iterator[str]:
 
 
 def final_message(reason: StopReason) -> str:
-    """Why a run ended early, and what to do about it."""
+    """Say why a run stopped early, and what to do about it."""
     if reason.exit_code is ExitCode.STORAGE:
-        return f"{reason.message}; mend that, then run the same command again to go on"
+        return f"{reason.message}; fix this, then run the same command again to resume"
     return reason.message
 
 
 def bottlenecks(run: Snapshot) -> str:
-    """What kept jobs from being sent, by its share of the time."""
-    whole = sum(run.bottleneck_s.values())
+    """Name what kept jobs from being sent, with its share of the time."""
+    total = sum(run.bottleneck_s.values())
     shares = sorted(
-        ((seconds / whole, name) for name, seconds in run.bottleneck_s.items() if whole), reverse=True
+        ((seconds / total, name) for name, seconds in run.bottleneck_s.items() if total), reverse=True
     )
-    return ", ".join(f"{name} {share:.0%}" for share, name in shares if share >= _TOLD)
+    return ", ".join(f"{name} {share:.0%}" for share, name in shares if share >= _MIN_SHARE)
 
 
 def _by_kind(run: Snapshot) -> str:
@@ -131,8 +131,8 @@ def _by_kind(run: Snapshot) -> str:
 def _maybe_billed(run: Snapshot) -> str:
     if not run.maybe_billed:
         return "0"
-    least, most = run.maybe_billed_tokens
-    tokens = f"{least:,} to {most:,} tokens" if most is not None else f"{least:,} tokens or more"
+    low, high = run.maybe_billed_tokens
+    tokens = f"{low:,} to {high:,} tokens" if high is not None else f"{low:,} tokens or more"
     return f"{run.maybe_billed:,} ({tokens})"
 
 
@@ -149,7 +149,7 @@ def _quantiles(latency: Latency) -> str:
 
 
 def as_builtins(summary: Summary) -> dict[str, object]:
-    """The summary for ``--summary-json``: plain numbers and names, stable from version to version."""
+    """Return the summary for ``--summary-json``: numbers and names that stay the same between versions."""
     run = summary.run
     return {
         "exit_code": int(summary.exit_code),

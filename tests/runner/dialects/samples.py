@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from headrace.dialects import Dialect, RequestOptions, make_dialect
+from headrace.dialects import Dialect, make_dialect
 from headrace.job import Note, PreparedJob
+from headrace.policy.options import RequestOptions
 from headrace_client.transport.sender import Response
 
 MESSAGE: dict[str, Any] = {

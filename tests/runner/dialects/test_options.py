@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from headrace._exceptions import BadLine, RunRefused
-from headrace.dialects import RequestOptions, detect, make_dialect
+from headrace.dialects import detect, make_dialect
+from headrace.policy.options import RequestOptions
 
 from .samples import dialect
 

@@ -6,7 +6,7 @@ from headrace.job import JobRequest, Usage
 from headrace.pacing._estimates import Estimates
 from headrace.pacing._gates import Gates
 from headrace.pacing._model_limits import ModelLimits
-from headrace.pacing._values import StatedLimits
+from headrace.policy.options import StatedLimits
 
 REQUEST = JobRequest(path="/v1/messages", body=b"{}", model="m", max_tokens=8, stream=False)
 STEP = 0.01

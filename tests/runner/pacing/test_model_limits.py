@@ -8,7 +8,7 @@ from headrace.job import JobRequest, Usage
 from headrace.pacing._estimates import Estimates
 from headrace.pacing._gates import Gates
 from headrace.pacing._model_limits import ModelLimits
-from headrace.pacing._values import StatedLimits
+from headrace.policy.options import StatedLimits
 from headrace_client.lowlevel import Limit, RateLimits
 
 USED = Usage(input=800)

@@ -13,10 +13,10 @@ from benchmarks.pacing.ideal import flow_time
 from benchmarks.pacing.scenario import EPOCH, Scenario, limits, per_second
 from benchmarks.pacing.worlds import outage, profile
 
-from headrace.dialects import RequestOptions
 from headrace.pacing import Pacing
 from headrace.policy.budget import Budget
 from headrace.policy.circuit_breaker import MIN_PROBE_INTERVAL, PROBE_INTERVAL_SHARE
+from headrace.policy.options import RequestOptions
 from headrace.policy.prices import Price, PriceList
 from headrace.policy.stop import ExitCode
 from headrace.simulator import FaultKind, Profile, Simulator

@@ -18,7 +18,7 @@ import trio
 
 from headrace._exceptions import HeadraceError
 from headrace.actors.messages import Stop
-from headrace.dialects import RequestOptions
+from headrace.policy.options import RequestOptions
 from headrace.policy.stop import ExitCode, StopReason
 from headrace.run.summary import Summary
 from headrace.simulator import FaultKind, Profile, Simulator

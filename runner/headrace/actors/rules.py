@@ -9,6 +9,7 @@ import attrs
 from headrace.pacing import Pacing
 from headrace.policy.budget import Budget
 from headrace.policy.circuit_breaker import CircuitBreaker
+from headrace.policy.options import StopOptions
 from headrace.policy.retry import RetryQuota, RunRetryPolicy
 from headrace.policy.stop import StopRules
 
@@ -22,10 +23,8 @@ class Rules:
     stop: StopRules
     random: Callable[[], float]
     """Returns a number in [0, 1), for jitter."""
-    max_wait: float = 600.0
-    """Stop the run after a standstill this long: no result, because the server keeps refusing or failing."""
-    grace: float = 60.0
-    """Time for what is in flight to finish after a stop."""
+    stop_options: StopOptions = attrs.field(factory=StopOptions)
+    """How long a standstill may last, and how long jobs in flight may take after a stop."""
     circuit_breaker: CircuitBreaker = attrs.field(factory=CircuitBreaker)
     budget: Budget | None = None
     """None: no limit."""

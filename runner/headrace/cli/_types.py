@@ -1,0 +1,56 @@
+"""Types of values on the command line. Their bounds are those of `headrace.policy.options`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from click.types import FloatParamType, IntParamType
+
+from headrace.policy.options import Concurrency, Range, concurrency_problem
+
+INPUT_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class Integer(IntParamType):
+    """An integer within a range."""
+
+    def __init__(self, bounds: Range) -> None:
+        self._bounds = bounds
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = super().convert(value, param, ctx)
+        if problem := self._bounds.problem(number):
+            self.fail(problem, param, ctx)
+        return number
+
+
+class Number(FloatParamType):
+    """A number within a range."""
+
+    def __init__(self, bounds: Range) -> None:
+        self._bounds = bounds
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if problem := self._bounds.problem(number):
+            self.fail(problem, param, ctx)
+        return number
+
+
+def read_concurrency(_context: click.Context, _parameter: click.Parameter, text: str) -> Concurrency:
+    """Read ``auto`` or a number."""
+    concurrency = int(text) if text.isdecimal() else text
+    if problem := concurrency_problem(concurrency):
+        raise click.BadParameter(problem)
+    return concurrency if isinstance(concurrency, int) else "auto"
+
+
+def read_range(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, int]:
+    """Read a number or a range like ``20-200``."""
+    low, _, high = text.partition("-")
+    if not (low.isdecimal() and (high or low).isdecimal() and 1 <= int(low) <= int(high or low)):
+        raise click.BadParameter(f"{text!r} is neither a number nor a range like 20-200")
+    return int(low), int(high or low)
