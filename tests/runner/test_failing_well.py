@@ -87,7 +87,7 @@ def test_a_summary_without_a_folder_is_refused_before_anything_is_sent(workplace
     result = simulate("jobs.jsonl", "-o", "out.jsonl", "--summary-json", "none/summary.json")
 
     assert result.exit_code == ExitCode.REFUSED
-    assert "make it first" in result.stderr
+    assert "the folder does not exist; create it first" in result.stderr
     assert not (workplace / "out.jsonl").exists()
 
 
@@ -233,7 +233,7 @@ main(["run", "jobs.jsonl", "-o", "out.jsonl", "--progress", "none", {1}])
         (
             '"--no-auth", "--base-url", "http://127.0.0.1:9", "-c", "100"',
             ExitCode.REFUSED,
-            "needs as many connections, and the system allows 10: lower it",
+            "needs as many connections, but the system allows only 10: lower it",
         ),
     ],
 )
@@ -264,7 +264,7 @@ def test_a_bug_does_not_pass_for_jobs_that_failed(
     shown = capsys.readouterr().err
     assert ended.value.code == ExitCode.BUG
     assert str(error) in shown
-    assert "this is a bug of headrace" in shown
+    assert "internal error (please report it)" in shown
 
 
 def test_wrong_options_are_still_told_by_click() -> None:
@@ -295,5 +295,5 @@ def test_an_interrupted_look_at_the_input_sends_nothing(workplace: Path) -> None
     )
 
     assert done.returncode == ExitCode.INTERRUPTED
-    assert done.stderr == "headrace: stopped by SIGINT; run the same command again to go on\n"
+    assert done.stderr == "headrace: stopped by SIGINT; run the same command again to resume\n"
     assert not (workplace / "out.jsonl").exists()

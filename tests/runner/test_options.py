@@ -139,7 +139,7 @@ def test_options_are_sorted_into_sections() -> None:
 def test_an_unknown_option_is_a_type_error_that_names_the_closest() -> None:
     with pytest.raises(TypeError, match=r"unexpected keyword argument 'max_wiat'; did you mean 'max_wait'\?"):
         RunOptions.of("jobs.jsonl", max_wiat=5.0)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'zzz'$"):
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'zzz'$"):
         RunOptions.of("jobs.jsonl", zzz=1)
 
 

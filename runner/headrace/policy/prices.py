@@ -2,7 +2,7 @@
 
 A list is TOML: a date, a currency, and a table for each model with its prices per million tokens:
 
-    as_of = 2025-10-01
+    as_of = "2025-10-01"
     currency = "USD"
     [models."claude-sonnet-4"]
     input = 3.0

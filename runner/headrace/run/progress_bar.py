@@ -21,11 +21,16 @@ def open_bar(total: int | None, stream: TextIO, *, text: str, transient: bool) -
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
+    class QuietConsole(Console):
+        def on_broken_pipe(self) -> None:
+            """Raise the error to the caller: rich would exit the process, and close standard output."""
+            raise  # rich calls this while it handles the error
+
     progress = Progress(
         BarColumn(bar_width=None),
         TextColumn("{task.percentage:>3.0f}%" if total else ""),
         TextColumn("{task.description}"),
-        console=Console(file=stream),
+        console=QuietConsole(file=stream),
         auto_refresh=False,
         transient=transient,
         expand=True,
