@@ -133,6 +133,15 @@ def test_dry_run_shows_the_first_request_and_sends_nothing() -> None:
     assert not Path("out.jsonl").exists()
 
 
+def test_dry_run_counts_with_the_price_list_that_is_given(workplace: Path) -> None:
+    (workplace / "prices.toml").write_text(
+        'as_of = "2025-10-01"\ncurrency = "EUR"\n[models]\nm = { input = 0.0, output = 1_000_000.0 }\n'
+    )
+    result = run("--dry-run", "--prices", "prices.toml")
+
+    assert "cost          at most about 240.00 EUR (prices of 2025-10-01)" in result.stdout
+
+
 def test_dry_run_does_not_show_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-very-secret")
     result = headrace(*PROMPTED, "--model", "m", "--dry-run")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -122,8 +121,6 @@ def test_help_does_not_import_the_engine() -> None:
         "import sys, headrace.cli.run, headrace.cli.plan, headrace.cli.verify, headrace.cli.simulate;"
         "print([name for name in ('trio', 'httpx', 'rich') if name in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"

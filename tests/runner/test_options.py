@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import attrs
 import click
 import pytest
 
+from headrace import open_runner
 from headrace._exceptions import RunRefused
 from headrace.cli.plan import plan
 from headrace.cli.run import options_from, run
@@ -116,6 +118,19 @@ def test_the_command_line_does_not_repeat_the_defaults_of_assumptions_and_simula
         **{field.name: assumed[field.name] for field in attrs.fields(Assumptions)}
     )
     assert profile_from(**profile) == Profile()
+
+
+def test_the_help_of_open_runner_states_the_defaults() -> None:
+    text = " ".join((open_runner.__doc__ or "").split())
+
+    for name, stated in {
+        "max_attempts": r"attempts per job, (\d+) by default",
+        "timeout": r"``timeout`` for an attempt \((\d+)\)",
+        "idle_timeout": r"``idle_timeout`` for an attempt without data \((\d+)\)",
+        "max_wait": r"until all open jobs fail \((\d+)\)",
+    }.items():
+        [number] = re.findall(stated, text)
+        assert float(number) == getattr(getattr(RunOptions(), SECTION_OF[name]), name)
 
 
 @pytest.mark.parametrize("command", [run, plan, verify, simulate])

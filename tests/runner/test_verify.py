@@ -215,5 +215,8 @@ def test_the_command_says_what_is_wrong_and_ends_with_1(tmp_path: Path) -> None:
         f"line 4 of {source} has no record",
         "5 jobs: 3 results, 0 failed; 2 problems",
     ]
-    assert right.output == "5 jobs: 3 results, 2 failed; each has exactly one record, whole and of its line\n"
+    assert (
+        right.output
+        == "5 jobs: 3 results, 2 failed; each has exactly one record, complete and made from its line\n"
+    )
     assert (wrong.exit_code, right.exit_code, missing.exit_code) == (1, 0, 2)

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import click
 import msgspec
+import trio
 
 from headrace._exceptions import HeadraceError, RunRefused, StorageFailed
 from headrace.policy.options import RunOptions
+from headrace.policy.prices import own_prices
 from headrace.policy.stop import ExitCode, StopReason, most_severe
 from headrace.run.summary import Summary, as_builtins, as_text, final_message
 
@@ -27,8 +29,6 @@ def run_and_report(
     options: RunOptions, progress: Style, summary_json: Path | None = None, *, quiet: bool = False
 ) -> ExitCode:
     """Run the jobs, print the summary, and return the exit code."""
-    import trio
-
     from headrace.output.storage import DiskStorage
     from headrace.run.execution import execute
     from headrace.run.system import real_system
@@ -87,8 +87,6 @@ def _report(summary: Summary, file: Path | None, *, quiet: bool) -> list[StopRea
 
 def report_dry_run(options: RunOptions) -> None:
     """Print what would be sent. Raises `RunRefused` for an input that cannot be read twice."""
-    import trio
-
     from headrace.input.files import open_inputs
     from headrace.run.dry_run import forecast, preview
     from headrace.run.preparation import prepare
@@ -97,7 +95,8 @@ def report_dry_run(options: RunOptions) -> None:
     if not inputs.rereadable:
         raise RunRefused("--dry-run needs an input that can be read again: give it a regular file")
     prepared = trio.run(prepare, options, inputs)
-    print_output(preview(prepared, forecast(inputs, prepared.dialect)))
+    prices = options.stop.prices or own_prices()
+    print_output(preview(prepared, forecast(inputs, prepared.dialect), prices))
 
 
 @contextmanager

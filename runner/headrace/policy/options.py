@@ -40,7 +40,7 @@ class InputOptions:
     format: InputFormat = attrs.field(default="auto", alias="input_format")
     """What a line is; "auto": detected from the first line. `make_dialect` refuses any other name."""
     first: int | None = attrs.field(default=None, validator=COUNT)
-    """Read this many jobs only; None: all."""
+    """Read only this many lines; None: all."""
     max_line: int = attrs.field(default=DEFAULT_MAX_LINE, validator=COUNT)
     """Bytes. A longer line becomes an error record, and is never held in memory."""
     on_bad_line: OnBadLine = attrs.field(default="record", validator=OneOf(get_args(OnBadLine)))
@@ -166,8 +166,24 @@ class PacingOptions:
     """The user's own limits."""
 
 
+def _parse_max_failures(text: str | None) -> tuple[float, bool]:
+    """Return the number, and whether it is a percentage. Raises `RunRefused`."""
+    if text is None:
+        return math.inf, False
+    number, is_share = text.removesuffix("%"), text.endswith("%")
+    try:
+        value = float(number) if is_share else int(number)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= (100 if is_share else math.inf):
+        raise RunRefused(
+            f"--max-failures {text!r} (max_failures): give a number of jobs such as 50, or a share such as 5%"
+        )
+    return value, is_share
+
+
 def _check_max_failures(_instance: object, _attribute: Named, value: str | None) -> None:
-    StopOptions.parse_max_failures(value)
+    _parse_max_failures(value)
 
 
 @attrs.frozen(kw_only=True)
@@ -190,7 +206,7 @@ class StopOptions:
 
         Raises `RunRefused` for a share of an unknown number.
         """
-        allowed, is_share = self.parse_max_failures(self.max_failures)
+        allowed, is_share = _parse_max_failures(self.max_failures)
         if not is_share:
             return allowed
         if jobs is None:
@@ -199,23 +215,6 @@ class StopOptions:
                 " counted first; give a number of jobs"
             )
         return allowed / 100 * jobs
-
-    @staticmethod
-    def parse_max_failures(text: str | None) -> tuple[float, bool]:
-        """Return the number, and whether it is a percentage. Raises `RunRefused`."""
-        if text is None:
-            return math.inf, False
-        number, is_share = text.removesuffix("%"), text.endswith("%")
-        try:
-            value = float(number) if is_share else int(number)
-        except ValueError:
-            value = -1
-        if not 0 <= value <= (100 if is_share else math.inf):
-            raise RunRefused(
-                f"--max-failures {text!r} (max_failures): give a number of jobs such as 50,"
-                " or a share such as 5%"
-            )
-        return value, is_share
 
 
 @attrs.frozen(kw_only=True)

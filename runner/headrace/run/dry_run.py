@@ -11,7 +11,7 @@ from headrace._exceptions import BadLine
 from headrace.dialects import Dialect
 from headrace.input.files import Inputs
 from headrace.job import CHARACTERS_PER_TOKEN, JobRequest
-from headrace.policy.prices import own_prices
+from headrace.policy.prices import PriceList
 from headrace.run.endpoint import Endpoint
 from headrace.run.format import cost_text
 from headrace.run.preparation import Prepared
@@ -65,12 +65,12 @@ def forecast(inputs: Inputs, dialect: Dialect) -> Forecast:
     return total
 
 
-def preview(prepared: Prepared, total: Forecast) -> str:
+def preview(prepared: Prepared, total: Forecast, prices: PriceList) -> str:
     """Return what would be sent, as text for a terminal. The values of secret headers are left out."""
-    return "\n".join(_lines(prepared.dialect, prepared.endpoint, total))
+    return "\n".join(_lines(prepared.dialect, prepared.endpoint, total, prices))
 
 
-def _lines(dialect: Dialect, endpoint: Endpoint, total: Forecast) -> Iterator[str]:
+def _lines(dialect: Dialect, endpoint: Endpoint, total: Forecast, prices: PriceList) -> Iterator[str]:
     if total.first is not None:
         yield f"POST {endpoint.base_url}{total.first.path}"
         for name, value in endpoint.headers.items():
@@ -84,14 +84,13 @@ def _lines(dialect: Dialect, endpoint: Endpoint, total: Forecast) -> Iterator[st
         yield f"bad lines     {total.bad_lines:,}; the first: {total.first_problem}"
     yield f"input tokens  about {total.input_tokens:,} ({CHARACTERS_PER_TOKEN} characters per token)"
     yield f"output tokens at most {total.max_tokens:,}{_unbounded(total)}"
-    if cost := _cost(total):
+    if cost := _cost(total, prices):
         yield f"cost          {cost}"
     yield "nothing was sent"
 
 
-def _cost(total: Forecast) -> str | None:
+def _cost(total: Forecast, prices: PriceList) -> str | None:
     """The highest cost if every job uses the model of the first one; None if that has no price."""
-    prices = own_prices()
     price = None if total.first is None else prices.price(total.first.model)
     if price is None or total.unbounded:
         return None
