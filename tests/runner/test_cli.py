@@ -186,8 +186,8 @@ def test_texts_from_files_and_settings_reach_the_body(workplace: Path) -> None:
         (("run", "rows.jsonl", *SIMULATED, "--set", "=1"), "the key is missing"),
         (("run", "rows.jsonl", *SIMULATED, "--max-line", "5"), "longer than --max-line allows"),
         (("run", "rows.jsonl", *SIMULATED, "--timeout", "0"), "--timeout"),
-        (("run", "rows.jsonl", *SIMULATED, "--grace", "nan"), "nan is not a number"),
-        (("run", "rows.jsonl", *SIMULATED, "--rpm", "NaN"), "nan is not a number"),
+        (("run", "rows.jsonl", *SIMULATED, "--grace", "nan"), "must be at least 0"),
+        (("run", "rows.jsonl", *SIMULATED, "--rpm", "NaN"), "must be above 0"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_clear_line_and_exit_code_2(arguments: tuple[str, ...], says: str) -> None:
@@ -237,8 +237,8 @@ def test_the_demo_runs_and_the_second_time_has_nothing_to_do() -> None:
     assert "100 done, 0 to send" in second.stderr
 
 
-def test_a_line_that_is_too_long_is_reported_with_the_option_that_allows_it(workplace: Path) -> None:
-    """Its neighbours run, and verify finds its record."""
+def test_a_line_longer_than_allowed_is_reported_with_the_option_that_allows_it(workplace: Path) -> None:
+    """P12: its neighbours run, and verify finds its record."""
     (workplace / "rows.jsonl").write_text(json.dumps({"q": "?" * 500}) + "\n" + ROWS)
 
     result = run("--max-line", "200")

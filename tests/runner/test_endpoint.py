@@ -1,4 +1,4 @@
-"""Where requests go, and which headers and API key they carry."""
+"""Where requests go, and which headers and API key they carry: P21, P23, P24."""
 
 from typing import Any
 

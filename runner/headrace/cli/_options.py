@@ -17,6 +17,7 @@ import click
 import cloup
 
 from headrace.policy.options import (
+    Concurrency,
     InputOptions,
     OutputOptions,
     PacingOptions,
@@ -26,17 +27,12 @@ from headrace.policy.options import (
     ServerOptions,
     StatedLimits,
     StopOptions,
+    concurrency_problem,
 )
 
-from ._types import INPUT_FILE, OUTPUT_FILE, Integer, Number, read_concurrency
+from ._types import INPUT_FILE, OUTPUT_FILE, Integer, Number
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-CONTEXT: dict[str, Any] = {
-    "help_option_names": ["-h", "--help"],
-    "show_default": True,
-    "formatter_settings": cloup.HelpFormatter.settings(max_width=100, col2_min_width=40),
-}
 
 
 def option(section: type[Any], name: str, *flags: str, **settings: Any) -> Callable[[F], F]:
@@ -74,6 +70,13 @@ def _as_typed(default: object) -> object:
             return f"{low}-{high}"
         case _:
             return default
+
+
+def _read_concurrency(_context: click.Context, _parameter: click.Parameter, text: str) -> Concurrency:
+    concurrency = int(text) if text.isdecimal() else text
+    if problem := concurrency_problem(concurrency):
+        raise click.BadParameter(problem)
+    return concurrency if isinstance(concurrency, int) else "auto"
 
 
 # -- sections
@@ -196,7 +199,7 @@ pacing_options = cloup.option_group(
         "concurrency",
         "-c",
         "--concurrency",
-        callback=read_concurrency,
+        callback=_read_concurrency,
         metavar="auto|N",
         help="Most jobs in flight; auto finds as many as the limits can use.",
     ),

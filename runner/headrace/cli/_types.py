@@ -1,4 +1,4 @@
-"""Types of values on the command line. Their bounds are those of `headrace.policy.options`."""
+"""Types of values on the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.types import FloatParamType, IntParamType
 
-from headrace.policy.options import Concurrency, Range, concurrency_problem
+from headrace.policy.checks import Range
 
 INPUT_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -38,14 +38,6 @@ class Number(FloatParamType):
         if problem := self._bounds.problem(number):
             self.fail(problem, param, ctx)
         return number
-
-
-def read_concurrency(_context: click.Context, _parameter: click.Parameter, text: str) -> Concurrency:
-    """Read ``auto`` or a number."""
-    concurrency = int(text) if text.isdecimal() else text
-    if problem := concurrency_problem(concurrency):
-        raise click.BadParameter(problem)
-    return concurrency if isinstance(concurrency, int) else "auto"
 
 
 def read_range(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, int]:

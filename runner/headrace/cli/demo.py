@@ -9,7 +9,7 @@ import click
 import cloup
 import msgspec
 
-from ._options import CONTEXT
+from ._command import command
 from .run import run
 
 MODEL = "claude-sonnet-5-5"
@@ -49,7 +49,7 @@ _TOPICS = (
 )
 
 
-@cloup.command(context_settings=CONTEXT)
+@command("headrace demo", "headrace demo --directory /tmp/demo")
 @cloup.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),

@@ -9,8 +9,8 @@ import cloup
 
 from headrace.run.assumptions import Assumptions
 
+from ._command import command
 from ._options import (
-    CONTEXT,
     input_argument,
     input_options,
     option,
@@ -21,14 +21,11 @@ from ._options import (
 from ._types import read_range
 from .run import options_from
 
-_EXAMPLES = """\b
-Examples:
-  headrace plan jobs.jsonl --rpm 4000 --otpm 400000
-  headrace plan rows.jsonl --prompt '{question}' --model NAME --max-tokens 100 --rpm 50
-"""
 
-
-@cloup.command(context_settings=CONTEXT, epilog=_EXAMPLES)
+@command(
+    "headrace plan jobs.jsonl --rpm 4000 --otpm 400000",
+    "headrace plan rows.jsonl --prompt '{question}' --model NAME --max-tokens 100 --rpm 50",
+)
 @input_argument
 @input_options
 @request_options

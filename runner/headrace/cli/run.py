@@ -8,15 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cloup
 import msgspec
 
 from headrace._exceptions import RunRefused
 from headrace.policy.options import RunOptions, StatedLimits
 from headrace.policy.prices import PriceList, read_prices
 
+from ._command import command
 from ._options import (
-    CONTEXT,
     display_options,
     input_argument,
     input_options,
@@ -32,15 +31,12 @@ from ._options import (
 if TYPE_CHECKING:
     from ._display import Style
 
-_EXAMPLES = """\b
-Examples:
-  headrace run jobs.jsonl -o results.jsonl
-  headrace run rows.jsonl --prompt 'Answer briefly: {question}' --model NAME --max-tokens 100
-  headrace run jobs.jsonl --share 0.5 --max-cost 25 --max-failures 5%
-"""
 
-
-@cloup.command(context_settings=CONTEXT, epilog=_EXAMPLES)
+@command(
+    "headrace run jobs.jsonl -o results.jsonl",
+    "headrace run rows.jsonl --prompt 'Answer briefly: {question}' --model NAME --max-tokens 100",
+    "headrace run jobs.jsonl --share 0.5 --max-cost 25 --max-failures 5%",
+)
 @input_argument
 @input_options
 @request_options

@@ -11,20 +11,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 import cloup
 
-from headrace.policy.options import COUNT, NOT_NEGATIVE, POSITIVE
+from headrace.policy.checks import COUNT, NOT_NEGATIVE, POSITIVE
 
-from ._options import CONTEXT
+from ._command import command
 from ._types import OUTPUT_FILE, Integer, Number, read_range
 
 if TYPE_CHECKING:
     from headrace.simulator import Profile, RequestLog
-
-_EXAMPLES = """\b
-Examples:
-  headrace simulate --rpm 4000 --burst 20
-  headrace simulate --error-rate 529=0.1 --error-rate reset=0.01
-  headrace run jobs.jsonl --base-url http://127.0.0.1:8787 --no-auth
-"""
 
 
 def _read_shares(
@@ -40,7 +33,11 @@ def _read_shares(
     return shares
 
 
-@cloup.command(context_settings=CONTEXT, epilog=_EXAMPLES)
+@command(
+    "headrace simulate --rpm 4000 --burst 20",
+    "headrace simulate --error-rate 529=0.1 --error-rate reset=0.01",
+    "headrace run jobs.jsonl --base-url http://127.0.0.1:8787 --no-auth",
+)
 @cloup.option_group(
     "Server",
     cloup.option("--host", metavar="ADDRESS", default="127.0.0.1", help="Address to listen on."),

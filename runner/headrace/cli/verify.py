@@ -11,18 +11,16 @@ import cloup
 from headrace.policy.options import InputOptions
 from headrace.policy.stop import ExitCode
 
-from ._options import CONTEXT, input_argument, output_option, reading_options
+from ._command import command
+from ._options import input_argument, output_option, reading_options
 
 if TYPE_CHECKING:
     from headrace.output.verification import Verification
 
-_EXAMPLES = """\b
-Example:
-  headrace verify jobs.jsonl -o results.jsonl
-"""
 
-
-@cloup.command(context_settings=CONTEXT, epilog=_EXAMPLES)
+@command(
+    "headrace verify jobs.jsonl -o results.jsonl",
+)
 @input_argument
 @cloup.option_group("Input", *reading_options, help="As given to the run.")
 @cloup.option_group("Output", output_option)

@@ -16,7 +16,7 @@ import attrs
 from attrs.converters import default_if_none, optional
 
 from headrace._exceptions import RunRefused
-from headrace.policy._checks import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Named, OneOf, Range, refuse
+from headrace.policy.checks import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Named, OneOf, Range, refuse
 from headrace.policy.prices import PriceList
 
 InputFormat = Literal["auto", "anthropic", "openai", "raw", "rows"]

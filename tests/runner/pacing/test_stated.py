@@ -21,7 +21,7 @@ def test_a_limit_that_is_not_above_zero_is_rejected(given: dict[str, float]) -> 
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan")])
 def test_a_share_is_above_zero_and_at_most_one(share: float) -> None:
-    with pytest.raises(RunRefused, match=r"such as 0\.5"):
+    with pytest.raises(RunRefused, match=r"share=.*must be above 0 and at most 1"):
         Limits(share=share)
 
 
