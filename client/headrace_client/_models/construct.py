@@ -3,7 +3,7 @@
 1. Loosely, an answer always comes about: a value of the wrong type stays as it is, a missing field is its
    default or None, and what the type does not name is kept. Strictly, the first misfit raises.
 2. A union with a tag (a field that is a `Literal` in its Structs) is decided by the tag, whatever the other
-   fields are. Otherwise the first member that fits strictly is retries_taken, and loosely, where none fits, the
+   fields are. Otherwise the first member that fits strictly is taken, and loosely, where none fits, the
    first of the right shape.
 3. How to read a type is worked out once, a Struct's fields when it is first needed, so types may
    contain themselves.

@@ -23,7 +23,7 @@ _PATH_SAFE = "/%:@!$&'()*+,;=~"
 
 @attrs.frozen(eq=False)
 class MergedHeaders:
-    """What the layers of headers come to: those to be sent, and the (lower-case) names retries_taken away.
+    """What the layers of headers come to: those to be sent, and the (lower-case) names taken away.
 
     Merged of the same layers they are the same object, as long as it is remembered: so they are compared
     and hashed as objects, which takes no time.

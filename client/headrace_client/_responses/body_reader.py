@@ -39,7 +39,7 @@ class ValueReader(Protocol):
         ...
 
     def stop(self) -> None:
-        """Drop what has not been retries_taken: `next_value` returns `ENDED` from now on."""
+        """Drop what has not been taken: `next_value` returns `ENDED` from now on."""
         ...
 
 

@@ -1,6 +1,6 @@
 """From an HTTP response that has been read to the type that the caller asked for.
 
-1. JSON that does not fit is retries_taken loosely, or is an error in strict mode.
+1. JSON that does not fit is taken loosely, or is an error in strict mode.
 2. An answer that is no JSON where a model was asked for is its text (loosely), as other APIs answer
    health checks and the like; but the API's own answers are always JSON, so there a page from some
    proxy in between is an error.

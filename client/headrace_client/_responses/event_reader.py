@@ -57,7 +57,7 @@ class EventReader:
             self._arrived.extend(self._decoder.feed(data))
 
     def stop(self) -> None:
-        """Drop what has not been retries_taken."""
+        """Drop what has not been taken."""
         self._arrived.clear()
         self._at_end = self._complete = True
 

@@ -57,7 +57,7 @@ class MessageReader:
         self._events.feed(data)
 
     def stop(self) -> None:
-        """Drop what has not been retries_taken."""
+        """Drop what has not been taken."""
         self._derived.clear()
         self._events.stop()
 

@@ -3,7 +3,7 @@
 1. ``message_start`` brings the message, ``content_block_start`` a block, ``content_block_delta`` a piece
    of a block, ``message_delta`` what changed in the message. All else (``ping``, events of a later API) is
    passed over.
-2. Nothing is lost that this module does not know: fields are kept, blocks are retries_taken whole, and a delta
+2. Nothing is lost that this module does not know: fields are kept, blocks are taken whole, and a delta
    of an unknown type is added field by field (text to text, list to list, anything else replaces).
 3. Pieces of text are joined when somebody looks, not as they come: a long answer costs its length, not
    its square.

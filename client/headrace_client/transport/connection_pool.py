@@ -31,7 +31,7 @@ class Connection:
 class ConnectionPool:
     """Connections to any number of origins, for the tasks of one trio event loop.
 
-    It starts no task of its own: idle connections are looked at when one is retries_taken. Who makes many exchanges
+    It starts no task of its own: idle connections are looked at when one is taken. Who makes many exchanges
     runs `watchdog.run` in a nursery: it keeps their deadlines at a tenth of what cancel scopes cost.
     """
 
@@ -86,7 +86,7 @@ class ConnectionPool:
         self._put_back(connection, now + allowed)
 
     def discard(self, connection: Connection) -> None:
-        """Close a connection that was retries_taken."""
+        """Close a connection that was taken."""
         connection.stream.close()
         self._slots.forget()
         self._let_open()

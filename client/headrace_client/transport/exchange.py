@@ -81,14 +81,14 @@ class Exchange:
     def _send_nowait(self, request: bytes) -> bytes:
         """Send what goes at once and return the rest."""
         try:
-            retries_taken = self.connection.stream.send_nowait(request)
+            count = self.connection.stream.send_nowait(request)
         except OSError as error:
             self._broken = error  # the server may have answered before it closed: reading tells
             return b""
-        if retries_taken == len(request):
+        if count == len(request):
             self.sent = True
             return b""
-        return request[retries_taken:]
+        return request[count:]
 
     async def _send_and_read(self, rest: bytes) -> None:
         """Send the rest while reading, as an early 4xx may come before its end (RFC 9112 section 9.5).

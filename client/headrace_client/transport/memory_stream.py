@@ -58,20 +58,20 @@ class _Pipe:
 class MemoryStream:
     """One end of a connection in memory."""
 
-    def __init__(self, prepared: _Pipe, incoming: _Pipe) -> None:
-        self._prepared_request = prepared
+    def __init__(self, outgoing: _Pipe, incoming: _Pipe) -> None:
+        self._outgoing = outgoing
         self._incoming = incoming
 
     def send_nowait(self, data: bytes) -> int:
         """Send what fits into the bounded buffer."""
-        return self._prepared_request.write(data)
+        return self._outgoing.write(data)
 
     async def send_all(self, data: bytes) -> None:
         """Send all, waiting while the peer does not read."""
         await trio.lowlevel.checkpoint()
         rest = memoryview(data)
-        while rest := rest[self._prepared_request.write(rest) :]:
-            await self._prepared_request.changed.park()
+        while rest := rest[self._outgoing.write(rest) :]:
+            await self._outgoing.changed.park()
 
     async def receive_some(self) -> bytes:
         """Return what has arrived, or wait for it."""
@@ -86,7 +86,7 @@ class MemoryStream:
 
     def close(self) -> None:
         """Close both directions; the peer reads what is still there, then the end."""
-        self._prepared_request.close_writer()
+        self._outgoing.close_writer()
         self._incoming.close_reader()
 
 

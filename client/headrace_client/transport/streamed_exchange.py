@@ -101,11 +101,11 @@ class StreamedExchange:
     def _send_nowait(self, request: bytes) -> bytes:
         """Send what goes at once, which is nearly always all (no task of its own: 25 us), return the rest."""
         try:
-            retries_taken = self._connection.stream.send_nowait(request)
+            count = self._connection.stream.send_nowait(request)
         except OSError:
             return b""
-        self._sent = retries_taken == len(request)
-        return request[retries_taken:]
+        self._sent = count == len(request)
+        return request[count:]
 
     async def _send_while_reading(self, sending: Coroutine[None, None, None]) -> None:
         async with trio.open_nursery() as nursery:
@@ -130,10 +130,10 @@ class StreamedExchange:
             await self._write(unsent)
 
     async def _write(self, data: bytes) -> None:
-        retries_taken = self._connection.stream.send_nowait(data)
-        if retries_taken < len(data):
+        count = self._connection.stream.send_nowait(data)
+        if count < len(data):
             with trio.move_on_after(self._write_timeout) as waiting:
-                await self._connection.stream.send_all(data[retries_taken:])
+                await self._connection.stream.send_all(data[count:])
             if waiting.cancelled_caught:
                 raise AttemptTimedOut(f"the server took nothing in for {self._write_timeout:g} s")
 
