@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from headrace_client._base_client.flow import RetryEvent
 from headrace_client._base_client.logging import setup_logging
+from headrace_client._requests.headers import MergedHeaders, combine_headers
 from headrace_client._requests.options import (
     DEFAULT_MAX_RETRIES,
     MAX_RETRY_AFTER,
@@ -18,7 +19,6 @@ from headrace_client._requests.options import (
     TimeoutTypes,
     not_given,
 )
-from headrace_client._requests.request import MergedHeaders, combine_headers
 
 from ._base_client import AsyncAPIClient, BaseClient, SyncAPIClient
 from ._version import __version__

@@ -10,20 +10,10 @@ import pytest
 
 from headrace_client import omit
 from headrace_client._requests.options import FinalRequestOptions, not_given
-from headrace_client._requests.querystring import Querystring
-from headrace_client._requests.request import (
-    build_url,
-    combine_headers,
-    merge_headers,
-    path_segment,
-    request_target,
-)
 from headrace_client.testing import reply
 from tests.client.faces import Face, settle
 
 pytestmark = pytest.mark.anyio
-
-COMMA = Querystring(array_format="comma")
 
 
 def built(
@@ -104,14 +94,6 @@ async def test_headers_taken_away(face: Face) -> None:
     assert headers["accept"] == "application/json"
 
 
-def test_merging_layers() -> None:
-    merged = merge_headers({"A": "1", "B": "1"}, {"a": "2", "b": omit}, {"A": not_given})
-
-    assert merged.sent == {"a": "2"}
-    assert merged.omitted == {"b"}
-    assert merge_headers({"A": omit}, {"a": "1"}).omitted == frozenset()
-
-
 @pytest.mark.parametrize(
     ("value", "problem"),
     [("a\nb", "CR, LF or NUL"), ("caf\u00e9", "outside ASCII"), (1, "must be a str, not int")],
@@ -136,32 +118,6 @@ async def test_space_around_a_header_is_not_part_of_it(face: Face) -> None:
     assert api.requests[0].headers["x-api-key"] == "key"
 
 
-def test_combining_layers_for_a_copy() -> None:
-    assert combine_headers({"A": "1", "B": "1"}, {"a": omit}) == {"B": "1", "a": omit}
-
-
-@pytest.mark.parametrize(
-    ("base", "path", "params", "url"),
-    [
-        ("https://h/", "/foo", {}, "https://h/foo"),
-        ("https://h/", "foo", {}, "https://h/foo"),
-        ("https://h/p/q/", "/foo", {}, "https://h/p/q/foo"),
-        ("https://h/p/", "", {}, "https://h/p/"),
-        ("https://h/p/?x=1", "/foo", {}, "https://h/p/foo?x=1"),
-        ("https://h/", "https://other/foo", {}, "https://other/foo"),
-        ("https://h/?x=1", "https://other/foo?y=2", {"z": 3}, "https://other/foo?y=2&z=3"),
-        ("https://h/", "/v1/messages?beta=true", {"a": "b"}, "https://h/v1/messages?beta=true&a=b"),
-        ("https://h/", "/v1/messages?beta=true", {"beta": False}, "https://h/v1/messages?beta=false"),
-        ("https://h/", "/foo?a=1&a=2&b=%2C", {"c": [1, 2]}, "https://h/foo?a=1&a=2&b=%2C&c=1%2C2"),
-        ("https://h/", "/foo", {"a": {"b": None, "c": ""}}, "https://h/foo?a%5Bc%5D="),
-        ("https://h/", "/a:b/c", {}, "https://h/a:b/c"),
-    ],
-)
-def test_urls(base: str, path: str, params: dict[str, object], url: str) -> None:
-    """Items 31, 34, 35 and 36."""
-    assert build_url(base, path, params, COMMA) == url
-
-
 async def test_query_of_client_and_call(face: Face) -> None:
     """Item 33, 34 and 35 on the wire: arrays are joined with commas."""
     settings = {"default_query": {"a": 1, "b": 1}, "base_url": "https://h/v1"}
@@ -176,43 +132,6 @@ async def test_host_with_an_underscore(face: Face) -> None:
 
     assert request.extensions["sni_hostname"] == "my-host.test"
     assert "sni_hostname" not in built(face).extensions
-
-
-@pytest.mark.parametrize(
-    ("value", "encoded"),
-    [
-        ("claude-x", "claude-x"),
-        ("a/b c", "a%2Fb%20c"),
-        ("a;x?y#z%", "a%3Bx%3Fy%23z%25"),
-        ("...", "..."),
-        ("é", "%C3%A9"),
-    ],
-)
-def test_path_parameters_are_encoded(value: str, encoded: str) -> None:
-    """Item 37."""
-    assert path_segment(value, "model_id") == encoded
-
-
-def test_path_parameters_that_name_another_path() -> None:
-    """Item 37."""
-    with pytest.raises(ValueError, match="Expected a non-empty value for `model_id` but received ''"):
-        path_segment("", "model_id")
-    for value in (".", ".."):
-        with pytest.raises(ValueError, match="model_id"):
-            path_segment(value, "model_id")
-
-
-@pytest.mark.parametrize(
-    ("url", "target"),
-    [
-        ("https://h", "/"),
-        ("https://h/a b/é?q=a b#f", "/a%20b/%C3%A9?q=a%20b"),
-        ("https://h/v1/x%2Fy?beta=true", "/v1/x%2Fy?beta=true"),
-        ("https://h/a\r\nb", "/ab"),
-    ],
-)
-def test_request_targets(url: str, target: str) -> None:
-    assert request_target(url) == target
 
 
 async def test_credentials_stay_at_their_origin(face: Face) -> None:

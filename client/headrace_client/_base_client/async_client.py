@@ -17,7 +17,7 @@ from headrace_client._httpx.argument import check_http_client, lent_timeout
 from headrace_client._httpx.errors import connection_error
 from headrace_client._requests.multipart import file_pairs, paths_in, with_contents
 from headrace_client._requests.options import FinalRequestOptions, HeadersLike
-from headrace_client._requests.request import build_url, request_target
+from headrace_client._requests.urls import build_url, request_target
 from headrace_client._requests.verbs import RequestArguments, final_options
 
 from .base import BaseClient, ClientSettings

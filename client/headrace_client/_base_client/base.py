@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Required, TypedDict
 from headrace_client._exceptions import SENSITIVE_HEADERS
 from headrace_client._httpx.request import PreparedRequest, http_request
 from headrace_client._requests.body import body_arguments, is_one_shot
+from headrace_client._requests.headers import MergedHeaders, merge_headers
 from headrace_client._requests.options import (
     DEFAULT_MAX_RETRIES,
     MAX_RETRY_AFTER,
@@ -27,7 +28,7 @@ from headrace_client._requests.options import (
     not_given,
 )
 from headrace_client._requests.querystring import Querystring
-from headrace_client._requests.request import MergedHeaders, build_url, merge_headers, with_trailing_slash
+from headrace_client._requests.urls import build_url, with_trailing_slash
 
 from .flow import Flow, RetryEvent, Success, request_flow
 from .logging import log_retry

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
 
-from headrace_client._requests.request import MergedHeaders
+from headrace_client._requests.headers import MergedHeaders
 from headrace_client.transport.pool import NEW_CONNECTION
 
 if TYPE_CHECKING:

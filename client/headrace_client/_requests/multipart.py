@@ -11,6 +11,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
 
+import attrs
+
 from .options import Files
 from .querystring import Querystring
 
@@ -55,7 +57,8 @@ def form_fields(data: object, style: Querystring) -> dict[str, str | list[str]]:
     if not isinstance(data, Mapping):
         raise TypeError(f"Expected a mapping as the body of a form, not {type(data).__name__}")
     fields: dict[str, str | list[str]] = {}
-    for name, value in style.pairs(cast("Mapping[str, object]", data), array_format="brackets"):
+    brackets = attrs.evolve(style, array_format="brackets")
+    for name, value in brackets.pairs(cast("Mapping[str, object]", data)):
         match fields.get(name):
             case None:
                 fields[name] = value

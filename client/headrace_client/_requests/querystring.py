@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 import attrs
 
@@ -28,34 +28,16 @@ class Querystring:
     array_format: str = "repeat"
     nested_format: str = "brackets"
 
-    def stringify(
-        self,
-        params: Mapping[str, object],
-        *,
-        array_format: str | None = None,
-        nested_format: str | None = None,
-    ) -> str:
+    def stringify(self, params: Mapping[str, object]) -> str:
         """Return the encoded query string. Raises `NotImplementedError` for an unknown array format."""
-        return urlencode(self.pairs(params, array_format=array_format, nested_format=nested_format))
+        return urlencode(self.pairs(params))
 
-    def pairs(
-        self,
-        params: Mapping[str, object],
-        *,
-        array_format: str | None = None,
-        nested_format: str | None = None,
-    ) -> list[tuple[str, str]]:
-        """Return the names and values of the query string, not yet encoded."""
-        style = attrs.evolve(
-            self,
-            array_format=array_format or self.array_format,
-            nested_format=nested_format or self.nested_format,
-        )
-        return [pair for name, value in params.items() for pair in style.flatten(name, value)]
+    def pairs(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
+        """Return the names and values of the query string, not yet encoded.
 
-    def parse(self, query: str) -> dict[str, list[str]]:
-        """Return the values of each name of a query string."""
-        return parse_qs(query, keep_blank_values=True)
+        Raises `NotImplementedError` for an unknown array format.
+        """
+        return [pair for name, value in params.items() for pair in self.flatten(name, value)]
 
     def flatten(self, name: str, value: object) -> Iterator[tuple[str, str]]:
         """Yield the names and values that one parameter comes to."""
@@ -89,15 +71,3 @@ class Querystring:
 
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def stringify(
-    params: Mapping[str, object], *, array_format: str | None = None, nested_format: str | None = None
-) -> str:
-    """Return the encoded query string of ``params``; arrays are repeated unless said otherwise."""
-    return Querystring().stringify(params, array_format=array_format, nested_format=nested_format)
-
-
-def parse(query: str) -> dict[str, list[str]]:
-    """Return the values of each name of a query string."""
-    return Querystring().parse(query)

@@ -64,12 +64,6 @@ class AsyncStream(AsyncBodyReader[T]):
         return AsyncValues(self, self._events.next_event)
 
 
-def stream_class(client: Any, event_type: Any) -> Any:
-    """Return the kind of stream that a client of this face gives, of events of this type."""
-    face: Any = AsyncStream if client._asynchronous else Stream  # noqa: SLF001  # one of our own two
-    return face[event_type]
-
-
 def chunk_type(stream_cls: Any) -> Any:
     """Return what `Stream[T]` or a subclass of it is a stream of, None where it does not say."""
     if arguments := get_args(stream_cls):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Unpack
 
 from headrace_client._requests.options import RequestExtras
-from headrace_client._requests.request import path_segment
+from headrace_client._requests.urls import path_segment
 from headrace_client._responses.pagination import AsyncPage, AsyncPaginator, SyncPage
 from headrace_client.types import ModelInfo
 

@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from headrace_client._requests.headers import find_header
 from headrace_client._requests.options import Omit
-from headrace_client._requests.request import find_header
 from headrace_client.resources._resource import AsyncAPIResource, SyncAPIResource
 from headrace_client.resources.messages import AsyncMessages, Messages
 from headrace_client.resources.models import AsyncModels, Models
