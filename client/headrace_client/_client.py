@@ -132,6 +132,7 @@ class AnthropicConfiguration(BaseClient):
             **(_extra_kwargs or {}),
         )
         # Set afterwards, lest the constructor ask the environment once more.
+        copied.clock = self.clock
         copied.api_key = self.api_key if api_key is None else api_key
         copied.auth_token = self.auth_token if auth_token is None else auth_token
         return copied

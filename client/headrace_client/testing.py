@@ -1,13 +1,23 @@
-"""A scripted API, for tests of what is built on this client: no server, no mocks, no waiting.
+"""Test code that uses this client: script the API's answers and control time, without a server or mocks.
 
-    api = ScriptedAPI([reply(429, headers={"retry-after": "3"}), reply(json={"input_tokens": 7})])
+    from headrace_client import Anthropic
+    from headrace_client.testing import ScriptedAPI, VirtualClock, reply
+
+    api = ScriptedAPI([reply(429, headers={"retry-after": "30"}), reply(json={"input_tokens": 7})])
     client = Anthropic(api_key="test", http_client=api.http_client())
+    client.clock = clock = VirtualClock()
 
     assert client.messages.count_tokens(model="m", messages=[]).input_tokens == 7
     assert [request.url.path for request in api.requests] == ["/v1/messages/count_tokens"] * 2
+    assert clock.sleeps == [30.0]
 
-Each attempt is answered by the next step of the script: a `Reply`, an exception, or a function
-from the request to either. `ScriptedAPI.async_http_client` is the same for trio and asyncio.
+Each attempt takes the next step of the script: a `Reply`, an exception to raise, or a function that gets the
+request and returns either. For `AsyncAnthropic`, on trio and on asyncio, use `ScriptedAPI.async_http_client`.
+
+A client takes time, sleep and jitter from its attribute ``clock``, a `Clock`; its copies (``with_options``) have the
+same one. With a `VirtualClock` the waits between attempts take no time and are recorded. Timeouts of the
+asynchronous client are not covered: they belong to the event loop, whose time is virtual under
+`trio.testing.MockClock`.
 """
 
 from __future__ import annotations
@@ -16,22 +26,26 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import anyio
+import anyio.lowlevel
 import attrs
 import httpx
 
+from headrace_client._base_client.clock import Clock
 from headrace_client._wire.json import encode
 
-Piece: TypeAlias = "bytes | float | Exception"
-"""A part of a body: bytes that arrive, seconds of silence (on async clients), or how it breaks off."""
+__all__ = ["Chunk", "Clock", "Reply", "ScriptEnded", "ScriptedAPI", "Step", "VirtualClock", "reply", "sse"]
+
+Chunk: TypeAlias = "bytes | float | Exception"
+"""Part of a body: bytes that arrive, a pause in seconds, or the exception that ends it early."""
 
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """One answer of the API: ``wait`` seconds after the request (on async clients), then its pieces."""
+    """One answer of the API: the status and headers ``wait`` seconds after the request, then the chunks."""
 
     status: int = 200
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
-    pieces: Sequence[Piece] = ()
+    chunks: Sequence[Chunk] = ()
     wait: float = 0.0
 
 
@@ -42,52 +56,94 @@ def reply(
     status: int = 200,
     *,
     json: object = None,
-    body: bytes | str | Sequence[Piece] = b"",
+    body: bytes | str | Sequence[Chunk] = b"",
     headers: Mapping[str, str] | None = None,
     wait: float = 0.0,
 ) -> Reply:
-    """Make an answer of a JSON value, or of a body: bytes, text, or its pieces."""
+    """Make an answer from a JSON value or from a body: bytes, text, or a sequence of chunks.
+
+    ``wait``: seconds. Raises `TypeError` or `ValueError` for a value that JSON cannot express.
+    """
     fields = dict(headers or {})
     if json is not None:
         body = encode(json)
         fields.setdefault("content-type", "application/json")
     if isinstance(body, str):
         body = body.encode()
-    pieces = [body] if isinstance(body, bytes) else body
-    return Reply(status=status, headers=fields, pieces=pieces, wait=wait)
+    chunks = [body] if isinstance(body, bytes) else body
+    return Reply(status=status, headers=fields, chunks=chunks, wait=wait)
 
 
 def sse(*events: tuple[str, object]) -> Reply:
-    """Make an answer that is a stream of server-sent events, each given by its name and its data."""
-    pieces = [b"event: %b\ndata: %b\n\n" % (name.encode(), encode(data)) for name, data in events]
-    return Reply(headers={"content-type": "text/event-stream"}, pieces=pieces)
+    """Make an answer that streams server-sent events, each given as its name and its data.
+
+    Raises `TypeError` or `ValueError` for data that JSON cannot express.
+    """
+    chunks = [b"event: %b\ndata: %b\n\n" % (name.encode(), encode(data)) for name, data in events]
+    return Reply(headers={"content-type": "text/event-stream"}, chunks=chunks)
+
+
+@attrs.define(kw_only=True)
+class VirtualClock:
+    """A `Clock` whose time passes only in `sleep` and `sleep_async`, which return at once.
+
+    ``now``: seconds, both as Unix time and as monotonic time; you may set it. ``jitter``: the number in [0, 1) that
+    stands in for randomness; 0 leaves delays as they are. ``sleeps``: the seconds of each sleep so far.
+    """
+
+    now: float = 1_700_000_000.0
+    jitter: float = 0.0
+    sleeps: list[float] = attrs.field(factory=list[float])
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def random(self) -> float:
+        return self.jitter
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+    async def sleep_async(self, seconds: float) -> None:
+        self.sleep(seconds)
+        await anyio.lowlevel.checkpoint()
 
 
 class ScriptEnded(RuntimeError):
-    """A request came for which the script has no answer."""
+    """A request arrived after the script had ended."""
 
 
 class ScriptedAPI:
-    """Answers requests by a script and keeps them, their bodies read, in ``requests``.
+    """An API that answers requests from a script and records them, bodies included, in ``requests``.
 
-    ``open_responses`` counts the answers whose bodies were neither read to the end nor closed.
+    ``open_responses``: how many responses have been neither read to the end nor closed. ``clock``: pauses of the
+    script move it forward and take no time. Without one, an asynchronous client waits them out in the time of its
+    event loop, and a blocking client skips them.
     """
 
-    def __init__(self, script: Iterable[Step]) -> None:
+    def __init__(self, script: Iterable[Step], *, clock: VirtualClock | None = None) -> None:
         self._steps = iter(script)
+        self._clock = clock
         self.requests: list[httpx.Request] = []
         self.open_responses = 0
 
     def http_client(self, **settings: Any) -> httpx.Client:
-        """Return an HTTP client for `Anthropic` that reaches this API and nothing else."""
+        """Return an HTTP client for `Anthropic` that sends every request to this API."""
         return httpx.Client(transport=_Transport(self), follow_redirects=True, **settings)
 
     def async_http_client(self, **settings: Any) -> httpx.AsyncClient:
-        """Return an HTTP client for `AsyncAnthropic` that reaches this API and nothing else."""
+        """Return an HTTP client for `AsyncAnthropic` that sends every request to this API."""
         return httpx.AsyncClient(transport=_Transport(self), follow_redirects=True, **settings)
 
-    def answer(self, request: httpx.Request) -> Reply:
-        """Take the script's next step for a request that has arrived."""
+    def next_reply(self, request: httpx.Request) -> Reply:
+        """Record the request and return the next reply of the script.
+
+        Raises the exception if the step is one, and `ScriptEnded` after the last step.
+        """
         self.requests.append(request)
         step = next(self._steps, None)
         if step is None:
@@ -97,15 +153,21 @@ class ScriptedAPI:
             raise outcome
         return outcome
 
-    def respond(self, answer: Reply) -> httpx.Response:
-        """Turn an answer into a response whose body is yet to arrive."""
+    def respond(self, reply: Reply) -> httpx.Response:
+        """Return the reply as a response whose body has not been read."""
         self.open_responses += 1
-        return httpx.Response(
-            answer.status, headers=dict(answer.headers), stream=_Body(answer.pieces, self._closed)
-        )
+        body = _Body(self, reply.chunks)
+        return httpx.Response(reply.status, headers=dict(reply.headers), stream=body)
 
-    def _closed(self) -> None:
-        self.open_responses -= 1
+    def pause(self, seconds: float) -> None:
+        """Let time pass for a blocking client."""
+        if self._clock is not None:
+            self._clock.now += seconds
+
+    async def pause_async(self, seconds: float) -> None:
+        """Let time pass for an asynchronous client."""
+        self.pause(seconds)
+        await anyio.sleep(seconds if self._clock is None else 0)
 
 
 class _Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -114,40 +176,45 @@ class _Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
-        return self._api.respond(self._api.answer(request))
+        reply = self._api.next_reply(request)
+        self._api.pause(reply.wait)
+        return self._api.respond(reply)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
-        answer = self._api.answer(request)
-        await anyio.sleep(answer.wait)
-        return self._api.respond(answer)
+        reply = self._api.next_reply(request)
+        await self._api.pause_async(reply.wait)
+        return self._api.respond(reply)
 
 
 class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
-    def __init__(self, pieces: Sequence[Piece], on_close: Callable[[], None]) -> None:
-        self._pieces = pieces
-        self._on_close: Callable[[], None] | None = on_close
+    def __init__(self, api: ScriptedAPI, chunks: Sequence[Chunk]) -> None:
+        self._api = api
+        self._chunks = chunks
+        self._closed = False
 
     def __iter__(self) -> Iterator[bytes]:
-        for piece in self._pieces:
-            if isinstance(piece, Exception):
-                raise piece
-            if isinstance(piece, bytes):
-                yield piece
+        for chunk in self._chunks:
+            if isinstance(chunk, Exception):
+                raise chunk
+            if isinstance(chunk, bytes):
+                yield chunk
+            else:
+                self._api.pause(chunk)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
-            if isinstance(piece, Exception):
-                raise piece
-            if isinstance(piece, bytes):
-                yield piece
+        for chunk in self._chunks:
+            if isinstance(chunk, Exception):
+                raise chunk
+            if isinstance(chunk, bytes):
+                yield chunk
             else:
-                await anyio.sleep(piece)
+                await self._api.pause_async(chunk)
 
     def close(self) -> None:
-        if self._on_close is not None:
-            self._on_close()
-            self._on_close = None
+        if not self._closed:
+            self._closed = True
+            self._api.open_responses -= 1
 
     async def aclose(self) -> None:
         self.close()

@@ -1,4 +1,4 @@
-"""Every test that takes ``face`` runs three times: synchronous, on trio in virtual time, on asyncio."""
+"""Every test that takes ``backend`` runs three times: blocking, on trio in virtual time, and on asyncio."""
 
 from __future__ import annotations
 
@@ -9,34 +9,22 @@ from typing import Any
 import httpx
 import pytest
 import trio.testing
-from anyio import sleep as real_sleep
-from sniffio import current_async_library
 
-from tests.client.faces import Face
+from tests.client.backends import Backend
 
 CANARY = "sk-ant-canary-5b1f0c"
-"""The key of every client in these tests; it must never be seen in a log or on a terminal."""
+"""The API key of every client in these tests; it must never appear in a log or on a terminal."""
 
 
 @pytest.fixture(params=["sync", "trio", "asyncio"])
-def face(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Face:
-    """A face of the client; its waits between attempts are noted and take no real time."""
-    face = Face(request.param)
-
-    async def sleep(seconds: float) -> None:
-        assert current_async_library() == face.name
-        face.sleeps.append(seconds)
-        await real_sleep(seconds if face.name == "trio" else 0)
-
-    monkeypatch.setattr("headrace_client._base_client.sync_client.sleep", face.sleeps.append)
-    monkeypatch.setattr("headrace_client._base_client.async_client.sleep", sleep)
-    return face
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return Backend(request.param)
 
 
 @pytest.fixture
-def anyio_backend(face: Face) -> tuple[str, dict[str, Any]]:
-    """The event loop of the face; the synchronous one needs none, and its tests run on asyncio."""
-    if face.name == "trio":
+def anyio_backend(backend: Backend) -> tuple[str, dict[str, Any]]:
+    """The event loop of the backend. The blocking client needs none; its tests run on asyncio."""
+    if backend.name == "trio":
         return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
     return "asyncio", {}
 
@@ -47,7 +35,7 @@ def secret_canary(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> Iterator[None]:
-    """Plant a key as the environment's credential, and look for it in all logs and output afterwards."""
+    """Set the canary as the environment's API key; afterwards, search all logs and output for it."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", CANARY)
     for name in ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_LOG"):
         monkeypatch.delenv(name, raising=False)
@@ -59,7 +47,7 @@ def secret_canary(
 
 @pytest.fixture
 def sent_by_httpx(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
-    """The requests that went through a client of httpx."""
+    """The requests that went through an httpx client."""
     sent: list[httpx.Request] = []
     send = httpx.AsyncClient.send
 

@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         match urlsplit(self.path).path:
             case "/v1/messages" if body.get("stream"):
-                self._send(b"".join(piece for piece in EVENTS.pieces if isinstance(piece, bytes)))
+                self._send(b"".join(piece for piece in EVENTS.chunks if isinstance(piece, bytes)))
             case "/v1/messages" if "output_config" in body:
                 text = json.dumps({"name": "Ada", "age": 36})
                 self._answer({**MESSAGE, "content": [{"type": "text", "text": text}]})

@@ -20,15 +20,15 @@ from headrace_client import BaseModel, InternalServerError
 from headrace_client._requests.options import not_given, omit
 from headrace_client._wire.json import encode
 from headrace_client.testing import ScriptedAPI, reply
-from tests.client.faces import ASYNC_ONLY, Face, settle
+from tests.client.backends import ASYNC_ONLY, Backend, settle
 
 pytestmark = pytest.mark.anyio
 
 
-async def sent(face: Face, *, api: ScriptedAPI | None = None, **call: Any) -> httpx.Request:
+async def sent(backend: Backend, *, api: ScriptedAPI | None = None, **call: Any) -> httpx.Request:
     """The request of one POST."""
     api = api or ScriptedAPI([reply(json={})])
-    await settle(face.connect(api).post("/foo", cast_to=httpx.Response, **call))
+    await settle(backend.connect(api).post("/foo", cast_to=httpx.Response, **call))
     return api.requests[-1]
 
 
@@ -81,9 +81,9 @@ def test_values_that_json_does_not_have(value: object) -> None:
         encode(value)
 
 
-async def test_no_body(face: Face) -> None:
+async def test_no_body(backend: Backend) -> None:
     """Item 39."""
-    request = await sent(face)
+    request = await sent(backend)
 
     assert request.content == b""
     assert request.headers["content-length"] == "0"
@@ -98,22 +98,22 @@ async def test_no_body(face: Face) -> None:
         ({"a": 1}, None, {"a": 1}),
     ],
 )
-async def test_extra_body(face: Face, body: Any, extra: Any, merged: Any) -> None:
+async def test_extra_body(backend: Backend, body: Any, extra: Any, merged: Any) -> None:
     """Item 40."""
-    request = await sent(face, body=body, options={"extra_json": extra})
+    request = await sent(backend, body=body, options={"extra_json": extra})
 
     assert json.loads(request.content) == merged
 
 
-async def test_extra_body_over_no_mapping(face: Face) -> None:
+async def test_extra_body_over_no_mapping(backend: Backend) -> None:
     """Item 40."""
     with pytest.raises(RuntimeError, match="extra_body"):
-        await sent(face, body=[1], options={"extra_json": {"a": 1}})
+        await sent(backend, body=[1], options={"extra_json": {"a": 1}})
 
 
-async def test_deletion_with_and_without_a_body(face: Face) -> None:
+async def test_deletion_with_and_without_a_body(backend: Backend) -> None:
     """Item 44."""
-    client, api = face.scripted(reply(json={}), reply(json={}))
+    client, api = backend.scripted(reply(json={}), reply(json={}))
 
     await settle(client.delete("/foo", cast_to=httpx.Response, body={"a": 1}))
     await settle(client.delete("/foo", cast_to=httpx.Response))
@@ -122,9 +122,9 @@ async def test_deletion_with_and_without_a_body(face: Face) -> None:
 
 
 @pytest.mark.parametrize("verb", ["put", "patch"])
-async def test_the_other_verbs(face: Face, verb: str) -> None:
+async def test_the_other_verbs(backend: Backend, verb: str) -> None:
     """Item 66."""
-    client, api = face.scripted(reply(json={}))
+    client, api = backend.scripted(reply(json={}))
 
     await settle(getattr(client, verb)("/foo", cast_to=httpx.Response, body={"a": 1}))
 
@@ -132,32 +132,32 @@ async def test_the_other_verbs(face: Face, verb: str) -> None:
     assert api.requests[0].content == b'{"a":1}'
 
 
-async def test_unknown_arguments(face: Face) -> None:
+async def test_unknown_arguments(backend: Backend) -> None:
     with pytest.raises(TypeError, match=r"post\(\) got an unexpected keyword argument 'bdoy'"):
-        await sent(face, bdoy={})
+        await sent(backend, bdoy={})
 
 
 @pytest.mark.parametrize("content", [b"raw", bytearray(b"raw"), "raw"], ids=["bytes", "bytearray", "str"])
-async def test_raw_content(face: Face, content: Any) -> None:
+async def test_raw_content(backend: Backend, content: Any) -> None:
     """Item 41."""
-    request = await sent(face, content=content, options={"headers": {"Content-Type": "text/plain"}})
+    request = await sent(backend, content=content, options={"headers": {"Content-Type": "text/plain"}})
 
     assert request.content == b"raw"
     assert request.headers["content-type"] == "text/plain"
 
 
-async def test_content_from_a_file_is_sent_again_on_a_retry(face: Face) -> None:
+async def test_content_from_a_file_is_sent_again_on_a_retry(backend: Backend) -> None:
     """Item 41."""
     api = ScriptedAPI([reply(500), reply(json={})])
 
-    await sent(face, api=api, content=io.BytesIO(b"raw" * 50_000))
+    await sent(backend, api=api, content=io.BytesIO(b"raw" * 50_000))
 
     assert [request.content for request in api.requests] == [b"raw" * 50_000] * 2
 
 
-async def test_content_from_an_iterable(face: Face) -> None:
+async def test_content_from_an_iterable(backend: Backend) -> None:
     """Item 41."""
-    assert (await sent(face, content=[b"a", b"b"])).content == b"ab"
+    assert (await sent(backend, content=[b"a", b"b"])).content == b"ab"
 
 
 class Pipe(io.BytesIO):
@@ -177,7 +177,7 @@ class OnlyRead:
         yield self.read()
 
 
-async def test_content_that_can_be_read_once_is_not_retried(face: Face) -> None:
+async def test_content_that_can_be_read_once_is_not_retried(backend: Backend) -> None:
     """Item 41: sending what is left of it would be wrong."""
 
     def pieces() -> Iterator[bytes]:
@@ -189,35 +189,35 @@ async def test_content_that_can_be_read_once_is_not_retried(face: Face) -> None:
             yield piece
 
     contents = [pieces(), Pipe(b"ab"), OnlyRead(b"ab")]
-    for content in [*contents, async_pieces()] if face.is_async else contents:
+    for content in [*contents, async_pieces()] if backend.is_async else contents:
         api = ScriptedAPI([reply(500)])
         with pytest.raises(InternalServerError):
-            await sent(face, api=api, content=content)
+            await sent(backend, api=api, content=content)
         assert [request.content for request in api.requests] == [b"ab"]
 
 
 @pytest.mark.parametrize("other", [{"body": {}}, {"files": {}}])
-async def test_content_excludes_the_rest(face: Face, other: Any) -> None:
+async def test_content_excludes_the_rest(backend: Backend, other: Any) -> None:
     """Item 42."""
     with pytest.raises(TypeError, match=f"Passing both `{next(iter(other))}` and `content` is not supported"):
-        await sent(face, content=b"", **other)
+        await sent(backend, content=b"", **other)
 
 
-async def test_bytes_as_body_are_deprecated(face: Face) -> None:
+async def test_bytes_as_body_are_deprecated(backend: Backend) -> None:
     """Item 43."""
     with pytest.warns(DeprecationWarning, match="^Passing raw bytes as `body` is deprecated"):
-        request = await sent(face, body=b"raw")
+        request = await sent(backend, body=b"raw")
 
     assert request.content == b"raw"
 
 
-async def test_files_and_fields(face: Face, tmp_path: Path) -> None:
+async def test_files_and_fields(backend: Backend, tmp_path: Path) -> None:
     """Items 45 (B) and 46: a form without a word about it, the JSON body as its fields."""
     path = tmp_path / "notes.txt"
     path.write_bytes(b"from disk")
 
     request = await sent(
-        face,
+        backend,
         body={"a": {"b": [1, 2]}, "c": True, "d": [{"e": "x"}]},
         files=[
             ("plain", b"bytes"),
@@ -247,66 +247,66 @@ async def test_files_and_fields(face: Face, tmp_path: Path) -> None:
     assert "Content-Type: text/y" in parts[8][0]
 
 
-async def test_files_are_sent_again_on_a_retry(face: Face) -> None:
+async def test_files_are_sent_again_on_a_retry(backend: Backend) -> None:
     api = ScriptedAPI([reply(500), reply(json={})])
 
-    await sent(face, api=api, files={"f": io.BytesIO(b"content")})
+    await sent(backend, api=api, files={"f": io.BytesIO(b"content")})
 
     assert [form_parts(request)[0][1] for request in api.requests] == [b"content"] * 2
 
 
 @ASYNC_ONLY
-async def test_asynchronous_paths(face: Face, tmp_path: Path) -> None:
+async def test_asynchronous_paths(backend: Backend, tmp_path: Path) -> None:
     """Item 46."""
     (tmp_path / "f.txt").write_bytes(b"content")
 
-    request = await sent(face, files={"f": anyio.Path(tmp_path / "f.txt")})
+    request = await sent(backend, files={"f": anyio.Path(tmp_path / "f.txt")})
 
     assert form_parts(request)[0][1] == b"content"
 
 
 @pytest.mark.parametrize("files", [{}, None])
-async def test_a_form_without_files(face: Face, files: Any) -> None:
+async def test_a_form_without_files(backend: Backend, files: Any) -> None:
     """Item 45."""
     headers = {"Content-Type": "multipart/form-data; boundary=mine"}
 
-    request = await sent(face, body={"a": 1}, files=files, options={"headers": headers})
+    request = await sent(backend, body={"a": 1}, files=files, options={"headers": headers})
 
     assert request.headers["content-type"] == "multipart/form-data; boundary=mine"
     assert form_parts(request) == [('Content-Disposition: form-data; name="a"', b"1")]
 
 
-async def test_a_form_without_a_boundary_gets_one(face: Face) -> None:
+async def test_a_form_without_a_boundary_gets_one(backend: Backend) -> None:
     """Item 45."""
     request = await sent(
-        face, body={"a": 1}, files={}, options={"headers": {"content-type": "multipart/form-data"}}
+        backend, body={"a": 1}, files={}, options={"headers": {"content-type": "multipart/form-data"}}
     )
 
     assert form_parts(request) == [('Content-Disposition: form-data; name="a"', b"1")]
 
 
 @pytest.mark.parametrize("file", ["text", 7, ("name",), ("name", "text"), None])
-async def test_what_is_no_file(face: Face, file: Any) -> None:
+async def test_what_is_no_file(backend: Backend, file: Any) -> None:
     """Item 46."""
     with pytest.raises(
         TypeError, match="Expected file types input to be a FileContent type or to be a tuple"
     ):
-        await sent(face, files={"f": file})
+        await sent(backend, files={"f": file})
 
 
-async def test_what_are_no_files(face: Face) -> None:
+async def test_what_are_no_files(backend: Backend) -> None:
     with pytest.raises(TypeError, match="Expected `files` to be a mapping or a list of pairs, not str"):
-        await sent(face, files="text")
+        await sent(backend, files="text")
 
 
-async def test_a_form_of_no_mapping(face: Face) -> None:
+async def test_a_form_of_no_mapping(backend: Backend) -> None:
     with pytest.raises(TypeError, match="body of a form"):
-        await sent(face, body=[1], files={})
+        await sent(backend, body=[1], files={})
 
 
-async def test_parameters_left_out(face: Face) -> None:
+async def test_parameters_left_out(backend: Backend) -> None:
     """Item 47: and iterables become arrays."""
-    client, api = face.scripted(reply(json={"input_tokens": 1}))
+    client, api = backend.scripted(reply(json={"input_tokens": 1}))
 
     await settle(
         client.messages.count_tokens(

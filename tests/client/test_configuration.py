@@ -13,8 +13,8 @@ import headrace_client
 from headrace_client import DEFAULT_TIMEOUT, Anthropic, AsyncAnthropic, omit
 from headrace_client._base_client.base import BaseClient
 from headrace_client.testing import ScriptedAPI, reply
+from tests.client.backends import Backend, settle
 from tests.client.conftest import CANARY
-from tests.client.faces import Face, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -38,24 +38,24 @@ def test_everything_is_a_keyword() -> None:
     } <= parameters.keys()
 
 
-async def test_environment(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_environment(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Item 3."""
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "token")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "https://env.test/v9")
 
-    client = face.client_class()
+    client = backend.client_class()
 
     assert client.api_key == CANARY
     assert client.auth_token == "token"
     assert client.base_url == "https://env.test/v9/"
 
 
-async def test_empty_environment_is_unset(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_empty_environment_is_unset(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Items 8 and 9 (B)."""
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"):
         monkeypatch.setenv(name, "")
 
-    client = face.client_class(base_url="")
+    client = backend.client_class(base_url="")
 
     assert client.api_key is None
     assert client.auth_token is None
@@ -64,11 +64,11 @@ async def test_empty_environment_is_unset(face: Face, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("given", [{"api_key": "mine"}, {"auth_token": "mine"}])
 async def test_an_explicit_credential_switches_off_the_environment(
-    face: Face, given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    backend: Backend, given: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Item 18 (B): for copies too."""
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "ambient")
-    client = face.client_class(**given)
+    client = backend.client_class(**given)
 
     for one in (
         client,
@@ -81,30 +81,32 @@ async def test_an_explicit_credential_switches_off_the_environment(
 
 
 async def test_a_copy_of_a_client_without_credentials_has_none(
-    face: Face, monkeypatch: pytest.MonkeyPatch
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Item 18 (B)."""
     monkeypatch.delenv("ANTHROPIC_API_KEY")
-    client = face.client_class()
+    client = backend.client_class()
     monkeypatch.setenv("ANTHROPIC_API_KEY", "late")
 
     assert client.copy().api_key is None
 
 
-async def test_credentials_become_headers(face: Face) -> None:
+async def test_credentials_become_headers(backend: Backend) -> None:
     """Item 17."""
-    assert face.client_class(api_key="k").auth_headers == {"X-Api-Key": "k"}
-    assert face.client_class(auth_token="t").auth_headers == {"Authorization": "Bearer t"}
-    assert face.client_class(api_key="k", auth_token="t").auth_headers == {
+    assert backend.client_class(api_key="k").auth_headers == {"X-Api-Key": "k"}
+    assert backend.client_class(auth_token="t").auth_headers == {"Authorization": "Bearer t"}
+    assert backend.client_class(api_key="k", auth_token="t").auth_headers == {
         "X-Api-Key": "k",
         "Authorization": "Bearer t",
     }
 
 
-async def test_no_credentials_fail_at_first_request(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_credentials_fail_at_first_request(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Items 4 and 19."""
     monkeypatch.delenv("ANTHROPIC_API_KEY")
-    client, api = face.scripted(reply(json={}))
+    client, api = backend.scripted(reply(json={}))
 
     with pytest.raises(TypeError) as caught:
         await settle(client.get("/foo", cast_to=httpx.Response))
@@ -128,11 +130,11 @@ async def test_no_credentials_fail_at_first_request(face: Face, monkeypatch: pyt
     ],
 )
 async def test_ways_to_do_without_credentials(
-    face: Face, settings: Any, headers: Any, monkeypatch: pytest.MonkeyPatch
+    backend: Backend, settings: Any, headers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Items 19 and 20 (B): by the client or the call, in any spelling."""
     monkeypatch.delenv("ANTHROPIC_API_KEY")
-    client, api = face.scripted(reply(json={}), **settings)
+    client, api = backend.scripted(reply(json={}), **settings)
 
     await settle(client.get("/foo", cast_to=httpx.Response, options={"headers": headers}))
 
@@ -149,44 +151,46 @@ async def test_ways_to_do_without_credentials(
         ("https://h/p?x=1", "https://h/p/?x=1"),
     ],
 )
-async def test_base_url_ends_in_a_slash(face: Face, given: Any, kept: str) -> None:
+async def test_base_url_ends_in_a_slash(backend: Backend, given: Any, kept: str) -> None:
     """Items 7 and 8: from the constructor, the setter and a copy."""
-    client = face.client_class(base_url=given)
+    client = backend.client_class(base_url=given)
     assert client.base_url == kept
     assert client.copy().base_url == kept
     assert client._base_url == kept
 
-    other = face.client_class()
+    other = backend.client_class()
     other.base_url = given
     assert other.base_url == kept
     assert other.copy(base_url="https://elsewhere").base_url == "https://elsewhere/"
 
 
-async def test_max_retries(face: Face) -> None:
+async def test_max_retries(backend: Backend) -> None:
     """Items 5 and 6."""
-    assert face.client_class().max_retries == 2
-    assert face.client_class(max_retries=math.inf).max_retries == math.inf
+    assert backend.client_class().max_retries == 2
+    assert backend.client_class(max_retries=math.inf).max_retries == math.inf
     with pytest.raises(TypeError, match=r"^max_retries cannot be None"):
-        face.client_class(max_retries=None)
+        backend.client_class(max_retries=None)
     with pytest.raises(ValueError, match="0 or more"):
-        face.client_class(max_retries=-1)
+        backend.client_class(max_retries=-1)
     with pytest.raises(TypeError, match=r"^max_retries cannot be None"):
-        await settle(face.client_class().get("/foo", cast_to=httpx.Response, options={"max_retries": None}))
+        await settle(
+            backend.client_class().get("/foo", cast_to=httpx.Response, options={"max_retries": None})
+        )
 
 
-async def test_what_is_no_timeout(face: Face) -> None:
+async def test_what_is_no_timeout(backend: Backend) -> None:
     with pytest.raises(TypeError, match="timeout must be a number of seconds"):
-        face.client_class(timeout="10")
+        backend.client_class(timeout="10")
     with pytest.raises(ValueError, match="timeout must be 0 or more seconds, not -1"):
-        face.client_class().timeout = -1
-    client, _ = face.scripted()
+        backend.client_class().timeout = -1
+    client, _ = backend.scripted()
     with pytest.raises(ValueError, match="timeout must be 0 or more"):
         await settle(client.get("/foo", cast_to=object, options={"timeout": -1}))
 
 
-async def test_timeout(face: Face) -> None:
+async def test_timeout(backend: Backend) -> None:
     """Items 10, 11, 48 and D2, D3: not given, None, a number, a Timeout, and that of an HTTP client."""
-    make, http = face.client_class, httpx.AsyncClient if face.is_async else httpx.Client
+    make, http = backend.client_class, httpx.AsyncClient if backend.is_async else httpx.Client
 
     assert make().timeout == DEFAULT_TIMEOUT == httpx.Timeout(600, connect=5.0)
     assert make(timeout=None).timeout is None
@@ -199,25 +203,27 @@ async def test_timeout(face: Face) -> None:
 
 
 @pytest.mark.parametrize("wrong", [object(), "client", httpx.Client])
-async def test_the_wrong_kind_of_http_client(face: Face, wrong: object) -> None:
+async def test_the_wrong_kind_of_http_client(backend: Backend, wrong: object) -> None:
     """Item 12."""
-    expected = "httpx.AsyncClient" if face.is_async else "httpx.Client"
+    expected = "httpx.AsyncClient" if backend.is_async else "httpx.Client"
     with pytest.raises(TypeError, match="Invalid `http_client` argument") as caught:
-        face.client_class(http_client=wrong)
+        backend.client_class(http_client=wrong)
 
     assert expected in str(caught.value)
     assert str(type(wrong)) in str(caught.value)
 
 
-async def test_the_other_face_s_http_client(face: Face) -> None:
+async def test_the_other_face_s_http_client(backend: Backend) -> None:
     """Item 12."""
     with pytest.raises(TypeError, match="Invalid `http_client` argument"):
-        face.client_class(http_client=httpx.Client() if face.is_async else httpx.AsyncClient())
+        backend.client_class(http_client=httpx.Client() if backend.is_async else httpx.AsyncClient())
 
 
-async def test_public_attributes(face: Face) -> None:
+async def test_public_attributes(backend: Backend) -> None:
     """Items 13, 14 and 15."""
-    client = face.client_class(api_key="k", default_query={"a": 1}, default_headers={"X-A": "1", "X-B": omit})
+    client = backend.client_class(
+        api_key="k", default_query={"a": 1}, default_headers={"X-A": "1", "X-B": omit}
+    )
 
     assert client.default_query == {"a": 1}
     assert client.default_headers["X-A"] == "1"
@@ -243,18 +249,18 @@ def test_aliases() -> None:
     assert repr(headrace_client.NOT_GIVEN) == "NOT_GIVEN"
 
 
-async def test_copy_takes_every_parameter_of_the_constructor(face: Face) -> None:
+async def test_copy_takes_every_parameter_of_the_constructor(backend: Backend) -> None:
     """Item 61."""
-    cls = Anthropic if face.name == "sync" else AsyncAnthropic
+    cls = Anthropic if backend.name == "sync" else AsyncAnthropic
     parameters = inspect.signature(cls).parameters.keys() - {"_strict_response_validation"}
 
     assert parameters <= inspect.signature(cls.copy).parameters.keys()
     assert cls.with_options is cls.copy
 
 
-async def test_a_copy_keeps_what_is_not_changed(face: Face) -> None:
+async def test_a_copy_keeps_what_is_not_changed(backend: Backend) -> None:
     """Items 61, 63 and 64."""
-    Mine = face.subclass()  # noqa: N806  # a class
+    Mine = backend.subclass()  # noqa: N806  # a class
     seen: list[object] = []
     client = Mine(
         api_key="k",
@@ -286,9 +292,9 @@ async def test_a_copy_keeps_what_is_not_changed(face: Face) -> None:
     assert copy.default_query == client.default_query
 
 
-async def test_a_copy_changes_what_it_is_told(face: Face) -> None:
+async def test_a_copy_changes_what_it_is_told(backend: Backend) -> None:
     """Items 61, 63, 64 and D1."""
-    client = face.client_class(api_key="k", timeout=9)
+    client = backend.client_class(api_key="k", timeout=9)
 
     assert client.copy(api_key="other").api_key == "other"
     assert client.copy(api_key="").auth_headers == {}
@@ -300,9 +306,9 @@ async def test_a_copy_changes_what_it_is_told(face: Face) -> None:
     assert client.timeout == 9
 
 
-async def test_headers_and_query_of_copies(face: Face) -> None:
+async def test_headers_and_query_of_copies(backend: Backend) -> None:
     """Items 62 and 28: merged without regard to case, or replaced, never both."""
-    client = face.client_class(default_headers={"X-A": "1", "x-b": "1"}, default_query={"a": 1, "b": 1})
+    client = backend.client_class(default_headers={"X-A": "1", "x-b": "1"}, default_query={"a": 1, "b": 1})
 
     merged = client.copy(default_headers={"x-a": "2", "X-B": omit}, default_query={"b": 2})
     again = merged.copy(default_headers={"X-A": "3"})
@@ -325,21 +331,22 @@ async def test_headers_and_query_of_copies(face: Face) -> None:
         client.copy(set_default_query={}, default_query={"foo": "Bar"})
 
 
-async def test_options_of_a_resource(face: Face) -> None:
+async def test_options_of_a_resource(backend: Backend) -> None:
     """Item 65 and D1."""
     api = ScriptedAPI([reply(500), reply(json={"input_tokens": 1})])
-    client = face.connect(api, max_retries=0)
+    client = backend.connect(api, max_retries=0)
 
     messages = client.messages.with_options(timeout=120.0, headers={"X-Request-ID": "abc"}, max_retries=5)
     await settle(messages.count_tokens(model="m", messages=[]))
 
     assert [request.headers["x-request-id"] for request in api.requests] == ["abc", "abc"]
     assert api.requests[0].extensions["timeout"]["read"] == 120.0
+    assert len(backend.clock.sleeps) == 1  # the copy has the client's clock
     assert type(messages) is type(client.messages)
 
 
-async def test_retries_may_be_set_anew(face: Face) -> None:
-    client, api = face.scripted(reply(500), reply(json={}))
+async def test_retries_may_be_set_anew(backend: Backend) -> None:
+    client, api = backend.scripted(reply(500), reply(json={}))
     client.max_retries = 0
 
     with pytest.raises(headrace_client.InternalServerError):

@@ -24,7 +24,7 @@ from headrace_client import (
 from headrace_client._exceptions import event_error
 from headrace_client.testing import reply
 from headrace_client.transport import AttemptTimedOut, ConnectionLost
-from tests.client.faces import Face, settle
+from tests.client.backends import Backend, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -57,9 +57,9 @@ async def failure(client: Any, **call: Any) -> Any:
 
 
 @pytest.mark.parametrize(("status", "name"), STATUSES.items())
-async def test_each_status_has_its_class_on_both_faces(face: Face, status: int, name: str) -> None:
+async def test_each_status_has_its_class_on_both_faces(backend: Backend, status: int, name: str) -> None:
     """Items 80 and 81 (B)."""
-    client, _ = face.scripted(
+    client, _ = backend.scripted(
         reply(status, json={"type": "error"}, headers={"request-id": "req_1"}), max_retries=0
     )
 
@@ -96,9 +96,9 @@ def test_the_tree() -> None:
         (reply(400, body='{"a": "\\ud800"}'), '{"a": "\\ud800"}', '{"a": "\\ud800"}'),
     ],
 )
-async def test_message_and_body(face: Face, answer: Any, message: str, body: object) -> None:
+async def test_message_and_body(backend: Backend, answer: Any, message: str, body: object) -> None:
     """Item 82."""
-    client, _ = face.scripted(answer)
+    client, _ = backend.scripted(answer)
 
     error = await failure(client)
 
@@ -106,9 +106,9 @@ async def test_message_and_body(face: Face, answer: Any, message: str, body: obj
     assert error.body == body
 
 
-async def test_the_body_of_a_failed_stream_is_read(face: Face) -> None:
+async def test_the_body_of_a_failed_stream_is_read(backend: Backend) -> None:
     """Item 82: and its connection is free again."""
-    client, api = face.scripted(reply(400, json={"a": 1}))
+    client, api = backend.scripted(reply(400, json={"a": 1}))
 
     error = await failure(client, stream=True)
 
@@ -126,9 +126,9 @@ async def test_the_body_of_a_failed_stream_is_read(face: Face) -> None:
         AttemptTimedOut("t"),
     ],
 )
-async def test_timeouts(face: Face, cause: Exception) -> None:
+async def test_timeouts(backend: Backend, cause: Exception) -> None:
     """Item 83."""
-    client, api = face.scripted(cause, cause)
+    client, api = backend.scripted(cause, cause)
 
     error = await failure(client, options={"max_retries": 1})
 
@@ -149,9 +149,9 @@ async def test_timeouts(face: Face, cause: Exception) -> None:
         ConnectionLost("c"),
     ],
 )
-async def test_failures_of_the_network(face: Face, cause: Exception) -> None:
+async def test_failures_of_the_network(backend: Backend, cause: Exception) -> None:
     """Item 83."""
-    client, api = face.scripted(cause, cause)
+    client, api = backend.scripted(cause, cause)
 
     error = await failure(client, options={"max_retries": 1})
 
@@ -161,22 +161,22 @@ async def test_failures_of_the_network(face: Face, cause: Exception) -> None:
     assert error.request is api.requests[1]
 
 
-async def test_errors_of_the_fork_of_httpx(face: Face) -> None:
+async def test_errors_of_the_fork_of_httpx(backend: Backend) -> None:
     """D10: known by their names."""
     fork = type(
         "ReadTimeout",
         (type("TimeoutException", (Exception,), {"__module__": "httpx2"}),),
         {"__module__": "httpx2"},
     )
-    client, _ = face.scripted(fork("slow"), max_retries=0)
+    client, _ = backend.scripted(fork("slow"), max_retries=0)
 
     assert type(await failure(client)) is APITimeoutError
 
 
 @pytest.mark.parametrize("mistake", [ValueError("m"), RuntimeError("m"), KeyError("m")])
-async def test_mistakes_are_neither_retried_nor_masked(face: Face, mistake: Exception) -> None:
+async def test_mistakes_are_neither_retried_nor_masked(backend: Backend, mistake: Exception) -> None:
     """Item 69 (B)."""
-    client, api = face.scripted(mistake)
+    client, api = backend.scripted(mistake)
 
     with pytest.raises(type(mistake)) as caught:
         await settle(client.post("/foo", cast_to=httpx.Response))
@@ -185,22 +185,23 @@ async def test_mistakes_are_neither_retried_nor_masked(face: Face, mistake: Exce
     assert len(api.requests) == 1
 
 
-async def test_a_scheme_that_nobody_speaks(face: Face) -> None:
+async def test_a_scheme_that_nobody_speaks(backend: Backend) -> None:
     """Item 69 (B): told at once."""
-    http_client = httpx.AsyncClient() if face.is_async else httpx.Client()
-    client = face.client_class(
+    http_client = httpx.AsyncClient() if backend.is_async else httpx.Client()
+    client = backend.client_class(
         base_url="htp://h", http_client=http_client, default_headers={"x-api-key": "k"}
     )
+    client.clock = backend.clock
 
     error = await failure(client)
 
     assert isinstance(error.__cause__, httpx.UnsupportedProtocol)
-    assert face.sleeps == []
+    assert backend.clock.sleeps == []
 
 
-async def test_a_body_that_breaks_off_is_retried(face: Face) -> None:
+async def test_a_body_that_breaks_off_is_retried(backend: Backend) -> None:
     """Item 74: a body that is not streamed is read inside the attempt."""
-    client, api = face.scripted(reply(body=[b"{", httpx.ReadError("broken")]), reply(json={"ok": 1}))
+    client, api = backend.scripted(reply(body=[b"{", httpx.ReadError("broken")]), reply(json={"ok": 1}))
 
     response = await settle(client.get("/foo", cast_to=httpx.Response))
 
@@ -253,9 +254,9 @@ def test_error_events_that_tell_nothing(data: str) -> None:
         reply(302, headers={"location": "https://other.test/"}),
     ],
 )
-async def test_errors_are_picklable_and_leave_secrets_behind(face: Face, answer: Any) -> None:
+async def test_errors_are_picklable_and_leave_secrets_behind(backend: Backend, answer: Any) -> None:
     """Item 84 (B)."""
-    client, _ = face.scripted(answer, max_retries=0, api_key="canary-key", auth_token="canary-token")
+    client, _ = backend.scripted(answer, max_retries=0, api_key="canary-key", auth_token="canary-token")
     error = await failure(client)
 
     pickled = pickle.dumps(error)

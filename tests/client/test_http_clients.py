@@ -22,7 +22,7 @@ from headrace_client._httpx.clients import LibraryTransport, keepalive_options, 
 from headrace_client._httpx.proxies import proxy_patterns
 from headrace_client._httpx.transport import HttpxTransport
 from headrace_client.testing import reply
-from tests.client.faces import ASYNC_ONLY, Face, settle
+from tests.client.backends import ASYNC_ONLY, Backend, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -185,7 +185,7 @@ def test_the_order_of_schemes() -> None:
 
 
 @ASYNC_ONLY
-async def test_the_transport_is_picked_at_the_first_request(face: Face) -> None:
+async def test_the_transport_is_picked_at_the_first_request(backend: Backend) -> None:
     """D9: ours under trio, httpx's own under asyncio."""
     async with AsyncAnthropic(base_url="http://127.0.0.1:1", max_retries=0) as client:
         transport = transport_of(client)
@@ -194,36 +194,37 @@ async def test_the_transport_is_picked_at_the_first_request(face: Face) -> None:
 
         picked = transport.chosen()
 
-    assert isinstance(picked, HttpxTransport if face.name == "trio" else httpx.AsyncHTTPTransport)
+    assert isinstance(picked, HttpxTransport if backend.name == "trio" else httpx.AsyncHTTPTransport)
 
 
 @ASYNC_ONLY
 @pytest.mark.parametrize(
     "settings", [{"verify": False}, {"http2": True}, {"proxy": "http://p.test"}, {"trust_env": False}]
 )
-async def test_special_wishes_are_httpx_s_own_under_trio_too(face: Face, settings: Any) -> None:
+async def test_special_wishes_are_httpx_s_own_under_trio_too(backend: Backend, settings: Any) -> None:
     client: Any = DefaultAsyncHttpxClient(**settings)
     async with client:
         assert isinstance(client._transport.chosen(), httpx.AsyncHTTPTransport)
 
 
 @ASYNC_ONLY
-async def test_a_second_event_loop_is_refused(face: Face) -> None:
+async def test_a_second_event_loop_is_refused(backend: Backend) -> None:
     """D9: with words that say what to do, not retried and not masked."""
     client = AsyncAnthropic()
+    client.clock = backend.clock
     transport = transport_of(client)
     transport.library, transport._transport = "another", httpx.MockTransport(lambda _: httpx.Response(200))
 
-    with pytest.raises(RuntimeError, match=f"under another, so it cannot be used under {face.name}"):
+    with pytest.raises(RuntimeError, match=f"under another, so it cannot be used under {backend.name}"):
         await settle(client.get("/foo", cast_to=httpx.Response))
 
     await client.close()
-    assert face.sleeps == []
+    assert backend.clock.sleeps == []
 
 
-async def test_an_http_client_may_build_requests_its_own_way(face: Face) -> None:
+async def test_an_http_client_may_build_requests_its_own_way(backend: Backend) -> None:
     """What httpx made of a request is kept only where it is httpx that makes it."""
-    client, api = face.scripted(reply(json={}), reply(json={}))
+    client, api = backend.scripted(reply(json={}), reply(json={}))
     http_client = client._client
     build = http_client.build_request
 
@@ -240,8 +241,8 @@ async def test_an_http_client_may_build_requests_its_own_way(face: Face) -> None
 
 
 @ASYNC_ONLY
-async def test_nothing_of_a_call_waits_for_the_garbage_collector(face: Face) -> None:
-    client, _ = face.scripted(reply(json={}))
+async def test_nothing_of_a_call_waits_for_the_garbage_collector(backend: Backend) -> None:
+    client, _ = backend.scripted(reply(json={}))
     response = await settle(client.get("/foo", cast_to=httpx.Response))
     alive = weakref.ref(response)
     gc.disable()

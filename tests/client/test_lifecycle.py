@@ -11,14 +11,14 @@ import pytest
 
 from headrace_client import Anthropic, AsyncAnthropic
 from headrace_client.testing import reply
-from tests.client.faces import Face, entered, settle
+from tests.client.backends import Backend, entered, settle
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_context_manager_gives_the_client_and_closes_it(face: Face) -> None:
+async def test_the_context_manager_gives_the_client_and_closes_it(backend: Backend) -> None:
     """Item 59."""
-    client, _ = face.scripted(reply(json={}))
+    client, _ = backend.scripted(reply(json={}))
 
     async with entered(client) as same:
         assert same is client
@@ -29,28 +29,28 @@ async def test_the_context_manager_gives_the_client_and_closes_it(face: Face) ->
     assert client._client.is_closed
 
 
-async def test_closing_a_copy_closes_the_original(face: Face) -> None:
+async def test_closing_a_copy_closes_the_original(backend: Backend) -> None:
     """Item 58."""
-    client, _ = face.scripted()
+    client, _ = backend.scripted()
 
     await settle(client.copy().close())
 
     assert client.is_closed()
 
 
-async def test_a_closed_client_says_so_at_once(face: Face) -> None:
+async def test_a_closed_client_says_so_at_once(backend: Backend) -> None:
     """Item 58 (B)."""
-    client, _ = face.scripted()
+    client, _ = backend.scripted()
     await settle(client.close())
 
     with pytest.raises(RuntimeError, match="closed"):
         await settle(client.get("/foo", cast_to=httpx.Response))
 
-    assert face.sleeps == []
+    assert backend.clock.sleeps == []
 
 
-async def test_a_client_closed_before_its_first_request(face: Face) -> None:
-    client = face.client_class()
+async def test_a_client_closed_before_its_first_request(backend: Backend) -> None:
+    client = backend.client_class()
     await settle(client.close())
     await settle(client.close())
 
@@ -83,8 +83,8 @@ def test_dropping_a_copy_closes_nothing() -> None:
     assert not client._client.is_closed
 
 
-@pytest.mark.parametrize("face", ["asyncio"], indirect=True)
-async def test_dropping_an_asynchronous_client(face: Face) -> None:
+@pytest.mark.parametrize("backend", ["asyncio"], indirect=True)
+async def test_dropping_an_asynchronous_client(backend: Backend) -> None:
     """Item 60: under asyncio a task closes it."""
     client: Any = AsyncAnthropic()
     closed: list[bool] = []
@@ -100,8 +100,8 @@ async def test_dropping_an_asynchronous_client(face: Face) -> None:
     assert closed == [True]
 
 
-@pytest.mark.parametrize("face", ["asyncio"], indirect=True)
-async def test_dropping_a_client_that_trio_used(face: Face) -> None:
+@pytest.mark.parametrize("backend", ["asyncio"], indirect=True)
+async def test_dropping_a_client_that_trio_used(backend: Backend) -> None:
     """Its connections are trio's, which asyncio cannot close."""
     client: Any = AsyncAnthropic()
     closed: list[bool] = []

@@ -10,15 +10,17 @@ import pytest
 from headrace_client import AnthropicError
 from headrace_client._base_client.logging import setup_logging
 from headrace_client.testing import reply
+from tests.client.backends import Backend, settle
 from tests.client.conftest import CANARY
-from tests.client.faces import Face, settle
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_debug_tells_the_story_without_secrets(face: Face, caplog: pytest.LogCaptureFixture) -> None:
+async def test_debug_tells_the_story_without_secrets(
+    backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
     """Item 78: no credential, no body, no query, no password of the URL."""
-    client, _ = face.scripted(
+    client, _ = backend.scripted(
         reply(500, body="body-canary", headers={"set-cookie": "cookie-canary"}),
         reply(json={"answer": "answer-canary"}, headers={"request-id": "req_7"}),
         auth_token="token-canary",
@@ -45,10 +47,10 @@ async def test_debug_tells_the_story_without_secrets(face: Face, caplog: pytest.
     }
 
 
-async def test_info_tells_only_of_retries(face: Face, caplog: pytest.LogCaptureFixture) -> None:
+async def test_info_tells_only_of_retries(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
     """Item 78."""
     caplog.set_level(logging.INFO, logger="headrace_client")
-    client, _ = face.scripted(reply(429), reply(400))
+    client, _ = backend.scripted(reply(429), reply(400))
 
     with pytest.raises(AnthropicError):
         await settle(client.get("/foo", cast_to=httpx.Response))
@@ -58,9 +60,9 @@ async def test_info_tells_only_of_retries(face: Face, caplog: pytest.LogCaptureF
     assert messages[0].startswith("Retrying request to /foo in ")
 
 
-async def test_debug_tells_why_nothing_is_retried(face: Face, caplog: pytest.LogCaptureFixture) -> None:
+async def test_debug_tells_why_nothing_is_retried(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
     """Item 78."""
-    client, _ = face.scripted(reply(404))
+    client, _ = backend.scripted(reply(404))
 
     with pytest.raises(AnthropicError):
         await settle(client.get("/foo", cast_to=httpx.Response))
@@ -85,9 +87,9 @@ def test_the_environment_sets_the_level(monkeypatch: pytest.MonkeyPatch, value: 
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
-async def test_the_canary_is_what_would_be_sent(face: Face) -> None:
+async def test_the_canary_is_what_would_be_sent(backend: Backend) -> None:
     """The fixture would not find a key that no request has."""
-    client, api = face.scripted(reply(json={}))
+    client, api = backend.scripted(reply(json={}))
 
     await settle(client.get("/foo", cast_to=httpx.Response))
 

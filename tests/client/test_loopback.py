@@ -19,7 +19,7 @@ from headrace_client import (
     DefaultAioHttpClient,
     InternalServerError,
 )
-from tests.client.faces import settle
+from tests.client.backends import settle
 
 pytestmark = pytest.mark.anyio
 

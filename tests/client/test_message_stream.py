@@ -1,4 +1,4 @@
-"""``messages.stream``: events, snapshots and the final message, on both faces (contract items 25, 115)."""
+"""``messages.stream``: events, snapshots and the final message, on all backends (contract items 25, 115)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from headrace_client import APIResponseValidationError, APITimeoutError, RateLimitError
 from headrace_client._responses.stream import IncompleteStreamError
 from headrace_client.testing import reply, sse
-from tests.client.faces import Face, each, entered, settle
+from tests.client.backends import TRIO_ONLY, Backend, each, entered, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -53,8 +53,8 @@ TEXT = (
 PROMPT: dict[str, Any] = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "?"}]}
 
 
-async def test_events_with_their_snapshots(face: Face) -> None:
-    client, api = face.scripted(sse(*TEXT))
+async def test_events_with_their_snapshots(backend: Backend) -> None:
+    client, api = backend.scripted(sse(*TEXT))
 
     async with entered(client.messages.stream(**PROMPT)) as stream:
         events = [event async for event in each(stream)]
@@ -79,9 +79,9 @@ async def test_events_with_their_snapshots(face: Face) -> None:
     assert api.open_responses == 0
 
 
-async def test_the_request_is_made_on_entering_and_says_what_helps_it(face: Face) -> None:
+async def test_the_request_is_made_on_entering_and_says_what_helps_it(backend: Backend) -> None:
     """Item 25; and the guard against long answers is for those that are not streamed (115)."""
-    client, api = face.scripted(sse(*TEXT))
+    client, api = backend.scripted(sse(*TEXT))
 
     manager = client.messages.stream(**{**PROMPT, "max_tokens": 100_000}, extra_headers={"X-Mine": "1"})
     before = len(api.requests)
@@ -96,8 +96,8 @@ async def test_the_request_is_made_on_entering_and_says_what_helps_it(face: Face
     assert request.headers["x-mine"] == "1"
 
 
-async def test_text_stream_and_final_text(face: Face) -> None:
-    client, _ = face.scripted(sse(*TEXT))
+async def test_text_stream_and_final_text(backend: Backend) -> None:
+    client, _ = backend.scripted(sse(*TEXT))
 
     async with entered(client.messages.stream(**PROMPT)) as stream:
         texts = [text async for text in each(stream.text_stream)]
@@ -106,10 +106,10 @@ async def test_text_stream_and_final_text(face: Face) -> None:
     assert (texts, final) == (["Hel", "lo"], "Hello")
 
 
-async def test_the_final_message(face: Face) -> None:
+async def test_the_final_message(backend: Backend) -> None:
     """It is typed, and nothing unknown is lost."""
     answer = sse(*TEXT)
-    client, _ = face.scripted(reply(body=list(answer.pieces), headers={"request-id": "req_7"}))
+    client, _ = backend.scripted(reply(body=list(answer.chunks), headers={"request-id": "req_7"}))
 
     async with entered(client.messages.stream(**PROMPT)) as stream:
         message = await settle(stream.get_final_message())
@@ -123,8 +123,8 @@ async def test_the_final_message(face: Face) -> None:
     assert stream.response.status_code == 200
 
 
-async def test_tool_input_thinking_signature_and_citations(face: Face) -> None:
-    client, _ = face.scripted(
+async def test_tool_input_thinking_signature_and_citations(backend: Backend) -> None:
+    client, _ = backend.scripted(
         sse(
             START,
             begin(0, type="thinking", thinking="", signature=""),
@@ -168,8 +168,8 @@ async def test_tool_input_thinking_signature_and_citations(face: Face) -> None:
     assert message.content[2].citations[0].cited_text == "x"
 
 
-async def test_the_snapshot_grows(face: Face) -> None:
-    client, _ = face.scripted(sse(*TEXT))
+async def test_the_snapshot_grows(backend: Backend) -> None:
+    client, _ = backend.scripted(sse(*TEXT))
     seen: list[str] = []
 
     async with entered(client.messages.stream(**PROMPT)) as stream:
@@ -181,17 +181,19 @@ async def test_the_snapshot_grows(face: Face) -> None:
     assert seen == ["Hel", "Hello"]
 
 
-async def test_an_answer_without_text_has_no_final_text(face: Face) -> None:
-    client, _ = face.scripted(sse(START, begin(0, type="tool_use", id="t", name="n", input={}), end(0), STOP))
+async def test_an_answer_without_text_has_no_final_text(backend: Backend) -> None:
+    client, _ = backend.scripted(
+        sse(START, begin(0, type="tool_use", id="t", name="n", input={}), end(0), STOP)
+    )
 
     async with entered(client.messages.stream(**PROMPT)) as stream:
         with pytest.raises(RuntimeError, match="this one has: tool_use"):
             await settle(stream.get_final_text())
 
 
-async def test_a_message_that_was_cut_off_is_never_taken_for_whole(face: Face) -> None:
+async def test_a_message_that_was_cut_off_is_never_taken_for_whole(backend: Backend) -> None:
     """Better than item 105."""
-    client, _ = face.scripted(sse(*TEXT[:-1]), sse(*TEXT))
+    client, _ = backend.scripted(sse(*TEXT[:-1]), sse(*TEXT))
 
     async with entered(client.messages.stream(**PROMPT)) as stream:
         with pytest.raises(IncompleteStreamError):
@@ -203,10 +205,10 @@ async def test_a_message_that_was_cut_off_is_never_taken_for_whole(face: Face) -
             await settle(stream.get_final_message())
 
 
-async def test_an_error_event_is_typed(face: Face) -> None:
+async def test_an_error_event_is_typed(backend: Backend) -> None:
     """Better than item 103."""
     error = {"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}
-    client, api = face.scripted(sse(*TEXT[:4], ("error", error)))
+    client, api = backend.scripted(sse(*TEXT[:4], ("error", error)))
 
     async with entered(client.messages.stream(**PROMPT)) as stream:
         with pytest.raises(RateLimitError):
@@ -216,16 +218,16 @@ async def test_an_error_event_is_typed(face: Face) -> None:
     assert api.open_responses == 0
 
 
-async def test_events_out_of_order_are_a_validation_error(face: Face) -> None:
-    client, _ = face.scripted(sse(START, delta(0, type="text_delta", text="?"), STOP))
+async def test_events_out_of_order_are_a_validation_error(backend: Backend) -> None:
+    client, _ = backend.scripted(sse(START, delta(0, type="text_delta", text="?"), STOP))
 
     async with entered(client.messages.stream(**PROMPT)) as stream:
         with pytest.raises(APIResponseValidationError, match="no content block 0 has started"):
             await settle(stream.until_done())
 
 
-async def test_leaving_early_closes(face: Face) -> None:
-    client, api = face.scripted(sse(*TEXT))
+async def test_leaving_early_closes(backend: Backend) -> None:
+    client, api = backend.scripted(sse(*TEXT))
 
     async with entered(client.messages.stream(**PROMPT)):
         assert api.open_responses == 1
@@ -233,11 +235,10 @@ async def test_leaving_early_closes(face: Face) -> None:
     assert api.open_responses == 0
 
 
-async def test_limits_are_those_of_the_stream(face: Face) -> None:
-    if face.name != "trio":
-        pytest.skip("in virtual time")
-    pieces = [*sse(*TEXT[:4]).pieces, 60.0]
-    client, _ = face.scripted(reply(body=pieces), reply(body=pieces))
+@TRIO_ONLY
+async def test_limits_are_those_of_the_stream(backend: Backend) -> None:
+    pieces = [*sse(*TEXT[:4]).chunks, 60.0]
+    client, _ = backend.scripted(reply(body=pieces), reply(body=pieces))
 
     for limit in ({"idle_timeout": 5.0}, {"total_timeout": 5.0}):
         async with entered(client.messages.stream(**PROMPT, **limit)) as stream:
@@ -245,8 +246,8 @@ async def test_limits_are_those_of_the_stream(face: Face) -> None:
                 await settle(stream.until_done())
 
 
-async def test_unknown_parameters_are_refused(face: Face) -> None:
-    client, _ = face.scripted()
+async def test_unknown_parameters_are_refused(backend: Backend) -> None:
+    client, _ = backend.scripted()
 
     with pytest.raises(TypeError, match="colour"):
         client.messages.stream(**PROMPT, colour="red")

@@ -12,7 +12,7 @@ import pytest
 from headrace_client import APIResponseValidationError, omit
 from headrace_client.testing import reply
 from headrace_client.types import Message, MessageTokensCount
-from tests.client.faces import Face, settle
+from tests.client.backends import Backend, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -32,9 +32,9 @@ PROMPT: dict[str, Any] = {
 }
 
 
-async def test_create(face: Face) -> None:
+async def test_create(backend: Backend) -> None:
     """Item 113."""
-    client, api = face.scripted(reply(json=MESSAGE, headers={"request-id": "req_1"}))
+    client, api = backend.scripted(reply(json=MESSAGE, headers={"request-id": "req_1"}))
 
     message = await settle(
         client.messages.create(
@@ -54,9 +54,9 @@ async def test_create(face: Face) -> None:
     }
 
 
-async def test_extras(face: Face) -> None:
+async def test_extras(backend: Backend) -> None:
     """Item 67."""
-    client, api = face.scripted(reply(json=MESSAGE))
+    client, api = backend.scripted(reply(json=MESSAGE))
 
     await settle(
         client.messages.create(
@@ -77,17 +77,17 @@ async def test_extras(face: Face) -> None:
 
 
 @pytest.mark.parametrize("missing", ["model", "max_tokens", "messages"])
-async def test_what_is_required(face: Face, missing: str) -> None:
+async def test_what_is_required(backend: Backend, missing: str) -> None:
     """Item 113."""
-    client, _ = face.scripted()
+    client, _ = backend.scripted()
     params = {name: value for name, value in PROMPT.items() if name != missing}
 
     with pytest.raises(TypeError, match="Missing required arguments; Expected either"):
         await settle(client.messages.create(**params))
 
 
-async def test_what_does_not_exist(face: Face) -> None:
-    client, _ = face.scripted()
+async def test_what_does_not_exist(backend: Backend) -> None:
+    client, _ = backend.scripted()
 
     with pytest.raises(TypeError, match=r"create\(\) got an unexpected keyword argument 'max_token'"):
         await settle(client.messages.create(**PROMPT, max_token=1))
@@ -114,10 +114,10 @@ async def test_what_does_not_exist(face: Face) -> None:
     ],
 )
 async def test_answers_that_take_too_long_to_be_waited_for(
-    face: Face, params: Any, settings: Any, refused: bool
+    backend: Backend, params: Any, settings: Any, refused: bool
 ) -> None:
     """Items 49 and 50."""
-    client, api = face.scripted(reply(json=MESSAGE), **settings)
+    client, api = backend.scripted(reply(json=MESSAGE), **settings)
 
     if refused:
         with pytest.raises(
@@ -130,9 +130,9 @@ async def test_answers_that_take_too_long_to_be_waited_for(
     assert len(api.requests) == (not refused)
 
 
-async def test_models_that_will_go_away(face: Face) -> None:
+async def test_models_that_will_go_away(backend: Backend) -> None:
     """Item 114: the warning points to the line that calls."""
-    client, _ = face.scripted(reply(json=MESSAGE), reply(json=MESSAGE))
+    client, _ = backend.scripted(reply(json=MESSAGE), reply(json=MESSAGE))
 
     with pytest.warns(
         DeprecationWarning,
@@ -143,13 +143,13 @@ async def test_models_that_will_go_away(face: Face) -> None:
         warnings.simplefilter("error")
         await settle(client.messages.create(**PROMPT))
 
-    if not face.is_async:  # a coroutine's caller is the one who awaits it
+    if not backend.is_async:  # a coroutine's caller is the one who awaits it
         assert caught[0].filename == __file__
 
 
-async def test_a_model_that_thinks_otherwise(face: Face) -> None:
+async def test_a_model_that_thinks_otherwise(backend: Backend) -> None:
     """Item 114."""
-    client, _ = face.scripted(reply(json=MESSAGE))
+    client, _ = backend.scripted(reply(json=MESSAGE))
 
     with pytest.warns(UserWarning, match="claude-opus-4-6"):
         await settle(
@@ -159,9 +159,9 @@ async def test_a_model_that_thinks_otherwise(face: Face) -> None:
         )
 
 
-async def test_count_tokens(face: Face) -> None:
+async def test_count_tokens(backend: Backend) -> None:
     """Item 116."""
-    client, api = face.scripted(reply(json={"input_tokens": 42}))
+    client, api = backend.scripted(reply(json={"input_tokens": 42}))
 
     count = await settle(client.messages.count_tokens(model="m", messages=[], system="s"))
 
@@ -172,9 +172,9 @@ async def test_count_tokens(face: Face) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "{", "nonsense"])
-async def test_answers_that_are_no_json(face: Face, body: str) -> None:
+async def test_answers_that_are_no_json(backend: Backend, body: str) -> None:
     """Item 85 (B): wrapped, the cause kept, not retried."""
-    client, api = face.scripted(reply(body=body, headers={"content-type": "application/json"}))
+    client, api = backend.scripted(reply(body=body, headers={"content-type": "application/json"}))
 
     with pytest.raises(APIResponseValidationError) as caught:
         await settle(client.messages.create(**PROMPT))

@@ -1,4 +1,4 @@
-"""Pages, one after the other, on both faces (contract items 107-112)."""
+"""Pages, one after the other, on all backends (contract items 107-112)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from headrace_client._responses.pagination import (
     SyncTokenPage,
 )
 from headrace_client.testing import ScriptedAPI, reply
-from tests.client.faces import Face, each, settle
+from tests.client.backends import ASYNC_ONLY, Backend, each, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -82,17 +82,17 @@ FIRST = items("a", "b", has_more=True, first_id="a", last_id="b")
 SECOND = items("c", has_more=False, first_id="c", last_id="c")
 
 
-async def ask(face: Face, *script: Any, page: Any = None, **call: Any) -> tuple[Any, ScriptedAPI]:
+async def ask(backend: Backend, *script: Any, page: Any = None, **call: Any) -> tuple[Any, ScriptedAPI]:
     """Return what `get_api_list` returns: a page, or a paginator."""
-    client, api = face.scripted(*script)
-    page_cls = page or (AsyncPage[Item] if face.is_async else SyncPage[Item])
+    client, api = backend.scripted(*script)
+    page_cls = page or (AsyncPage[Item] if backend.is_async else SyncPage[Item])
     return client.get_api_list("/items", model=Item, page=page_cls, **call), api
 
 
-async def test_iterating_goes_over_all_pages(face: Face) -> None:
+async def test_iterating_goes_over_all_pages(backend: Backend) -> None:
     """Items 110, 111: also without awaiting the first page."""
     listing, api = await ask(
-        face, FIRST, SECOND, options={"params": {"limit": 2}, "headers": {"X-Mine": "1"}}
+        backend, FIRST, SECOND, options={"params": {"limit": 2}, "headers": {"X-Mine": "1"}}
     )
 
     found = [item async for item in each(listing)]
@@ -105,11 +105,10 @@ async def test_iterating_goes_over_all_pages(face: Face) -> None:
     assert [request.headers["x-mine"] for request in api.requests] == ["1", "1"]
 
 
-async def test_the_asynchronous_list_asks_for_nothing_until_awaited(face: Face) -> None:
+@ASYNC_ONLY
+async def test_the_asynchronous_list_asks_for_nothing_until_awaited(backend: Backend) -> None:
     """Item 111."""
-    if not face.is_async:
-        pytest.skip("the blocking list asks at once")
-    listing, api = await ask(face, FIRST)
+    listing, api = await ask(backend, FIRST)
 
     assert AsyncPaginator in type(listing).__mro__
     assert (len(api.requests), inspect.isawaitable(listing)) == (0, True)
@@ -117,9 +116,9 @@ async def test_the_asynchronous_list_asks_for_nothing_until_awaited(face: Face) 
     assert (type(page), page.has_more, page.last_id) == (AsyncPage, True, "b")
 
 
-async def test_iter_pages_and_get_next_page(face: Face) -> None:
+async def test_iter_pages_and_get_next_page(backend: Backend) -> None:
     """Item 110."""
-    listing, _ = await ask(face, FIRST, SECOND, SECOND)
+    listing, _ = await ask(backend, FIRST, SECOND, SECOND)
     page = await settle(listing)
 
     pages = [page async for page in each(page.iter_pages())]
@@ -144,17 +143,17 @@ async def test_iter_pages_and_get_next_page(face: Face) -> None:
     ],
     ids=["more", "no more", "not said", "no id", "empty", "no data"],
 )
-async def test_whether_there_is_a_next_page(face: Face, fields: dict[str, Any], more: bool) -> None:
+async def test_whether_there_is_a_next_page(backend: Backend, fields: dict[str, Any], more: bool) -> None:
     """Item 108."""
-    listing, _ = await ask(face, reply(json=fields))
+    listing, _ = await ask(backend, reply(json=fields))
 
     assert (await settle(listing)).has_next_page() is more
 
 
-async def test_going_backwards(face: Face) -> None:
+async def test_going_backwards(backend: Backend) -> None:
     """Item 109."""
     listing, api = await ask(
-        face,
+        backend,
         items("y", "z", has_more=True, first_id="y", last_id="z"),
         items("x", has_more=False, first_id="x", last_id="x"),
         options={"params": {"before_id": "end", "limit": 2}},
@@ -168,21 +167,21 @@ async def test_going_backwards(face: Face) -> None:
     ("sync_page", "async_page", "name"),
     [(SyncTokenPage, AsyncTokenPage, "page_token"), (SyncPageCursor, AsyncPageCursor, "page")],
 )
-async def test_tokens_and_cursors(face: Face, sync_page: Any, async_page: Any, name: str) -> None:
+async def test_tokens_and_cursors(backend: Backend, sync_page: Any, async_page: Any, name: str) -> None:
     """Item 107."""
-    page = async_page if face.is_async else sync_page
-    listing, api = await ask(face, items("a", next_page="t1"), items("b", next_page=None), page=page[Item])
+    page = async_page if backend.is_async else sync_page
+    listing, api = await ask(backend, items("a", next_page="t1"), items("b", next_page=None), page=page[Item])
 
     assert [item.id async for item in each(listing)] == ["a", "b"]
     assert dict(api.requests[1].url.params) == {name: "t1"}
 
 
-async def test_the_next_page_may_be_a_url(face: Face) -> None:
+async def test_the_next_page_may_be_a_url(backend: Backend) -> None:
     """Items 107, 112: its parameters and the request's are merged."""
     url = "https://api.anthropic.com/elsewhere?cursor=x&limit=1"
-    page = AsyncLinked if face.is_async else SyncLinked
+    page = AsyncLinked if backend.is_async else SyncLinked
     listing, api = await ask(
-        face, items("a", next=url), items("b"), page=page, options={"params": {"limit": 5}}
+        backend, items("a", next=url), items("b"), page=page, options={"params": {"limit": 5}}
     )
 
     assert [item.id async for item in each(listing)] == ["a", "b"]
@@ -191,10 +190,10 @@ async def test_the_next_page_may_be_a_url(face: Face) -> None:
 
 
 @pytest.mark.parametrize("body", [{"q": 1, "page": 1}, ["no mapping"]], ids=["mapping", "list"])
-async def test_the_next_page_may_be_asked_for_in_the_body(face: Face, body: object) -> None:
+async def test_the_next_page_may_be_asked_for_in_the_body(backend: Backend, body: object) -> None:
     """Item 112."""
-    page = AsyncPosted[Item] if face.is_async else SyncPosted[Item]
-    listing, api = await ask(face, items("a"), items(), page=page, method="post", body=body)
+    page = AsyncPosted[Item] if backend.is_async else SyncPosted[Item]
+    listing, api = await ask(backend, items("a"), items(), page=page, method="post", body=body)
 
     if isinstance(body, dict):
         assert [item.id async for item in each(listing)] == ["a"]
@@ -205,9 +204,9 @@ async def test_the_next_page_may_be_asked_for_in_the_body(face: Face, body: obje
             await settle(page.get_next_page())
 
 
-async def test_following_pages_are_not_raw(face: Face) -> None:
+async def test_following_pages_are_not_raw(backend: Backend) -> None:
     """Item 109: the header that asks for a raw response is for the first page only."""
-    client, api = face.scripted(FIRST, SECOND)
+    client, api = backend.scripted(FIRST, SECOND)
 
     raw = await settle(client.models.with_raw_response.list(limit=2))
     page = await settle(raw.parse())
@@ -224,9 +223,9 @@ def test_a_page_info_names_one_place(places: dict[str, Any]) -> None:
         PageInfo(**places)
 
 
-async def test_a_page_keeps_unknown_fields_and_has_a_request_id(face: Face) -> None:
+async def test_a_page_keeps_unknown_fields_and_has_a_request_id(backend: Backend) -> None:
     """Items 91, 92."""
-    listing, _ = await ask(face, reply(json={"data": [], "odd": 1}, headers={"request-id": "r"}))
+    listing, _ = await ask(backend, reply(json={"data": [], "odd": 1}, headers={"request-id": "r"}))
 
     page = await settle(listing)
 

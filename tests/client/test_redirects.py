@@ -11,7 +11,7 @@ import pytest
 from headrace_client import APIRedirectError, APIStatusError
 from headrace_client._base_client.redirect import same_origin
 from headrace_client.testing import ScriptedAPI, reply
-from tests.client.faces import Face, settle
+from tests.client.backends import Backend, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -21,9 +21,9 @@ def to(location: str, status: int = 302) -> Any:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303])
-async def test_a_post_becomes_a_get(face: Face, status: int) -> None:
+async def test_a_post_becomes_a_get(backend: Backend, status: int) -> None:
     """Item 76."""
-    client, api = face.scripted(to("/bar?x=1", status), reply(json={"ok": 1}), default_query={"q": 1})
+    client, api = backend.scripted(to("/bar?x=1", status), reply(json={"ok": 1}), default_query={"q": 1})
 
     response = await settle(client.post("/v1/foo", cast_to=httpx.Response, body={"a": 1}))
 
@@ -37,8 +37,8 @@ async def test_a_post_becomes_a_get(face: Face, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [307, 308])
-async def test_method_and_body_are_kept(face: Face, status: int) -> None:
-    client, api = face.scripted(to("https://api.anthropic.com:443/bar", status), reply(json={}))
+async def test_method_and_body_are_kept(backend: Backend, status: int) -> None:
+    client, api = backend.scripted(to("https://api.anthropic.com:443/bar", status), reply(json={}))
 
     await settle(client.post("/foo", cast_to=httpx.Response, body={"a": 1}))
 
@@ -46,16 +46,16 @@ async def test_method_and_body_are_kept(face: Face, status: int) -> None:
     assert api.requests[1].content == b'{"a":1}'
 
 
-async def test_a_file_is_read_from_its_beginning_again(face: Face) -> None:
-    client, api = face.scripted(to("/bar", 307), reply(json={}))
+async def test_a_file_is_read_from_its_beginning_again(backend: Backend) -> None:
+    client, api = backend.scripted(to("/bar", 307), reply(json={}))
 
     await settle(client.post("/foo", cast_to=httpx.Response, content=io.BytesIO(b"all of it")))
 
     assert [request.content for request in api.requests] == [b"all of it"] * 2
 
 
-async def test_a_body_that_can_be_read_once_is_not_redirected(face: Face) -> None:
-    client, api = face.scripted(to("/bar", 307))
+async def test_a_body_that_can_be_read_once_is_not_redirected(backend: Backend) -> None:
+    client, api = backend.scripted(to("/bar", 307))
 
     with pytest.raises(APIRedirectError, match="read only once"):
         await settle(client.post("/foo", cast_to=httpx.Response, content=iter([b"all of it"])))
@@ -63,8 +63,8 @@ async def test_a_body_that_can_be_read_once_is_not_redirected(face: Face) -> Non
     assert [request.content for request in api.requests] == [b"all of it"]
 
 
-async def test_a_body_that_can_be_read_once_is_left_behind(face: Face) -> None:
-    client, api = face.scripted(to("/bar", 303), reply(json={}))
+async def test_a_body_that_can_be_read_once_is_left_behind(backend: Backend) -> None:
+    client, api = backend.scripted(to("/bar", 303), reply(json={}))
 
     await settle(client.post("/foo", cast_to=httpx.Response, content=iter([b"all of it"])))
 
@@ -83,9 +83,9 @@ async def test_a_body_that_can_be_read_once_is_left_behind(face: Face) -> None:
     ],
 )
 @pytest.mark.parametrize("status", [302, 307])
-async def test_another_origin_gets_nothing(face: Face, status: int, location: str) -> None:
+async def test_another_origin_gets_nothing(backend: Backend, status: int, location: str) -> None:
     """Item 21 (B): a typed error that carries neither key nor body."""
-    client, api = face.scripted(to(location, status))
+    client, api = backend.scripted(to(location, status))
 
     with pytest.raises(APIRedirectError) as caught:
         await settle(client.post("/foo", cast_to=httpx.Response, body={"a": 1}))
@@ -96,11 +96,11 @@ async def test_another_origin_gets_nothing(face: Face, status: int, location: st
     assert error.location == location
     assert "x-api-key" not in error.request.headers
     assert error.request.content == b""
-    assert face.sleeps == []
+    assert backend.clock.sleeps == []
 
 
-async def test_in_circles(face: Face) -> None:
-    client, api = face.scripted(*[to("/foo")] * 21)
+async def test_in_circles(backend: Backend) -> None:
+    client, api = backend.scripted(*[to("/foo")] * 21)
 
     with pytest.raises(APIRedirectError, match="20 redirects"):
         await settle(client.get("/foo", cast_to=httpx.Response))
@@ -108,9 +108,9 @@ async def test_in_circles(face: Face) -> None:
     assert len(api.requests) == 21
 
 
-async def test_not_followed_on_demand(face: Face) -> None:
+async def test_not_followed_on_demand(backend: Backend) -> None:
     """Item 76."""
-    client, api = face.scripted(to("/bar"))
+    client, api = backend.scripted(to("/bar"))
 
     with pytest.raises(APIStatusError) as caught:
         await settle(client.get("/foo", cast_to=httpx.Response, options={"follow_redirects": False}))
@@ -119,12 +119,12 @@ async def test_not_followed_on_demand(face: Face) -> None:
     assert len(api.requests) == 1
 
 
-async def test_a_plain_http_client_does_not_follow(face: Face) -> None:
+async def test_a_plain_http_client_does_not_follow(backend: Backend) -> None:
     """Item 76."""
     api = ScriptedAPI([to("/bar"), to("/bar"), reply(json={})])
-    http_client = api.async_http_client() if face.is_async else api.http_client()
+    http_client = api.async_http_client() if backend.is_async else api.http_client()
     http_client.follow_redirects = False
-    client = face.client_class(http_client=http_client)
+    client = backend.client_class(http_client=http_client)
 
     with pytest.raises(APIStatusError):
         await settle(client.get("/foo", cast_to=httpx.Response))
@@ -133,15 +133,15 @@ async def test_a_plain_http_client_does_not_follow(face: Face) -> None:
     assert len(api.requests) == 3
 
 
-async def test_not_modified_is_an_error(face: Face) -> None:
-    client, _ = face.scripted(reply(304))
+async def test_not_modified_is_an_error(backend: Backend) -> None:
+    client, _ = backend.scripted(reply(304))
 
     with pytest.raises(APIStatusError):
         await settle(client.get("/foo", cast_to=httpx.Response))
 
 
-async def test_a_redirect_within_retries(face: Face) -> None:
-    client, api = face.scripted(reply(500), to("/bar"), reply(503), reply(json={}))
+async def test_a_redirect_within_retries(backend: Backend) -> None:
+    client, api = backend.scripted(reply(500), to("/bar"), reply(503), reply(json={}))
 
     await settle(client.get("/foo", cast_to=httpx.Response))
 

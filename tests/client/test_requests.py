@@ -11,21 +11,21 @@ import pytest
 from headrace_client import omit
 from headrace_client._requests.options import FinalRequestOptions, not_given
 from headrace_client.testing import reply
-from tests.client.faces import Face, settle
+from tests.client.backends import Backend, settle
 
 pytestmark = pytest.mark.anyio
 
 
 def built(
-    face: Face, method: str = "post", url: str = "/foo", *, settings: Any = None, **options: Any
+    backend: Backend, method: str = "post", url: str = "/foo", *, settings: Any = None, **options: Any
 ) -> httpx.Request:
-    client, _ = face.scripted(**(settings or {}))
+    client, _ = backend.scripted(**(settings or {}))
     return client._build_request(FinalRequestOptions(method=method, url=url, **options))
 
 
-async def test_headers_of_every_request(face: Face) -> None:
+async def test_headers_of_every_request(backend: Backend) -> None:
     """Items 22, 23 and 24."""
-    headers = built(face, json_data={}).headers
+    headers = built(backend, json_data={}).headers
 
     assert headers["accept"] == headers["content-type"] == "application/json"
     assert headers["anthropic-version"] == "2023-06-01"
@@ -35,16 +35,16 @@ async def test_headers_of_every_request(face: Face) -> None:
     assert headers["x-stainless-runtime"] == "CPython"
     assert re.fullmatch(r"3\.\d+\.\d+\S*", headers["x-stainless-runtime-version"])
     assert {"x-stainless-arch", "x-stainless-package-version"} <= headers.keys()
-    assert headers["x-stainless-async"] == (f"async:{face.name}" if face.is_async else "false")
+    assert headers["x-stainless-async"] == (f"async:{backend.name}" if backend.is_async else "false")
     assert headers["x-stainless-retry-count"] == "0"
     assert headers["x-stainless-read-timeout"] == "600"
     assert "x-stainless-timeout" not in headers
     assert "idempotency-key" not in headers
 
 
-async def test_get_has_neither_body_nor_content_type(face: Face) -> None:
+async def test_get_has_neither_body_nor_content_type(backend: Backend) -> None:
     """Items 22 and 44."""
-    request = built(face, "get", json_data={"a": 1})
+    request = built(backend, "get", json_data={"a": 1})
 
     assert request.content == b""
     assert "content-type" not in request.headers
@@ -52,28 +52,28 @@ async def test_get_has_neither_body_nor_content_type(face: Face) -> None:
 
 
 @pytest.mark.parametrize(("timeout", "told"), [(3, "3"), (2.5, "2.5"), (httpx.Timeout(9, read=4), "4")])
-async def test_the_server_is_told_the_timeout(face: Face, timeout: Any, told: str) -> None:
+async def test_the_server_is_told_the_timeout(backend: Backend, timeout: Any, told: str) -> None:
     """Item 24 and 48."""
-    request = built(face, timeout=timeout)
+    request = built(backend, timeout=timeout)
 
     assert request.headers["x-stainless-read-timeout"] == request.headers["x-stainless-timeout"] == told
     assert request.extensions["timeout"] == httpx.Timeout(timeout).as_dict()
 
 
-async def test_no_timeout(face: Face) -> None:
-    request = built(face, timeout=None)
+async def test_no_timeout(backend: Backend) -> None:
+    request = built(backend, timeout=None)
 
     assert "x-stainless-read-timeout" not in request.headers
     assert set(request.extensions["timeout"].values()) == {None}
 
 
-async def test_precedence_of_headers(face: Face) -> None:
+async def test_precedence_of_headers(backend: Backend) -> None:
     """Items 26 and 28: later layers win in any spelling, and nothing is sent twice."""
     settings = {
         "default_headers": {"user-agent": "mine", "X-One": "client", "x-two": "client", "X-API-KEY": "k2"}
     }
     headers = built(
-        face, settings=settings, headers={"x-one": "call", "X-Stainless-Retry-Count": "7"}
+        backend, settings=settings, headers={"x-one": "call", "X-Stainless-Retry-Count": "7"}
     ).headers
 
     assert headers.get_list("user-agent") == ["mine"]
@@ -83,11 +83,13 @@ async def test_precedence_of_headers(face: Face) -> None:
     assert headers.get_list("x-stainless-retry-count") == ["7"]
 
 
-async def test_headers_taken_away(face: Face) -> None:
+async def test_headers_taken_away(backend: Backend) -> None:
     """Item 27: at both levels, in any spelling, also those that httpx would add."""
     settings = {"default_headers": {"x-stainless-LANG": omit, "Accept-Encoding": omit}}
     headers = built(
-        face, settings=settings, headers={"ANTHROPIC-VERSION": omit, "User-Agent": omit, "Accept": not_given}
+        backend,
+        settings=settings,
+        headers={"ANTHROPIC-VERSION": omit, "User-Agent": omit, "Accept": not_given},
     ).headers
 
     assert not {"x-stainless-lang", "accept-encoding", "anthropic-version", "user-agent"} & headers.keys()
@@ -98,9 +100,9 @@ async def test_headers_taken_away(face: Face) -> None:
     ("value", "problem"),
     [("a\nb", "CR, LF or NUL"), ("caf\u00e9", "outside ASCII"), (1, "must be a str, not int")],
 )
-async def test_a_header_that_cannot_be_sent(face: Face, value: Any, problem: str) -> None:
+async def test_a_header_that_cannot_be_sent(backend: Backend, value: Any, problem: str) -> None:
     """Its name is told, but not its value, which may be a key."""
-    client, api = face.scripted(reply(json={}), default_headers={"X-Secret": value})
+    client, api = backend.scripted(reply(json={}), default_headers={"X-Secret": value})
 
     with pytest.raises((TypeError, ValueError), match=f"'X-Secret' .*{problem}") as caught:
         await settle(client.get("/foo", cast_to=object))
@@ -109,48 +111,50 @@ async def test_a_header_that_cannot_be_sent(face: Face, value: Any, problem: str
     assert api.requests == []
 
 
-async def test_space_around_a_header_is_not_part_of_it(face: Face) -> None:
+async def test_space_around_a_header_is_not_part_of_it(backend: Backend) -> None:
     """RFC 9110 section 5.5."""
-    client, api = face.scripted(reply(json={}), api_key=" key\t")
+    client, api = backend.scripted(reply(json={}), api_key=" key\t")
 
     await settle(client.get("/foo", cast_to=object))
 
     assert api.requests[0].headers["x-api-key"] == "key"
 
 
-async def test_query_of_client_and_call(face: Face) -> None:
+async def test_query_of_client_and_call(backend: Backend) -> None:
     """Item 33, 34 and 35 on the wire: arrays are joined with commas."""
     settings = {"default_query": {"a": 1, "b": 1}, "base_url": "https://h/v1"}
-    request = built(face, url="/foo?beta=true", settings=settings, params={"b": 2, "c": [1, True]})
+    request = built(backend, url="/foo?beta=true", settings=settings, params={"b": 2, "c": [1, True]})
 
     assert str(request.url) == "https://h/v1/foo?beta=true&a=1&b=2&c=1%2Ctrue"
 
 
-async def test_host_with_an_underscore(face: Face) -> None:
+async def test_host_with_an_underscore(backend: Backend) -> None:
     """Item 32."""
-    request = built(face, settings={"base_url": "https://my_host.test:8443/p"})
+    request = built(backend, settings={"base_url": "https://my_host.test:8443/p"})
 
     assert request.extensions["sni_hostname"] == "my-host.test"
-    assert "sni_hostname" not in built(face).extensions
+    assert "sni_hostname" not in built(backend).extensions
 
 
-async def test_credentials_stay_at_their_origin(face: Face) -> None:
+async def test_credentials_stay_at_their_origin(backend: Backend) -> None:
     """Item 21: an absolute URL elsewhere gets none of the client's credentials, only the call's own."""
     settings = {"auth_token": "token", "api_key": "k", "default_headers": {"Cookie": "c", "X-Mine": "1"}}
-    elsewhere = built(face, "get", "https://other.test/file", settings=settings).headers
+    elsewhere = built(backend, "get", "https://other.test/file", settings=settings).headers
 
     assert not {"x-api-key", "authorization", "cookie"} & elsewhere.keys()
     assert elsewhere["x-mine"] == "1"
-    given = built(face, "get", "https://other.test/f", settings=settings, headers={"Authorization": "theirs"})
+    given = built(
+        backend, "get", "https://other.test/f", settings=settings, headers={"Authorization": "theirs"}
+    )
     assert given.headers["authorization"] == "theirs"
-    home = built(face, "get", "https://api.anthropic.com:443/file", settings=settings).headers
+    home = built(backend, "get", "https://api.anthropic.com:443/file", settings=settings).headers
     assert home["x-api-key"] == "k"
     assert home["authorization"] == "Bearer token"
 
 
-async def test_idempotency_key_given_by_the_caller(face: Face) -> None:
+async def test_idempotency_key_given_by_the_caller(backend: Backend) -> None:
     """Item 30 (B): what is offered is sent."""
-    assert built(face, idempotency_key="mine").headers["idempotency-key"] == "mine"
+    assert built(backend, idempotency_key="mine").headers["idempotency-key"] == "mine"
 
 
 def test_options_can_be_made_as_the_reference_makes_them() -> None:

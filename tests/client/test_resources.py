@@ -1,4 +1,4 @@
-"""Batches, models and beta, on both faces (contract items 106, 117-119)."""
+"""Batches, models and beta, on all backends (contract items 106, 117-119)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from headrace_client.types import (
     MessageBatchSucceededResult,
     ModelInfo,
 )
-from tests.client.faces import Face, each, entered, settle
+from tests.client.backends import Backend, each, entered, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -47,14 +47,14 @@ def page(*items: object) -> Reply:
     return reply(json={"data": items, "has_more": False, "first_id": None, "last_id": None})
 
 
-async def test_models(face: Face) -> None:
+async def test_models(backend: Backend) -> None:
     """Item 118."""
-    client, api = face.scripted(page(MODEL), reply(json=MODEL))
+    client, api = backend.scripted(page(MODEL), reply(json=MODEL))
 
     models = await settle(client.models.list(limit=5, after_id="m-0", before_id=omit))
     model = await settle(client.models.retrieve("m-1"))
 
-    assert (AsyncPage if face.is_async else SyncPage) in type(models).__mro__
+    assert (AsyncPage if backend.is_async else SyncPage) in type(models).__mro__
     assert models.data == [model]
     assert type(model) is ModelInfo
     assert model.created_at == dt.datetime(2025, 2, 19, tzinfo=dt.UTC)
@@ -64,9 +64,9 @@ async def test_models(face: Face) -> None:
     ]
 
 
-async def test_models_with_betas(face: Face) -> None:
+async def test_models_with_betas(backend: Backend) -> None:
     """Item 118."""
-    client, api = face.scripted(page(MODEL))
+    client, api = backend.scripted(page(MODEL))
 
     await settle(client.models.list(betas=["a", "b"]))
 
@@ -76,9 +76,9 @@ async def test_models_with_betas(face: Face) -> None:
 @pytest.mark.parametrize(
     ("name", "path"), [("a/b c", "/v1/models/a%2Fb%20c"), ("é;x?", "/v1/models/%C3%A9%3Bx%3F")]
 )
-async def test_path_parameters_stay_one_segment(face: Face, name: str, path: str) -> None:
+async def test_path_parameters_stay_one_segment(backend: Backend, name: str, path: str) -> None:
     """Better than item 37."""
-    client, api = face.scripted(reply(404, json={}))
+    client, api = backend.scripted(reply(404, json={}))
 
     with pytest.raises(NotFoundError):
         await settle(client.models.retrieve(name))
@@ -87,9 +87,9 @@ async def test_path_parameters_stay_one_segment(face: Face, name: str, path: str
 
 
 @pytest.mark.parametrize("name", ["", ".", ".."])
-async def test_path_parameters_that_would_name_another_path_are_refused(face: Face, name: str) -> None:
+async def test_path_parameters_that_would_name_another_path_are_refused(backend: Backend, name: str) -> None:
     """Item 37."""
-    client, api = face.scripted()
+    client, api = backend.scripted()
 
     for call in (lambda: client.models.retrieve(name), lambda: client.messages.batches.cancel(name)):
         with pytest.raises(ValueError, match=r"for `(model_id|message_batch_id)` but received"):
@@ -98,16 +98,16 @@ async def test_path_parameters_that_would_name_another_path_are_refused(face: Fa
     assert api.requests == []
 
 
-async def test_lists_refuse_unknown_parameters(face: Face) -> None:
-    client, _ = face.scripted()
+async def test_lists_refuse_unknown_parameters(backend: Backend) -> None:
+    client, _ = backend.scripted()
 
     with pytest.raises(TypeError, match="'pages'"):
         client.models.list(pages=3)
 
 
-async def test_batches(face: Face) -> None:
+async def test_batches(backend: Backend) -> None:
     """Item 117."""
-    client, api = face.scripted(
+    client, api = backend.scripted(
         *[reply(json=BATCH)] * 2,
         page(BATCH),
         reply(json=BATCH),
@@ -136,7 +136,7 @@ async def test_batches(face: Face) -> None:
     assert api.requests[1].headers["x-mine"] == "1"
 
 
-async def test_the_results_of_a_batch_arrive_line_by_line(face: Face) -> None:
+async def test_the_results_of_a_batch_arrive_line_by_line(backend: Backend) -> None:
     """Items 106, 117."""
     url = "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results"
     failure = {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}
@@ -148,7 +148,7 @@ async def test_the_results_of_a_batch_arrive_line_by_line(face: Face) -> None:
     ]
     body = "\n".join(json.dumps(line) for line in lines).encode()
     ended = {**BATCH, "processing_status": "ended", "results_url": url}
-    client, api = face.scripted(reply(json=ended), reply(body=[body[:100], body[100:]]))
+    client, api = backend.scripted(reply(json=ended), reply(body=[body[:100], body[100:]]))
 
     async with entered(await settle(client.messages.batches.results("msgbatch_1"))) as results:
         assert api.open_responses == 1
@@ -165,17 +165,17 @@ async def test_the_results_of_a_batch_arrive_line_by_line(face: Face) -> None:
     assert api.open_responses == 0
 
 
-async def test_a_batch_that_has_not_ended_has_no_results(face: Face) -> None:
+async def test_a_batch_that_has_not_ended_has_no_results(backend: Backend) -> None:
     """Item 117."""
-    client, _ = face.scripted(reply(json=BATCH))
+    client, _ = backend.scripted(reply(json=BATCH))
 
     with pytest.raises(AnthropicError, match=r"No `results_url` for the given batch; .* in_progress"):
         await settle(client.messages.batches.results("msgbatch_1"))
 
 
-async def test_beta_marks_the_path_and_names_the_betas(face: Face) -> None:
+async def test_beta_marks_the_path_and_names_the_betas(backend: Backend) -> None:
     """Item 119."""
-    client, api = face.scripted(
+    client, api = backend.scripted(
         reply(json=MESSAGE),
         sse(("message_stop", {})),
         reply(json={"input_tokens": 3}),
@@ -212,20 +212,20 @@ async def test_beta_marks_the_path_and_names_the_betas(face: Face) -> None:
     ]
 
 
-async def test_beta_results_name_their_beta_at_the_url_that_the_batch_tells(face: Face) -> None:
+async def test_beta_results_name_their_beta_at_the_url_that_the_batch_tells(backend: Backend) -> None:
     """Items 117, 119."""
     url = "https://api.anthropic.com/v1/messages/batches/b/results"
-    client, api = face.scripted(reply(json={**BATCH, "results_url": url}), reply(body=b""))
+    client, api = backend.scripted(reply(json={**BATCH, "results_url": url}), reply(body=b""))
 
     assert [line async for line in each(await settle(client.beta.messages.batches.results("b")))] == []
     betas = [request.headers["anthropic-beta"] for request in api.requests]
     assert betas == ["message-batches-2024-09-24"] * 2
 
 
-async def test_beta_lists_go_on_as_beta(face: Face) -> None:
+async def test_beta_lists_go_on_as_beta(backend: Backend) -> None:
     """Items 109, 119."""
     first = reply(json={"data": [MODEL], "has_more": True, "last_id": "m-1"})
-    client, api = face.scripted(first, page(MODEL))
+    client, api = backend.scripted(first, page(MODEL))
 
     found = [model async for model in each(client.beta.models.list(betas=["x"]))]
 
@@ -237,9 +237,9 @@ async def test_beta_lists_go_on_as_beta(face: Face) -> None:
     assert [request.headers["anthropic-beta"] for request in api.requests] == ["x", "x"]
 
 
-async def test_beta_resources_take_options_and_give_raw_responses(face: Face) -> None:
+async def test_beta_resources_take_options_and_give_raw_responses(backend: Backend) -> None:
     """Items 65, 94, D1."""
-    client, api = face.scripted(reply(json=MESSAGE), reply(json=BATCH))
+    client, api = backend.scripted(reply(json=MESSAGE), reply(json=BATCH))
 
     headed = client.beta.messages.with_options(headers={"X-Mine": "1"})
     await settle(headed.create(**PROMPT))
@@ -252,9 +252,9 @@ async def test_beta_resources_take_options_and_give_raw_responses(face: Face) ->
     assert api.requests[1].headers["anthropic-beta"] == "message-batches-2024-09-24"
 
 
-async def test_resources_are_made_once(face: Face) -> None:
+async def test_resources_are_made_once(backend: Backend) -> None:
     """Item 15."""
-    client, _ = face.scripted()
+    client, _ = backend.scripted()
 
     assert client.models is client.models
     assert client.messages.batches is client.messages.batches

@@ -1,4 +1,4 @@
-"""Answers as types, raw and as they arrive, on both faces (contract items 85-91, 94-98)."""
+"""Answers as types, raw and as they arrive, on all backends (contract items 85-91, 94-98)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from headrace_client._responses.jsonl import AsyncJSONLDecoder, JSONLDecoder
 from headrace_client._responses.response import BaseAPIResponse, StreamAlreadyConsumed, extract_response_type
 from headrace_client._responses.stream import AsyncStream, Stream
 from headrace_client.testing import reply, sse
-from tests.client.faces import Face, each, entered, settle
+from tests.client.backends import Backend, each, entered, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -37,8 +37,8 @@ class Dog(BaseModel):
     name: str
 
 
-async def get(face: Face, answer: Any, cast_to: Any, **settings: Any) -> Any:
-    client, _ = face.scripted(answer, max_retries=0, **settings)
+async def get(backend: Backend, answer: Any, cast_to: Any, **settings: Any) -> Any:
+    client, _ = backend.scripted(answer, max_retries=0, **settings)
     return await settle(client.get("/x", cast_to=cast_to))
 
 
@@ -65,10 +65,10 @@ async def get(face: Face, answer: Any, cast_to: Any, **settings: Any) -> Any:
     ],
 )
 async def test_kinds_of_answers_whatever_their_content_type(
-    face: Face, body: str, cast_to: Any, expected: object
+    backend: Backend, body: str, cast_to: Any, expected: object
 ) -> None:
     """Items 88, 89: a model is tried from JSON even if the answer does not say that it is."""
-    assert await get(face, reply(body=body), cast_to) == expected
+    assert await get(backend, reply(body=body), cast_to) == expected
 
 
 @pytest.mark.parametrize(
@@ -84,32 +84,32 @@ async def test_kinds_of_answers_whatever_their_content_type(
 )
 @pytest.mark.parametrize("content_type", ["application/json", "application/vnd.x+json; charset=utf-8"])
 async def test_kinds_of_answers_in_json(
-    face: Face, body: str, cast_to: Any, expected: object, content_type: str
+    backend: Backend, body: str, cast_to: Any, expected: object, content_type: str
 ) -> None:
     """Items 88, 89, 90."""
     answer = reply(body=body, headers={"content-type": content_type})
 
-    assert await get(face, answer, cast_to) == expected
+    assert await get(backend, answer, cast_to) == expected
 
 
-async def test_no_content_is_an_empty_text(face: Face) -> None:
+async def test_no_content_is_an_empty_text(backend: Backend) -> None:
     """Item 90."""
-    assert await get(face, reply(204), object) == ""
+    assert await get(backend, reply(204), object) == ""
 
 
-async def test_other_text_in_place_of_a_users_model(face: Face) -> None:
+async def test_other_text_in_place_of_a_users_model(backend: Backend) -> None:
     """Item 89."""
     answer = reply(body="it works", headers={"content-type": "application/text"})
 
-    assert await get(face, answer, Cat) == "it works"
-    assert await get(face, answer, Cat | Dog) == "it works"
+    assert await get(backend, answer, Cat) == "it works"
+    assert await get(backend, answer, Cat | Dog) == "it works"
     with pytest.raises(APIResponseValidationError, match="content type is 'application/text'"):
-        await get(face, answer, Cat, _strict_response_validation=True)
+        await get(backend, answer, Cat, _strict_response_validation=True)
 
 
-async def test_a_page_from_a_proxy_never_passes_for_a_message(face: Face) -> None:
+async def test_a_page_from_a_proxy_never_passes_for_a_message(backend: Backend) -> None:
     """Better than item 89: the API's own answers are JSON, or an error."""
-    client, _ = face.scripted(reply(body="<html>", headers={"content-type": "text/html"}))
+    client, _ = backend.scripted(reply(body="<html>", headers={"content-type": "text/html"}))
 
     with pytest.raises(APIResponseValidationError, match="text/html") as caught:
         await settle(client.messages.create(model="m", max_tokens=1, messages=[]))
@@ -119,28 +119,28 @@ async def test_a_page_from_a_proxy_never_passes_for_a_message(face: Face) -> Non
 
 @pytest.mark.parametrize("body", ["", "{nope"])
 @pytest.mark.parametrize("cast_to", [Cat, object, dict[str, Any]], ids=["model", "object", "dict"])
-async def test_bad_json_is_a_validation_error(face: Face, body: str, cast_to: Any) -> None:
+async def test_bad_json_is_a_validation_error(backend: Backend, body: str, cast_to: Any) -> None:
     """Better than item 85."""
     with pytest.raises(APIResponseValidationError) as caught:
-        await get(face, reply(body=body, headers=JSON), cast_to)
+        await get(backend, reply(body=body, headers=JSON), cast_to)
 
     assert (caught.value.body, caught.value.status_code) == (body, 200)
     assert caught.value.__cause__ is not None
 
 
 @pytest.mark.parametrize("cast_to", [int, float])
-async def test_text_that_is_no_number_is_a_validation_error(face: Face, cast_to: Any) -> None:
+async def test_text_that_is_no_number_is_a_validation_error(backend: Backend, cast_to: Any) -> None:
     with pytest.raises(APIResponseValidationError):
-        await get(face, reply(body="many"), cast_to)
+        await get(backend, reply(body="many"), cast_to)
 
 
-async def test_what_does_not_fit_is_kept_or_in_strict_mode_an_error(face: Face) -> None:
+async def test_what_does_not_fit_is_kept_or_in_strict_mode_an_error(backend: Backend) -> None:
     """Item 87."""
     answer = reply(json={"name": 5, "lives": "9"})
 
-    loose = await get(face, answer, Cat)
+    loose = await get(backend, answer, Cat)
     with pytest.raises(APIResponseValidationError, match="invalid for expected schema") as caught:
-        await get(face, answer, Cat, _strict_response_validation=True)
+        await get(backend, answer, Cat, _strict_response_validation=True)
 
     assert (loose.name, loose.lives) == (5, "9")
     assert "Expected `str`, got `int` - at `$.name`" in str(caught.value.__cause__)
@@ -160,25 +160,25 @@ class FakePydanticModel:
         (type("MyResponse", (httpx.Response,), {}), ValueError),
     ],
 )
-async def test_what_no_answer_can_be(face: Face, cast_to: Any, error: type[Exception]) -> None:
+async def test_what_no_answer_can_be(backend: Backend, cast_to: Any, error: type[Exception]) -> None:
     """Item 88."""
     with pytest.raises(error):
-        await get(face, reply(json={}), cast_to)
+        await get(backend, reply(json={}), cast_to)
 
 
-async def test_the_http_librarys_own_response(face: Face) -> None:
+async def test_the_http_librarys_own_response(backend: Backend) -> None:
     """Item 88."""
-    assert isinstance(await get(face, reply(json=[1]), httpx.Response), httpx.Response)
+    assert isinstance(await get(backend, reply(json=[1]), httpx.Response), httpx.Response)
 
 
-async def test_the_answer_has_the_id_of_its_request(face: Face) -> None:
+async def test_the_answer_has_the_id_of_its_request(backend: Backend) -> None:
     """Item 91."""
 
     class Owner(BaseModel):
         cat: Cat
 
     answer = reply(json={"cat": {"name": "a", "lives": 9}}, headers={"request-id": "req_1"})
-    owner = await get(face, answer, Owner)
+    owner = await get(backend, answer, Owner)
 
     assert owner._request_id == "req_1"
     with pytest.raises(AttributeError):
@@ -199,14 +199,14 @@ MESSAGE = {
 PROMPT: dict[str, Any] = {"model": "m", "max_tokens": 1, "messages": []}
 
 
-async def test_a_raw_response(face: Face) -> None:
+async def test_a_raw_response(backend: Backend) -> None:
     """Items 25, 77, 94, 98."""
-    client, api = face.scripted(reply(500), reply(json=MESSAGE, headers={"request-id": "req_1"}))
+    client, api = backend.scripted(reply(500), reply(json=MESSAGE, headers={"request-id": "req_1"}))
 
     raw = await settle(client.messages.with_raw_response.create(**PROMPT, extra_headers={"X-Mine": "1"}))
     message = await settle(raw.parse())
 
-    assert (AsyncAPIResponse if face.is_async else APIResponse) in type(raw).__mro__
+    assert (AsyncAPIResponse if backend.is_async else APIResponse) in type(raw).__mro__
     assert api.requests[1].headers["x-stainless-raw-response"] == "true"
     assert api.requests[1].headers["x-mine"] == "1"
     assert (raw.status_code, raw.request_id, raw.retries_taken, raw.method) == (200, "req_1", 1, "POST")
@@ -224,23 +224,23 @@ async def test_a_raw_response(face: Face) -> None:
     assert "200" in repr(raw)
 
 
-async def test_raw_responses_of_the_whole_client(face: Face) -> None:
+async def test_raw_responses_of_the_whole_client(backend: Backend) -> None:
     """Item 94: `client.with_raw_response.<resource>.<method>`."""
-    client, _ = face.scripted(reply(json={"input_tokens": 3}))
+    client, _ = backend.scripted(reply(json={"input_tokens": 3}))
 
     raw = await settle(client.with_raw_response.messages.count_tokens(model="m", messages=[]))
 
     assert (await settle(raw.parse())).input_tokens == 3
 
 
-async def test_a_raw_stream(face: Face) -> None:
+async def test_a_raw_stream(backend: Backend) -> None:
     """Item 97."""
-    client, api = face.scripted(sse(("message_stop", {})))
+    client, api = backend.scripted(sse(("message_stop", {})))
 
     raw = await settle(client.messages.with_raw_response.create(**PROMPT, stream=True))
     stream = await settle(raw.parse())
 
-    assert isinstance(stream, AsyncStream if face.is_async else Stream)
+    assert isinstance(stream, AsyncStream if backend.is_async else Stream)
     assert [event.type async for event in each(stream)] == ["message_stop"]
     assert api.open_responses == 0
 
@@ -248,9 +248,9 @@ async def test_a_raw_stream(face: Face) -> None:
 # --- responses as they arrive -----------------------------------------------------------------------
 
 
-async def test_a_streaming_response(face: Face) -> None:
+async def test_a_streaming_response(backend: Backend) -> None:
     """Items 25, 95: made on entering, unread, closed on leaving."""
-    client, api = face.scripted(reply(body=[b"one\ntw", b"o\n"]), reply(body=[b"one", b"two"]))
+    client, api = backend.scripted(reply(body=[b"one\ntw", b"o\n"]), reply(body=[b"one", b"two"]))
 
     manager = client.messages.with_streaming_response.create(**PROMPT)
     before = len(api.requests)
@@ -273,24 +273,26 @@ async def test_a_streaming_response(face: Face) -> None:
         ("iter_text", None, ["one", "two"]),
     ],
 )
-async def test_ways_to_go_over_a_body(face: Face, method: str, chunk_size: int | None, pieces: Any) -> None:
+async def test_ways_to_go_over_a_body(
+    backend: Backend, method: str, chunk_size: int | None, pieces: Any
+) -> None:
     """Item 95."""
-    client, _ = face.scripted(reply(body=[b"one", b"two"]))
+    client, _ = backend.scripted(reply(body=[b"one", b"two"]))
 
     async with entered(client.messages.with_streaming_response.create(**PROMPT)) as response:
         assert [piece async for piece in each(getattr(response, method)(chunk_size))] == pieces
 
 
-async def test_a_streaming_response_may_be_parsed(face: Face) -> None:
+async def test_a_streaming_response_may_be_parsed(backend: Backend) -> None:
     """Item 95."""
-    client, _ = face.scripted(reply(json=MESSAGE))
+    client, _ = backend.scripted(reply(json=MESSAGE))
 
     async with entered(client.messages.with_streaming_response.create(**PROMPT)) as response:
         assert (await settle(response.parse())).id == "msg_1"
 
 
 @pytest.mark.parametrize("method", ["read", "iter_bytes"])
-async def test_a_body_that_breaks_off_is_a_connection_error(face: Face, method: str) -> None:
+async def test_a_body_that_breaks_off_is_a_connection_error(backend: Backend, method: str) -> None:
     """Better than item 86."""
 
     async def read() -> None:
@@ -300,7 +302,7 @@ async def test_a_body_that_breaks_off_is_a_connection_error(face: Face, method: 
         _ = [piece async for piece in each(response.iter_bytes())]
 
     failure = httpx.ReadError("reset by peer")
-    client, api = face.scripted(reply(body=[b"one", failure]))
+    client, api = backend.scripted(reply(body=[b"one", failure]))
 
     async with entered(client.messages.with_streaming_response.create(**PROMPT)) as response:
         with pytest.raises(APIConnectionError) as caught:
@@ -310,13 +312,13 @@ async def test_a_body_that_breaks_off_is_a_connection_error(face: Face, method: 
     assert api.open_responses == 0
 
 
-async def test_leaving_in_the_middle_leaves_nothing_behind(face: Face) -> None:
+async def test_leaving_in_the_middle_leaves_nothing_behind(backend: Backend) -> None:
     """No generator is left to trio's garbage collection, which would warn."""
-    client, api = face.scripted(reply(body=[b"one", b"two", b"three"]))
+    client, api = backend.scripted(reply(body=[b"one", b"two", b"three"]))
 
     async with entered(client.messages.with_streaming_response.create(**PROMPT)) as response:
         pieces = response.iter_bytes()
-        piece = await anext(pieces) if face.is_async else next(pieces)
+        piece = await anext(pieces) if backend.is_async else next(pieces)
 
     assert (piece, api.open_responses) == (b"one", 0)
 
@@ -324,10 +326,10 @@ async def test_leaving_in_the_middle_leaves_nothing_behind(face: Face) -> None:
 # --- other kinds ------------------------------------------------------------------------------------
 
 
-async def test_json_lines(face: Face) -> None:
+async def test_json_lines(backend: Backend) -> None:
     """Items 88, 106."""
-    client, api = face.scripted(reply(body=[b'{"name":"a"}\n{"na', b'me":"b"}\r\n\n{"name":"c"}']))
-    decoder: Any = AsyncJSONLDecoder if face.is_async else JSONLDecoder
+    client, api = backend.scripted(reply(body=[b'{"name":"a"}\n{"na', b'me":"b"}\r\n\n{"name":"c"}']))
+    decoder: Any = AsyncJSONLDecoder if backend.is_async else JSONLDecoder
 
     lines = await settle(client.get("/x", cast_to=decoder[Dog], stream=True))
     found = [dog.name async for dog in each(lines)]
@@ -337,10 +339,10 @@ async def test_json_lines(face: Face) -> None:
     assert api.open_responses == 0
 
 
-async def test_a_bad_line_is_a_validation_error_and_close_closes(face: Face) -> None:
+async def test_a_bad_line_is_a_validation_error_and_close_closes(backend: Backend) -> None:
     """Item 106."""
-    client, api = face.scripted(reply(body=b"{nope\n"), reply(body=[b'{"name":"a"}\n', b"{}"]))
-    decoder: Any = AsyncJSONLDecoder if face.is_async else JSONLDecoder
+    client, api = backend.scripted(reply(body=b"{nope\n"), reply(body=[b'{"name":"a"}\n', b"{}"]))
+    decoder: Any = AsyncJSONLDecoder if backend.is_async else JSONLDecoder
 
     bad = await settle(client.get("/x", cast_to=decoder[Dog], stream=True))
     with pytest.raises(APIResponseValidationError, match="not JSON"):
@@ -348,17 +350,17 @@ async def test_a_bad_line_is_a_validation_error_and_close_closes(face: Face) -> 
 
     left = await settle(client.get("/x", cast_to=decoder[Dog], stream=True))
     async with entered(left):
-        await (anext(left) if face.is_async else settle(next(left)))
+        await (anext(left) if backend.is_async else settle(next(left)))
     assert api.open_responses == 0
 
 
-async def test_binary_answers(face: Face, tmp_path: Path) -> None:
+async def test_binary_answers(backend: Backend, tmp_path: Path) -> None:
     """Item 96."""
-    client, _ = face.scripted(*[reply(body=[b"\x00one", b"two"])] * 3)
+    client, _ = backend.scripted(*[reply(body=[b"\x00one", b"two"])] * 3)
 
     for name in ("write_to_file", "stream_to_file"):
         binary = await settle(client.get("/x", cast_to=HttpxBinaryResponseContent, stream=True))
-        prefix = "a" if face.is_async else ""
+        prefix = "a" if backend.is_async else ""
         await settle(getattr(binary, prefix + name)(tmp_path / name))
         assert (tmp_path / name).read_bytes() == b"\x00onetwo"
 
@@ -366,12 +368,12 @@ async def test_binary_answers(face: Face, tmp_path: Path) -> None:
     assert whole.content == b"\x00onetwo"
 
 
-async def test_a_view_of_a_users_own(face: Face) -> None:
+async def test_a_view_of_a_users_own(backend: Backend) -> None:
     """Item 88: `cast_to` may be a subclass of a view."""
-    base: Any = AsyncAPIResponse if face.is_async else APIResponse
+    base: Any = AsyncAPIResponse if backend.is_async else APIResponse
     view = type("MyView", (base,), {"__orig_bases__": (base[list[int]],)})
 
-    answer = await get(face, reply(json=[1, 2]), view)
+    answer = await get(backend, reply(json=[1, 2]), view)
 
     assert type(answer) is view
     assert await settle(answer.parse()) == [1, 2]

@@ -11,28 +11,27 @@ import pytest
 
 from headrace_client import APIStatusError, APITimeoutError, RateLimitError, RetryEvent, omit
 from headrace_client.testing import ScriptedAPI, reply
-from tests.client.faces import Face, settle
+from tests.client.backends import Backend, settle
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
-async def test_transient_statuses_are_retried(face: Face, status: int) -> None:
+async def test_transient_statuses_are_retried(backend: Backend, status: int) -> None:
     """Item 68."""
-    client, api = face.scripted(reply(status), reply(json={"ok": True}))
+    client, api = backend.scripted(reply(status), reply(json={"ok": True}))
 
     response = await settle(client.post("/foo", cast_to=httpx.Response, body={}))
 
     assert response.json() == {"ok": True}
     assert [request.headers["x-stainless-retry-count"] for request in api.requests] == ["0", "1"]
-    assert len(face.sleeps) == 1
-    assert 0.375 < face.sleeps[0] <= 0.5
+    assert backend.clock.sleeps == [0.5 * 0.875]
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 413, 418, 422])
-async def test_final_statuses_are_not_retried(face: Face, status: int) -> None:
+async def test_final_statuses_are_not_retried(backend: Backend, status: int) -> None:
     """Item 68."""
-    client, api = face.scripted(reply(status))
+    client, api = backend.scripted(reply(status))
 
     with pytest.raises(APIStatusError) as caught:
         await settle(client.get("/foo", cast_to=httpx.Response))
@@ -42,18 +41,18 @@ async def test_final_statuses_are_not_retried(face: Face, status: int) -> None:
 
 
 @pytest.mark.parametrize(("asked", "waited"), [("3", 3.0), ("171", 171.0)])
-async def test_the_server_s_wait_is_kept(face: Face, asked: str, waited: float) -> None:
+async def test_the_server_s_wait_is_kept(backend: Backend, asked: str, waited: float) -> None:
     """Item 71."""
-    client, _ = face.scripted(reply(429, headers={"Retry-After": asked}), reply(json={}))
+    client, _ = backend.scripted(reply(429, headers={"Retry-After": asked}), reply(json={}))
 
     await settle(client.get("/foo", cast_to=httpx.Response))
 
-    assert waited <= face.sleeps[0] <= waited * 1.1
+    assert backend.clock.sleeps == [pytest.approx(waited * 1.05)]
 
 
-async def test_a_wait_beyond_the_cap_is_refused(face: Face) -> None:
+async def test_a_wait_beyond_the_cap_is_refused(backend: Backend) -> None:
     """Better: the cap is settable."""
-    client, api = face.scripted(reply(429, headers={"retry-after": "11"}), max_retry_after=10)
+    client, api = backend.scripted(reply(429, headers={"retry-after": "11"}), max_retry_after=10)
 
     with pytest.raises(RateLimitError):
         await settle(client.get("/foo", cast_to=httpx.Response))
@@ -61,31 +60,31 @@ async def test_a_wait_beyond_the_cap_is_refused(face: Face) -> None:
     assert len(api.requests) == 1
 
 
-async def test_retries_end(face: Face) -> None:
+async def test_retries_end(backend: Backend) -> None:
     """Items 5 and 70: two retries by default, and the last error is told."""
-    client, api = face.scripted(reply(500), reply(502), reply(503))
+    client, api = backend.scripted(reply(500), reply(502), reply(503))
 
     with pytest.raises(APIStatusError) as caught:
         await settle(client.get("/foo", cast_to=httpx.Response))
 
     assert caught.value.status_code == 503
     assert len(api.requests) == 3
-    assert 0.375 < face.sleeps[0] <= 0.5 < 0.75 < face.sleeps[1] <= 1.0
+    assert backend.clock.sleeps == [0.5 * 0.875, 1.0 * 0.875]
 
 
-async def test_retries_of_one_call(face: Face) -> None:
+async def test_retries_of_one_call(backend: Backend) -> None:
     """Item 67."""
-    client, api = face.scripted(*[reply(500)] * 5, reply(json={}), max_retries=0)
+    client, api = backend.scripted(*[reply(500)] * 5, reply(json={}), max_retries=0)
 
     await settle(client.get("/foo", cast_to=httpx.Response, options={"max_retries": math.inf}))
 
     assert len(api.requests) == 6
 
 
-async def test_the_hook_is_told_of_each_retry(face: Face) -> None:
+async def test_the_hook_is_told_of_each_retry(backend: Backend) -> None:
     """Better: a frozen record of attempt, wait, waited and cause."""
     events: list[RetryEvent] = []
-    client, _ = face.scripted(
+    client, _ = backend.scripted(
         reply(429, headers={"retry-after-ms": "100"}),
         httpx.ReadTimeout("slow"),
         reply(json={}),
@@ -97,19 +96,19 @@ async def test_the_hook_is_told_of_each_retry(face: Face) -> None:
     first, second = events
     assert (first.attempt, first.waited, type(first.cause)) == (1, 0.0, RateLimitError)
     assert (second.attempt, second.waited, type(second.cause)) == (2, first.wait, APITimeoutError)
-    assert [event.wait for event in events] == face.sleeps
+    assert [event.wait for event in events] == backend.clock.sleeps
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         first.wait = 0  # pyright: ignore[reportAttributeAccessIssue]  # that is the point
 
 
-async def test_failed_answers_are_read_before_the_wait(face: Face) -> None:
+async def test_failed_answers_are_read_before_the_wait(backend: Backend) -> None:
     """Item 73: their connections are free while the client sleeps."""
     open_while_waiting: list[int] = []
 
     def note(_: RetryEvent) -> None:
         open_while_waiting.append(api.open_responses)
 
-    client, api = face.scripted(
+    client, api = backend.scripted(
         reply(500, body="one"),
         reply(500, body="two"),
         reply(json={}),
@@ -123,25 +122,25 @@ async def test_failed_answers_are_read_before_the_wait(face: Face) -> None:
     assert api.open_responses == 0
 
 
-async def test_hooks_run_for_each_attempt(face: Face) -> None:
+async def test_hooks_run_for_each_attempt(backend: Backend) -> None:
     """Item 73."""
     prepared: list[str] = []
 
     def prepare_options(_: Any, options: Any) -> Any:
         prepared.append("options")
         options = options.replace(headers={"x-attempt": str(len(prepared))})
-        return later(options) if face.is_async else options
+        return later(options) if backend.is_async else options
 
     def prepare_request(_: Any, request: httpx.Request) -> Any:
         prepared.append(request.headers["x-attempt"])
-        return later(None) if face.is_async else None
+        return later(None) if backend.is_async else None
 
     async def later(value: Any) -> Any:
         return value
 
-    make = face.subclass(_prepare_options=prepare_options, _prepare_request=prepare_request)
+    make = backend.subclass(_prepare_options=prepare_options, _prepare_request=prepare_request)
     api = ScriptedAPI([reply(500), reply(json={})])
-    client = make(http_client=api.async_http_client() if face.is_async else api.http_client())
+    client = make(http_client=api.async_http_client() if backend.is_async else api.http_client())
 
     await settle(client.get("/foo", cast_to=httpx.Response))
 
@@ -149,9 +148,9 @@ async def test_hooks_run_for_each_attempt(face: Face) -> None:
     assert [request.headers["x-attempt"] for request in api.requests] == ["1", "3"]
 
 
-async def test_the_count_can_be_overridden_or_omitted(face: Face) -> None:
+async def test_the_count_can_be_overridden_or_omitted(backend: Backend) -> None:
     """Item 24."""
-    client, api = face.scripted(reply(500), reply(json={}), reply(500), reply(json={}))
+    client, api = backend.scripted(reply(500), reply(json={}), reply(500), reply(json={}))
 
     for value in ("mine", omit):
         headers = {"X-Stainless-Retry-Count": value}
@@ -165,11 +164,11 @@ async def test_the_count_can_be_overridden_or_omitted(face: Face) -> None:
     ]
 
 
-async def test_a_generated_idempotency_key_is_kept_over_retries(face: Face) -> None:
+async def test_a_generated_idempotency_key_is_kept_over_retries(backend: Backend) -> None:
     """Item 30: for subclasses that name the header."""
-    make = face.subclass(_idempotency_header="X-Idempotency")
+    make = backend.subclass(_idempotency_header="X-Idempotency")
     api = ScriptedAPI([reply(500), reply(json={}), reply(json={})])
-    client = make(http_client=api.async_http_client() if face.is_async else api.http_client())
+    client = make(http_client=api.async_http_client() if backend.is_async else api.http_client())
 
     await settle(client.post("/foo", cast_to=httpx.Response))
     await settle(client.get("/foo", cast_to=httpx.Response))
@@ -180,9 +179,9 @@ async def test_a_generated_idempotency_key_is_kept_over_retries(face: Face) -> N
     assert reading is None
 
 
-async def test_raw_responses_tell_the_number_of_retries(face: Face) -> None:
+async def test_raw_responses_tell_the_number_of_retries(backend: Backend) -> None:
     """Item 77."""
-    client, _ = face.scripted(reply(500), reply(500), reply(json={"input_tokens": 1}))
+    client, _ = backend.scripted(reply(500), reply(500), reply(json={"input_tokens": 1}))
 
     raw = await settle(client.messages.with_raw_response.count_tokens(model="m", messages=[]))
 

@@ -16,12 +16,13 @@ from headrace_client import APIConnectionError, AsyncAnthropic, AsyncAPIClient, 
 from headrace_client._requests.options import RequestOptions
 from headrace_client.testing import ScriptedAPI, reply
 from headrace_client.transport import AttemptTimedOut, ConnectionPool
+from tests.client.backends import TRIO_ONLY
 from tests.transport.scripted import Peer, Server, always, response, serving
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.usefixtures("face"),
-    pytest.mark.parametrize("face", ["trio"], indirect=True),
+    pytest.mark.usefixtures("backend"),
+    TRIO_ONLY,
 ]
 
 Script = Callable[[Peer], Awaitable[None]]

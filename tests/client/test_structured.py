@@ -1,4 +1,4 @@
-"""``messages.parse``: answers of a given form, on both faces (contract items 25, 116)."""
+"""``messages.parse``: answers of a given form, on all backends (contract items 25, 116)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from headrace_client import BaseModel
 from headrace_client.testing import Reply, reply
 from headrace_client.types import Message
-from tests.client.faces import Face, settle
+from tests.client.backends import Backend, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -33,8 +33,8 @@ def answer(text: str, **fields: Any) -> Reply:
     return reply(json={**message, "usage": {"input_tokens": 1, "output_tokens": 1}, **fields})
 
 
-async def test_the_type_becomes_a_schema_and_the_text_the_type(face: Face) -> None:
-    client, api = face.scripted(answer('{"name":"Ada","pets":[{"kind":"cat"}]}', novelty=1))
+async def test_the_type_becomes_a_schema_and_the_text_the_type(backend: Backend) -> None:
+    client, api = backend.scripted(answer('{"name":"Ada","pets":[{"kind":"cat"}]}', novelty=1))
 
     message = await settle(
         client.messages.parse(**PROMPT, output_format=Person, output_config={"effort": "low"})
@@ -62,10 +62,10 @@ async def test_the_type_becomes_a_schema_and_the_text_the_type(face: Face) -> No
     ],
 )
 async def test_a_text_that_does_not_fit_does_not_lose_the_message(
-    face: Face, text: str, error: type[Exception]
+    backend: Backend, text: str, error: type[Exception]
 ) -> None:
     """The answer is paid for: only reading it as the type fails."""
-    client, _ = face.scripted(answer(text, stop_reason="max_tokens"))
+    client, _ = backend.scripted(answer(text, stop_reason="max_tokens"))
 
     message = await settle(client.messages.parse(**PROMPT, output_format=Person))
 

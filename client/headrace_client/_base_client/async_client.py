@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, get_origin
 
-from anyio import Path, sleep
+from anyio import Path
 from sniffio import current_async_library
 
 from headrace_client._exceptions import APIConnectionError, APIError
@@ -184,7 +184,7 @@ class AsyncAPIClient(BaseClient):
 
     async def _wait(self, event: RetryEvent) -> None:
         self._announce(event)
-        await sleep(event.wait)
+        await self.clock.sleep_async(event.wait)
 
     async def _call(self, method: str, path: str, cast_to: type[T], call: RequestArguments) -> T:
         options = final_options(method, path, call)

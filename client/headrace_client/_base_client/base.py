@@ -6,8 +6,6 @@ a client costs microseconds.
 
 from __future__ import annotations
 
-import random
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -30,6 +28,7 @@ from headrace_client._requests.options import (
 from headrace_client._requests.querystring import Querystring
 from headrace_client._requests.urls import build_url, with_trailing_slash
 
+from .clock import SYSTEM_CLOCK, Clock
 from .flow import Flow, RetryEvent, Success, request_flow
 from .logging import log_retry
 from .platform import platform_headers
@@ -56,6 +55,9 @@ class ClientSettings(TypedDict, total=False):
 
 class BaseClient:
     """The settings of an API client; ``base_url``, ``timeout`` and ``max_retries`` may be set anew."""
+
+    clock: Clock = SYSTEM_CLOCK
+    """Where time, sleep and jitter come from; tests set another one, see `headrace_client.testing.VirtualClock`."""
 
     _idempotency_header: str | None = None
     _asynchronous: ClassVar[bool] = False
@@ -190,8 +192,7 @@ class BaseClient:
             options,
             self._retry_policy(options),
             follow_redirects=follow,
-            wall_clock=time.time,
-            random=random.random,
+            clock=self.clock,
         )
 
     def _announce(self, event: RetryEvent) -> None:

@@ -16,7 +16,7 @@ connections are free again before the flow sleeps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
@@ -29,6 +29,8 @@ from .retry import Raise, RetryPolicy
 
 if TYPE_CHECKING:
     import httpx
+
+    from .clock import Clock
 
     Outcome: TypeAlias = httpx.Response | APIConnectionError
 
@@ -78,10 +80,9 @@ def request_flow(
     policy: RetryPolicy,
     *,
     follow_redirects: bool,
-    wall_clock: Callable[[], float],
-    random: Callable[[], float],
+    clock: Clock,
 ) -> Flow:
-    """Return the flow of one request. ``wall_clock``: Unix seconds; ``jitter``: floats in [0, 1)."""
+    """Return the flow of one request. It asks the clock for the time and for jitter only after a failure."""
     retries_taken = attempts = hops = 0
     waited = 0.0
     while True:
@@ -97,7 +98,7 @@ def request_flow(
                 options = redirected(options, outcome, hops, repeatable=policy.repeatable)
                 continue
         error = outcome if isinstance(outcome, APIConnectionError) else status_error(outcome)
-        verdict = policy.verdict(error, retries_taken, wall_clock(), random())
+        verdict = policy.verdict(error, retries_taken, clock.time(), clock.random())
         if isinstance(verdict, Raise):
             raise verdict.error
         yield Sleep(RetryEvent(attempt=attempts, wait=verdict.after, waited=waited, cause=error))

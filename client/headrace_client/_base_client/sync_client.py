@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from time import sleep
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 from headrace_client._exceptions import APIConnectionError, APIError
@@ -127,7 +126,7 @@ class SyncAPIClient(BaseClient):
 
     def _wait(self, event: RetryEvent) -> None:
         self._announce(event)
-        sleep(event.wait)
+        self.clock.sleep(event.wait)
 
     def _call(self, method: str, path: str, cast_to: type[T], call: RequestArguments) -> T:
         options = final_options(method, path, call)

@@ -8,9 +8,9 @@ go on, and so that one that is left early is no unfinished generator for the eve
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 
 import anyio
@@ -45,6 +45,9 @@ class ValueReader(Protocol):
 
 class BodyReader(Generic[T]):
     """What both drivers have in common: the limits in time, and what failures are called."""
+
+    _client: Any = None
+    """The client that made the request, where that is known."""
 
     def __init__(self, response: httpx.Response, reader: ValueReader) -> None:
         self.response = response
@@ -108,7 +111,7 @@ class SyncBodyReader(BodyReader[T]):
         self.close()
 
     def _now(self) -> float:
-        return monotonic()
+        return getattr(self._client, "clock", time).monotonic()
 
     def pull(self, take: Callable[[], Any]) -> Any:
         """Return what ``take`` gives, reading while it `NEEDS_BYTES`; stop iterating when it has `ENDED`."""

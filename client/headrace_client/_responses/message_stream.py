@@ -158,6 +158,7 @@ class _MessageBodyReader(BodyReader[MessageStreamEvent]):
     def __init__(
         self, *, cast_to: Any, response: httpx.Response, client: Any, options: object = None
     ) -> None:  # the arguments of every kind of stream
+        self._client = client
         self._message = MessageReader(response, strict=is_strict(client))
         super().__init__(response, self._message)
 

@@ -32,6 +32,7 @@ class Stream(SyncBodyReader[T]):
     def __init__(
         self, *, cast_to: Any, response: httpx.Response, client: Any, options: object = None
     ) -> None:
+        self._client = client
         self._cast_to = cast_to
         self._options = options
         self._events = EventReader(response, cast_to, strict=is_strict(client))
@@ -51,6 +52,7 @@ class AsyncStream(AsyncBodyReader[T]):
     def __init__(
         self, *, cast_to: Any, response: httpx.Response, client: Any, options: object = None
     ) -> None:
+        self._client = client
         self._cast_to = cast_to
         self._options = options
         self._events = EventReader(response, cast_to, strict=is_strict(client))

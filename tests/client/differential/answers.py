@@ -8,7 +8,7 @@ from typing import Any, Literal, Optional, Union
 import httpx
 
 from headrace_client.testing import Reply, reply
-from tests.client.faces import each, entered, settle
+from tests.client.backends import each, entered, settle
 
 from .exchange import Exchange, Side, items
 
@@ -160,7 +160,7 @@ MODEL_INFO = '{"id": "m", "type": "model", "display_name": "M", "created_at": "2
 
 def views() -> Iterator[Exchange]:
     for status in (200, 201, 404):
-        body = Reply(status=status, headers=JSON, pieces=[MODEL_INFO.encode()])
+        body = Reply(status=status, headers=JSON, chunks=[MODEL_INFO.encode()])
         for name, read in (("lines", chunks), ("whole", read_whole), ("consumed", read_after_streaming)):
             yield Exchange(
                 name=f"streaming response {name} {status}",

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from headrace_client.testing import ScriptedAPI, Step
-from tests.client.faces import settle
+from tests.client.backends import settle
 
 Json: TypeAlias = Any
 

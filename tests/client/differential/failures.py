@@ -60,7 +60,7 @@ ERROR_BODIES: dict[str, Reply] = {
 
 def _with(answer: Reply, status: int, **headers: str) -> Reply:
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status=status, headers={**answer.headers, **fields}, pieces=answer.pieces)
+    return Reply(status=status, headers={**answer.headers, **fields}, chunks=answer.chunks)
 
 
 def _get(side: Side, client: Any) -> Any:

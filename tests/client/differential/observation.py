@@ -18,13 +18,13 @@ import httpx
 import msgspec
 import pytest
 
-from headrace_client.testing import ScriptedAPI
+from headrace_client.testing import ScriptedAPI, VirtualClock
 
 from .exchange import Exchange, Side
 
 NOW = 1_700_000_000.0
-"""The wall clock during all exchanges: 2023-11-14 22:13:20 UTC."""
-DICE = 0.5
+"""The wall clock when an exchange begins: 2023-11-14 22:13:20 UTC."""
+JITTER = 0.5
 
 NAMES = {
     "APIErrorObject": "ErrorObject",
@@ -39,42 +39,35 @@ _ERROR_ATTRIBUTES = ("message", "body", "status_code", "request_id")
 
 async def observe(exchange: Exchange, side: Side, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Run an exchange against one package, in virtual time."""
-    api, sleeps = ScriptedAPI(exchange.script), list[float]()
+    api, clock = ScriptedAPI(exchange.script), VirtualClock(now=NOW, jitter=JITTER)
     for name, value in exchange.environment.items():
         monkeypatch.setenv(name, value)
-    _take_over(side, sleeps, monkeypatch)
+    if side.name == "anthropic":
+        _take_over_reference(clock, monkeypatch)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        outcome = await _outcome(exchange, side, api)
+        outcome = await _outcome(exchange, side, api, clock)
     return {
         **_requests(api.requests),
-        "sleeps": sleeps,
+        "sleeps": clock.sleeps,
         **outcome,
         "warnings": sorted({warning.category.__name__ for warning in warned} - {"ResourceWarning"}),
     }
 
 
-def _take_over(side: Side, sleeps: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put our clock, rng and sleep in place of the package's."""
-
-    async def sleep(seconds: float) -> None:
-        sleeps.append(seconds)
-
-    if side.name == "anthropic":
-        clock = SimpleNamespace(time=lambda: NOW, sleep=sleeps.append)
-        monkeypatch.setattr("anthropic._base_client.time", clock)
-        monkeypatch.setattr("anthropic._base_client.random", lambda: DICE)
-        monkeypatch.setattr("anthropic._base_client.anyio", SimpleNamespace(sleep=sleep))
-    else:
-        monkeypatch.setattr("headrace_client._base_client.sync_client.sleep", sleeps.append)
-        monkeypatch.setattr("headrace_client._base_client.async_client.sleep", sleep)
-        monkeypatch.setattr("headrace_client._base_client.base.time", SimpleNamespace(time=lambda: NOW))
-        monkeypatch.setattr("headrace_client._base_client.base.random", SimpleNamespace(random=lambda: DICE))
+def _take_over_reference(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the clock to the reference, which has no parameter for one."""
+    blocking = SimpleNamespace(time=clock.time, sleep=clock.sleep)
+    monkeypatch.setattr("anthropic._base_client.time", blocking)
+    monkeypatch.setattr("anthropic._base_client.random", clock.random)
+    monkeypatch.setattr("anthropic._base_client.anyio", SimpleNamespace(sleep=clock.sleep_async))
 
 
-async def _outcome(exchange: Exchange, side: Side, api: ScriptedAPI) -> dict[str, Any]:
+async def _outcome(exchange: Exchange, side: Side, api: ScriptedAPI, clock: VirtualClock) -> dict[str, Any]:
     try:
         client = side.client(api, exchange.settings)
+        if side.name != "anthropic":
+            client.clock = clock
         value = await exchange.read(exchange.call(side, client))
     except Exception as error:  # noqa: BLE001  # which one it is will be compared
         attributes = {f"error.{name}": plain(getattr(error, name, None)) for name in _ERROR_ATTRIBUTES}

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from headrace_client.testing import Reply
-from tests.client.faces import each, entered, settle
+from tests.client.backends import each, entered, settle
 
 from .exchange import Exchange, Side, items
 
@@ -115,7 +115,7 @@ STREAMS: dict[str, str] = {
 
 def _chunked(text: str, size: int) -> Reply:
     data = text.encode()
-    return Reply(headers=HEADERS, pieces=[data[start : start + size] for start in range(0, len(data), size)])
+    return Reply(headers=HEADERS, chunks=[data[start : start + size] for start in range(0, len(data), size)])
 
 
 PROMPT: dict[str, Any] = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
@@ -213,13 +213,13 @@ def broken_streams() -> Iterator[Exchange]:
         pieces = [START.encode(), kind("torn")]
         for how in ("events", "partial events", "helper events"):
             call, read = READS[how]
-            script = [Reply(headers=HEADERS, pieces=pieces)]
+            script = [Reply(headers=HEADERS, chunks=pieces)]
             yield Exchange(name=f"torn stream {kind.__name__}: {how}", call=call, script=script, read=read)
 
 
 def retried_streams() -> Iterator[Exchange]:
     for status in (400, 429, 529):
-        failed = Reply(status=status, headers={"content-type": "application/json"}, pieces=[b'{"error":{}}'])
+        failed = Reply(status=status, headers={"content-type": "application/json"}, chunks=[b'{"error":{}}'])
         script = [failed, _chunked(STREAMS["text"], 100)]
         yield Exchange(name=f"stream after {status}", call=_create, script=script, read=items)
         yield Exchange(name=f"helper after {status}", call=_stream, script=script, read=final_message)

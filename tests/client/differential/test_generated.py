@@ -127,4 +127,4 @@ def test_streams_in_any_chunking(name: str, data: st.DataObject) -> None:
     def call(side: Side, client: Any) -> Any:
         return client.messages.create(**PROMPT, stream=True)
 
-    assert differences(_exchange(call, Reply(headers=HEADERS, pieces=pieces), read=items), SIDES) == {}
+    assert differences(_exchange(call, Reply(headers=HEADERS, chunks=pieces), read=items), SIDES) == {}

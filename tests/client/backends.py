@@ -1,4 +1,8 @@
-"""What makes one test run on both faces: the synchronous one answers at once, the other is awaited."""
+"""The three ways to run a client, and what lets one test cover all of them.
+
+A blocking client returns at once, an asynchronous one has to be awaited; `settle`, `each` and `entered` do whichever is
+needed.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +15,25 @@ import attrs
 import pytest
 
 from headrace_client._client import Anthropic, AsyncAnthropic
-from headrace_client.testing import ScriptedAPI, Step
+from headrace_client.testing import ScriptedAPI, Step, VirtualClock
 
-ASYNC_ONLY = pytest.mark.parametrize("face", ["trio", "asyncio"], indirect=True)
-"""Marks a test that makes sense on the asynchronous face only."""
+ASYNC_ONLY = pytest.mark.parametrize("backend", ["trio", "asyncio"], indirect=True)
+"""Marks a test that makes sense for asynchronous clients only."""
+
+TRIO_ONLY = pytest.mark.parametrize("backend", ["trio"], indirect=True)
+"""Marks a test that needs virtual time, or that is about trio."""
 
 AnyClient: TypeAlias = "Any"
 """`Anthropic` or `AsyncAnthropic`; what its methods return goes through `settle`, `each` or `entered`."""
 
 
 async def settle(value: Any) -> Any:
-    """Return what a method of either face comes to."""
+    """Return the result of a client's method, awaiting it if necessary."""
     return await value if inspect.isawaitable(value) else value
 
 
 async def each(items: Any) -> AsyncGenerator[Any]:
-    """Iterate over what either face gives to iterate over (a coroutine that gives it is awaited first)."""
+    """Iterate over an iterable or asynchronous iterable, or over one that a coroutine returns."""
     if inspect.iscoroutine(items):
         items = await items
     if hasattr(items, "__iter__"):
@@ -41,7 +48,7 @@ async def each(items: Any) -> AsyncGenerator[Any]:
 async def entered(
     manager: AbstractContextManager[Any] | AbstractAsyncContextManager[Any],
 ) -> AsyncGenerator[Any]:
-    """Enter the context manager of either face."""
+    """Enter a context manager, asynchronous or not."""
     if isinstance(manager, AbstractAsyncContextManager):
         async with manager as value:
             yield value
@@ -51,14 +58,14 @@ async def entered(
 
 
 @attrs.frozen
-class Face:
-    """One of the three ways to run a test, and the clients that belong to it.
+class Backend:
+    """A way to run a client: ``"sync"``, ``"trio"`` or ``"asyncio"``.
 
-    ``sleeps``: the waits between attempts, in seconds, as they happen.
+    ``clock``: the clock of the clients made here, so waits between attempts take no time.
     """
 
     name: str
-    sleeps: list[float] = attrs.field(factory=list[float])
+    clock: VirtualClock = attrs.field(factory=lambda: VirtualClock(jitter=0.5))
 
     @property
     def client_class(self) -> Callable[..., AnyClient]:
@@ -66,18 +73,23 @@ class Face:
 
     def subclass(self, **members: Any) -> Callable[..., AnyClient]:
         """Return a subclass of the client's class."""
-        return type("Mine", (cast("type", self.client_class),), members)
+        return type("Mine", (cast("type", self.client_class),), {"clock": self.clock, **members})
 
     @property
     def is_async(self) -> bool:
         return self.name != "sync"
 
     def connect(self, api: ScriptedAPI, **settings: Any) -> AnyClient:
-        """Return a client of this face whose requests go to ``api``."""
+        """Return a client whose requests go to ``api``."""
         http_client = api.async_http_client() if self.is_async else api.http_client()
-        return self.client_class(**{"http_client": http_client, **settings})
+        client = self.client_class(**{"http_client": http_client, **settings})
+        client.clock = self.clock
+        return client
 
     def scripted(self, *script: Step, **settings: Any) -> tuple[AnyClient, ScriptedAPI]:
-        """Return a client of this face and the API that will answer it by ``script``."""
-        api = ScriptedAPI(script)
+        """Return a client, and the API that answers it from ``script``.
+
+        Pauses of the script take virtual time, except on asyncio.
+        """
+        api = ScriptedAPI(script, clock=None if self.is_async else self.clock)
         return self.connect(api, **settings), api

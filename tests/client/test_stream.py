@@ -1,4 +1,4 @@
-"""Streams: events as typed values, on both faces (contract items 99, 102-105, and what is better)."""
+"""Streams: events as typed values, on all backends (contract items 99, 102-105, and what is better)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import trio
 
 from headrace_client import (
     APIConnectionError,
@@ -19,9 +20,9 @@ from headrace_client import (
 )
 from headrace_client._responses.response import APIResponse
 from headrace_client._responses.stream import AsyncStream, IncompleteStreamError, Stream
-from headrace_client.testing import Piece, Reply, ScriptedAPI, reply, sse
+from headrace_client.testing import Chunk, Reply, ScriptedAPI, reply, sse
 from headrace_client.types import PingEvent, RawContentBlockDeltaEvent, RawMessageStreamEvent, UnknownEvent
-from tests.client.faces import Face, each, entered, settle
+from tests.client.backends import TRIO_ONLY, Backend, each, entered, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -43,13 +44,15 @@ SSE = {"content-type": "text/event-stream", "request-id": "req_1"}
 
 
 def body(*events: tuple[str, object]) -> bytes:
-    return b"".join(piece for piece in sse(*events).pieces if isinstance(piece, bytes))
+    return b"".join(piece for piece in sse(*events).chunks if isinstance(piece, bytes))
 
 
-async def start(face: Face, *script: Reply, cast_to: Any = RawMessageStreamEvent) -> tuple[Any, ScriptedAPI]:
+async def start(
+    backend: Backend, *script: Reply, cast_to: Any = RawMessageStreamEvent
+) -> tuple[Any, ScriptedAPI]:
     """Return the stream that the first answer of the script is."""
-    client, api = face.scripted(*script, max_retries=0)
-    stream_cls: Any = AsyncStream if face.is_async else Stream
+    client, api = backend.scripted(*script, max_retries=0)
+    stream_cls: Any = AsyncStream if backend.is_async else Stream
     stream = client.post("/v1/x", cast_to=object, stream=True, stream_cls=stream_cls[cast_to])
     return await settle(stream), api
 
@@ -65,9 +68,9 @@ async def collect(events: Any, seen: list[str]) -> None:
         seen.append(event.type)  # noqa: PERF401  # an error must not lose those before it
 
 
-async def test_events_are_typed_and_pings_are_not_among_them(face: Face) -> None:
+async def test_events_are_typed_and_pings_are_not_among_them(backend: Backend) -> None:
     """Items 99, 102."""
-    stream, api = await start(face, sse(*WHOLE))
+    stream, api = await start(backend, sse(*WHOLE))
 
     events = [event async for event in each(stream)]
 
@@ -84,20 +87,20 @@ async def test_events_are_typed_and_pings_are_not_among_them(face: Face) -> None
     assert api.open_responses == 0
 
 
-async def test_messages_create_gives_a_stream(face: Face) -> None:
-    client, api = face.scripted(sse(*WHOLE))
+async def test_messages_create_gives_a_stream(backend: Backend) -> None:
+    client, api = backend.scripted(sse(*WHOLE))
 
     call = client.messages.create(model="m", max_tokens=9, messages=[], stream=True)
     stream = await settle(call)
 
-    assert isinstance(stream, AsyncStream if face.is_async else Stream)
+    assert isinstance(stream, AsyncStream if backend.is_async else Stream)
     assert [event.type async for event in each(stream)][-1] == "message_stop"
     assert b'"stream":true' in api.requests[0].content
 
 
-async def test_pings_and_unknown_events_are_visible_as_liveness(face: Face) -> None:
+async def test_pings_and_unknown_events_are_visible_as_liveness(backend: Backend) -> None:
     """Better than item 102: whoever waits for a slow answer can see that the server is alive."""
-    stream, _ = await start(face, sse(START, PING, ("news", {"x": 1}), STOP))
+    stream, _ = await start(backend, sse(START, PING, ("news", {"x": 1}), STOP))
 
     events = [event async for event in each(stream.all_events())]
 
@@ -107,18 +110,20 @@ async def test_pings_and_unknown_events_are_visible_as_liveness(face: Face) -> N
     assert events[2].x == 1
 
 
-async def test_an_unknown_event_need_not_hold_json(face: Face) -> None:
-    stream, _ = await start(face, reply(body=b"event: ping\n\nevent: odd\ndata: {nope\n\n"), cast_to=object)
+async def test_an_unknown_event_need_not_hold_json(backend: Backend) -> None:
+    stream, _ = await start(
+        backend, reply(body=b"event: ping\n\nevent: odd\ndata: {nope\n\n"), cast_to=object
+    )
 
     events = [event async for event in each(stream.all_events())]
 
     assert events == [{"type": "ping"}, {"type": "odd", "data": "{nope"}]
 
 
-async def test_a_missing_type_is_the_name_of_the_event(face: Face) -> None:
+async def test_a_missing_type_is_the_name_of_the_event(backend: Backend) -> None:
     """Item 102."""
     answer = sse(("completion", {"completion": "a"}), ("completion", {"type": "mine"}))
-    stream, _ = await start(face, answer, cast_to=dict)
+    stream, _ = await start(backend, answer, cast_to=dict)
 
     assert [event async for event in each(stream)] == [
         {"type": "completion", "completion": "a"},
@@ -136,11 +141,11 @@ async def test_a_missing_type_is_the_name_of_the_event(face: Face) -> None:
     ],
 )
 async def test_an_error_event_raises_the_error_that_its_type_names(
-    face: Face, kind: str, status: int, error_class: type[APIStatusError]
+    backend: Backend, kind: str, status: int, error_class: type[APIStatusError]
 ) -> None:
     """Better than item 103."""
     data = {"type": "error", "error": {"type": kind, "message": "no"}}
-    stream, api = await start(face, reply(body=body(START, ("error", data)), headers=SSE))
+    stream, api = await start(backend, reply(body=body(START, ("error", data)), headers=SSE))
 
     with pytest.raises(error_class) as caught:
         _ = [event async for event in each(stream)]
@@ -150,9 +155,9 @@ async def test_an_error_event_raises_the_error_that_its_type_names(
     assert api.open_responses == 0
 
 
-async def test_an_error_event_need_not_hold_json(face: Face) -> None:
+async def test_an_error_event_need_not_hold_json(backend: Backend) -> None:
     """Item 103."""
-    stream, _ = await start(face, reply(body=b"event: error\ndata: all is lost\n\n"))
+    stream, _ = await start(backend, reply(body=b"event: error\ndata: all is lost\n\n"))
 
     with pytest.raises(APIStatusError, match="all is lost") as caught:
         await first(stream)
@@ -160,9 +165,9 @@ async def test_an_error_event_need_not_hold_json(face: Face) -> None:
     assert caught.value.body == "all is lost"
 
 
-async def test_data_that_is_no_json_is_a_validation_error(face: Face) -> None:
+async def test_data_that_is_no_json_is_a_validation_error(backend: Backend) -> None:
     """Better than item 104: wrapped, the cause kept, the response closed."""
-    stream, api = await start(face, reply(body=b"event: message_start\ndata: {nope\n\n"))
+    stream, api = await start(backend, reply(body=b"event: message_start\ndata: {nope\n\n"))
 
     with pytest.raises(APIResponseValidationError) as caught:
         await first(stream)
@@ -172,11 +177,11 @@ async def test_data_that_is_no_json_is_a_validation_error(face: Face) -> None:
     assert api.open_responses == 0
 
 
-async def test_data_that_does_not_fit_raises_in_strict_mode_only(face: Face) -> None:
+async def test_data_that_does_not_fit_raises_in_strict_mode_only(backend: Backend) -> None:
     """Item 87."""
     answer = sse(("message_start", {"message": 5}), STOP)
-    loose, _ = await start(face, answer)
-    client, _ = face.scripted(answer, _strict_response_validation=True)
+    loose, _ = await start(backend, answer)
+    client, _ = backend.scripted(answer, _strict_response_validation=True)
     strict = await settle(client.messages.create(model="m", max_tokens=9, messages=[], stream=True))
 
     assert (await first(loose)).message == 5
@@ -187,9 +192,11 @@ async def test_data_that_does_not_fit_raises_in_strict_mode_only(face: Face) -> 
 @pytest.mark.parametrize(
     "events", [(), (PING,), (START,), (START, BLOCK, TEXT)], ids=["none", "ping", "start", "text"]
 )
-async def test_an_end_before_message_stop_raises(face: Face, events: tuple[tuple[str, object], ...]) -> None:
+async def test_an_end_before_message_stop_raises(
+    backend: Backend, events: tuple[tuple[str, object], ...]
+) -> None:
     """Better than item 105: half an answer must not pass for a whole one."""
-    stream, api = await start(face, sse(*events))
+    stream, api = await start(backend, sse(*events))
 
     with pytest.raises(IncompleteStreamError, match="ended before `message_stop`") as caught:
         _ = [event async for event in each(stream)]
@@ -198,11 +205,11 @@ async def test_an_end_before_message_stop_raises(face: Face, events: tuple[tuple
     assert api.open_responses == 0
 
 
-async def test_a_failure_in_the_middle_is_wrapped_and_its_cause_kept(face: Face) -> None:
+async def test_a_failure_in_the_middle_is_wrapped_and_its_cause_kept(backend: Backend) -> None:
     """Better than item 86."""
     failure = httpx.ReadError("reset by peer")
-    pieces: list[Piece] = [body(START), failure]
-    stream, api = await start(face, reply(body=pieces))
+    pieces: list[Chunk] = [body(START), failure]
+    stream, api = await start(backend, reply(body=pieces))
 
     seen: list[str] = []
     with pytest.raises(APIConnectionError) as caught:
@@ -214,16 +221,16 @@ async def test_a_failure_in_the_middle_is_wrapped_and_its_cause_kept(face: Face)
     assert [event async for event in each(stream)] == []
 
 
-async def test_a_timeout_in_the_middle_is_a_timeout_error(face: Face) -> None:
+async def test_a_timeout_in_the_middle_is_a_timeout_error(backend: Backend) -> None:
     """Items 83, 86."""
-    stream, _ = await start(face, reply(body=[body(START), httpx.ReadTimeout("silence")]))
+    stream, _ = await start(backend, reply(body=[body(START), httpx.ReadTimeout("silence")]))
 
     with pytest.raises(APITimeoutError):
         _ = [event async for event in each(stream)]
 
 
-async def test_an_event_beyond_all_bounds_ends_the_stream(face: Face) -> None:
-    stream, api = await start(face, reply(body=[b"data: " + b"x" * 65536] * 17))
+async def test_an_event_beyond_all_bounds_ends_the_stream(backend: Backend) -> None:
+    stream, api = await start(backend, reply(body=[b"data: " + b"x" * 65536] * 17))
 
     with pytest.raises(APIConnectionError) as caught:
         await first(stream)
@@ -232,9 +239,9 @@ async def test_an_event_beyond_all_bounds_ends_the_stream(face: Face) -> None:
     assert api.open_responses == 0
 
 
-async def test_leaving_a_loop_does_not_close_and_iterating_goes_on(face: Face) -> None:
+async def test_leaving_a_loop_does_not_close_and_iterating_goes_on(backend: Backend) -> None:
     """Item 105."""
-    stream, api = await start(face, sse(*WHOLE))
+    stream, api = await start(backend, sse(*WHOLE))
 
     before = await first(stream)
     was_open = api.open_responses
@@ -244,30 +251,30 @@ async def test_leaving_a_loop_does_not_close_and_iterating_goes_on(face: Face) -
     assert rest[0] == "content_block_start"
 
 
-async def test_close_and_the_context_manager_close(face: Face) -> None:
+async def test_close_and_the_context_manager_close(backend: Backend) -> None:
     """Items 99, 105."""
-    stream, api = await start(face, sse(*WHOLE), sse(*WHOLE))
+    stream, api = await start(backend, sse(*WHOLE), sse(*WHOLE))
     await first(stream)
     await settle(stream.close())
 
     assert api.open_responses == 0
     assert [event async for event in each(stream)] == []
 
-    stream, api = await start(face, sse(*WHOLE))
+    stream, api = await start(backend, sse(*WHOLE))
     async with entered(stream):
         await first(stream)
     assert api.open_responses == 0
 
 
-async def test_the_response_is_at_hand(face: Face) -> None:
+async def test_the_response_is_at_hand(backend: Backend) -> None:
     """Item 99."""
-    stream, _ = await start(face, reply(body=body(*WHOLE), headers=SSE))
+    stream, _ = await start(backend, reply(body=body(*WHOLE), headers=SSE))
 
     assert stream.response.headers["request-id"] == "req_1"
     await settle(stream.close())
 
 
-async def test_a_stream_made_by_hand_gives_the_events_themselves(face: Face) -> None:
+async def test_a_stream_made_by_hand_gives_the_events_themselves(backend: Backend) -> None:
     """Items 99, 100: as `Stream(cast_to=..., client=..., response=...)`."""
 
     pieces = (b"event: ping\n", b'data: {"foo":true}\n\n', b'data: {"bar":false}\n\n')
@@ -276,9 +283,9 @@ async def test_a_stream_made_by_hand_gives_the_events_themselves(face: Face) -> 
         for piece in pieces:
             yield piece
 
-    client, _ = face.scripted()
-    stream_cls: Any = AsyncStream if face.is_async else Stream
-    content: Any = arriving() if face.is_async else iter(pieces)
+    client, _ = backend.scripted()
+    stream_cls: Any = AsyncStream if backend.is_async else Stream
+    content: Any = arriving() if backend.is_async else iter(pieces)
     stream = stream_cls(cast_to=object, client=client, response=httpx.Response(200, content=content))
 
     events = [event async for event in each(stream._iter_events())]
@@ -289,14 +296,11 @@ async def test_a_stream_made_by_hand_gives_the_events_themselves(face: Face) -> 
     ]
 
 
-async def test_silence_beyond_the_idle_timeout_raises(face: Face) -> None:
-    """A server that pings is alive; one that says nothing at all is given up."""
-    if not face.is_async:
-        pytest.skip("a blocking read cannot be interrupted: see the next test")
-    if face.name == "asyncio":
-        pytest.skip("only trio has virtual time")
+@TRIO_ONLY
+async def test_silence_beyond_the_idle_timeout_raises(backend: Backend) -> None:
+    """A server that pings is alive; one that sends nothing at all is given up (blocking: see the next test)."""
     pieces = [body(START), 9.0, body(PING), 9.0, body(PING), 11.0, body(STOP)]
-    stream, api = await start(face, reply(body=pieces))
+    stream, api = await start(backend, reply(body=pieces))
 
     seen: list[str] = []
     with pytest.raises(APITimeoutError):
@@ -324,14 +328,11 @@ def test_a_blocking_read_gets_the_idle_timeout_as_its_read_timeout() -> None:
     assert seen == [{"read": 7}]
 
 
-async def test_a_stream_beyond_its_total_timeout_raises(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pings keep a stream alive, but not for ever."""
-    if face.name == "asyncio":
-        pytest.skip("only trio has virtual time")
-    now = iter([0.0, 4.0, 9.0, 11.0, 14.0])
-    monkeypatch.setattr("headrace_client._responses.body_reader.monotonic", lambda: next(now))
-    pieces = [body(START), 5.0, body(PING), 5.0, body(PING), 5.0, body(STOP)]
-    stream, api = await start(face, reply(body=pieces))
+@pytest.mark.parametrize("backend", ["sync", "trio"], indirect=True)
+async def test_a_stream_beyond_its_total_timeout_raises(backend: Backend) -> None:
+    """Pings keep a stream alive, but not forever."""
+    chunks = [body(START), 5.0, body(PING), 5.0, body(PING), 5.0, b": still here\n", body(STOP)]
+    stream, api = await start(backend, reply(body=chunks))
 
     seen: list[str] = []
     with pytest.raises(APITimeoutError):
@@ -341,12 +342,9 @@ async def test_a_stream_beyond_its_total_timeout_raises(face: Face, monkeypatch:
     assert api.open_responses == 0
 
 
-async def test_cancelling_closes_the_response(face: Face) -> None:
-    if face.name != "trio":
-        pytest.skip("cancelled in virtual time")
-    import trio
-
-    stream, api = await start(face, reply(body=[body(START), 1000.0]))
+@TRIO_ONLY
+async def test_cancelling_closes_the_response(backend: Backend) -> None:
+    stream, api = await start(backend, reply(body=[body(START), 1000.0]))
 
     with trio.move_on_after(5) as scope:
         _ = [event async for event in each(stream)]
@@ -355,12 +353,9 @@ async def test_cancelling_closes_the_response(face: Face) -> None:
     assert api.open_responses == 0
 
 
-async def test_closing_takes_its_time_even_when_cancelled(face: Face) -> None:
+@TRIO_ONLY
+async def test_closing_takes_its_time_even_when_cancelled(backend: Backend) -> None:
     """The transport may have to wait to close a connection in good order."""
-    if face.name != "trio":
-        pytest.skip("cancelled in virtual time")
-    import trio
-
     closed: list[str] = []
 
     class Body(httpx.AsyncByteStream):
@@ -372,7 +367,7 @@ async def test_closing_takes_its_time_even_when_cancelled(face: Face) -> None:
             await trio.sleep(1)
             closed.append("closed")
 
-    client, _ = face.scripted()
+    client, _ = backend.scripted()
     response = httpx.Response(200, stream=Body())
     stream = AsyncStream[Any](cast_to=object, client=client, response=response)
 
