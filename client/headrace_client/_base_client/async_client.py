@@ -135,8 +135,10 @@ class AsyncAPIClient(BaseClient):
             options = options.replace(files=with_contents(pairs, contents))
         flow = self._flow(options, self._client)
         success = await self._run(flow, stream=stream or options.raw_response == "stream")
-        answer = _views()(**self._view(success, cast_to, options, stream, stream_cls))
-        return cast("T", answer) if options.raw_response else await answer.parse()
+        response = self._response(
+            _response_class(), success, cast_to, options, stream=stream, stream_cls=stream_cls
+        )
+        return cast("T", response) if options.raw_response else await response.parse()
 
     async def _run(self, flow: Flow, *, stream: bool) -> Success:
         step = next(flow)
@@ -272,7 +274,7 @@ def _no_stream() -> httpx.AsyncByteStream:
 
 
 @cache
-def _views() -> type[AsyncAPIResponse[Any]]:
+def _response_class() -> type[AsyncAPIResponse[Any]]:
     from headrace_client._responses.response import AsyncAPIResponse  # imports the types of answers
 
     return AsyncAPIResponse

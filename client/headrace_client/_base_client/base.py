@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Required, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Required, TypedDict, TypeVar
 
 from headrace_client._exceptions import SENSITIVE_HEADERS
 from headrace_client._httpx.request import PreparedRequest, http_request
@@ -37,6 +37,8 @@ from .retry import RetryPolicy, checked_max_retries
 
 if TYPE_CHECKING:
     import httpx
+
+ResponseT = TypeVar("ResponseT")
 
 
 class ClientSettings(TypedDict, total=False):
@@ -233,24 +235,26 @@ class BaseClient:
                 headers["x-stainless-timeout"] = str(read)
         return headers
 
-    def _view(
+    def _response(
         self,
+        response_cls: Callable[..., ResponseT],
         success: Success,
         cast_to: object,
         options: FinalRequestOptions,
+        *,
         stream: bool,
         stream_cls: type[Any] | None,
-    ) -> dict[str, Any]:
-        """Return the arguments of the view of an answer."""
-        return {
-            "raw": success.response,
-            "client": self,
-            "cast_to": cast_to,
-            "options": options,
-            "stream": stream,
-            "stream_cls": stream_cls or self._default_stream_cls,
-            "retries_taken": success.retries_taken,
-        }
+    ) -> ResponseT:
+        """Wrap what a flow returned in `APIResponse` or `AsyncAPIResponse`."""
+        return response_cls(
+            raw=success.response,
+            client=self,
+            cast_to=cast_to,
+            options=options,
+            stream=stream,
+            stream_cls=stream_cls or self._default_stream_cls,
+            retries_taken=success.retries_taken,
+        )
 
     def _prepared_request(self, options: FinalRequestOptions, retries_taken: int) -> PreparedRequest:
         """Return what one attempt sends."""

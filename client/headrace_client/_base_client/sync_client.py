@@ -94,8 +94,11 @@ class SyncAPIClient(BaseClient):
         success = self._run(flow, stream=stream or options.raw_response == "stream")
         from headrace_client._responses.response import APIResponse  # imports the types of answers
 
-        answer: APIResponse[T] = APIResponse(**self._view(success, cast_to, options, stream, stream_cls))
-        return cast("T", answer) if options.raw_response else answer.parse()
+        response_cls: type[APIResponse[T]] = APIResponse
+        response = self._response(
+            response_cls, success, cast_to, options, stream=stream, stream_cls=stream_cls
+        )
+        return cast("T", response) if options.raw_response else response.parse()
 
     def _run(self, flow: Flow, *, stream: bool) -> Success:
         step = next(flow)
