@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from headrace_client.testing import sse
+from tests.client.http_server import QuietHandler, http_server
 
 MESSAGE: dict[str, Any] = {
     "id": "msg_1",
@@ -50,7 +48,7 @@ def models(after: str | None) -> dict[str, Any]:
     return {"data": data, "has_more": not after, "first_id": names[0], "last_id": names[-1]}
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     def do_GET(self) -> None:  # the name is the base class's
         path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
         host = self.headers["host"]
@@ -67,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(NOT_FOUND, status=404)
 
     def do_POST(self) -> None:  # the name is the base class's
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = json.loads(self.body())
         match urlsplit(self.path).path:
             case "/v1/messages" if body.get("stream"):
                 self._send(b"".join(piece for piece in EVENTS.chunks if isinstance(piece, bytes)))
@@ -96,18 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
-        """Say nothing."""
 
-
-@contextmanager
-def local_api() -> Generator[str]:
-    """Serve the API and give its URL."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+def local_api() -> AbstractContextManager[str]:
+    """Serve the API and yield its URL."""
+    return http_server(_Handler)

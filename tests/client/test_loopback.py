@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import anyio
@@ -20,18 +19,19 @@ from headrace_client import (
     InternalServerError,
 )
 from tests.client.backends import settle
+from tests.client.http_server import QuietHandler, http_server
 
 pytestmark = pytest.mark.anyio
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     """Echoes bodies; paths ask for other things."""
 
     protocol_version = "HTTP/1.1"
     released = threading.Event()
 
     def do_POST(self) -> None:
-        body = self._body()
+        body = self.body()
         if self.path == "/cut":
             self._answer(200, body, length=len(body) + 9)
             self.close_connection = True
@@ -41,16 +41,6 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._answer(500 if self.path == "/fail" else 200, body)
 
-    def _body(self) -> bytes:
-        if "chunked" not in self.headers.get("transfer-encoding", ""):
-            return self.rfile.read(int(self.headers.get("content-length", 0)))
-        pieces: list[bytes] = []
-        while size := int(self.rfile.readline(), 16):
-            pieces.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(pieces)
-
     def _answer(self, status: int, body: bytes, *, length: int | None = None) -> None:
         self.send_response(status)
         self.send_header("content-length", str(len(body) if length is None else length))
@@ -59,22 +49,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-        """Say nothing."""
-
 
 @pytest.fixture
 def server() -> Iterator[str]:
     """The base URL of a server on this machine."""
     Handler.released.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    Handler.released.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with http_server(Handler) as url:
+        yield url
+        Handler.released.set()
 
 
 def aiohttp_client(**settings: Any) -> AsyncAnthropic:
