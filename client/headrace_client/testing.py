@@ -11,11 +11,12 @@
     assert [request.url.path for request in api.requests] == ["/v1/messages/count_tokens"] * 2
     assert clock.sleeps == [30.0]
 
-Each attempt takes the next step of the script: a `Reply`, an exception to raise, or a function that gets the
-request and returns either. For `AsyncAnthropic`, on trio and on asyncio, use `ScriptedAPI.async_http_client`.
+Each attempt takes the next step of the script: a `Reply`, an exception to raise, or a function that gets
+the request and returns either. For `AsyncAnthropic`, on trio and on asyncio, use
+`ScriptedAPI.async_http_client`.
 
-A client takes time, sleep and jitter from its attribute ``clock``, a `Clock`; its copies (``with_options``) have the
-same one. With a `VirtualClock` the waits between attempts take no time and are recorded. Timeouts of the
+A client takes time, sleep and jitter from its attribute ``clock``, a `Clock`; its copies (``with_options``)
+share it. With a `VirtualClock` the waits between attempts take no time and are recorded. Timeouts of the
 asynchronous client are not covered: they belong to the event loop, whose time is virtual under
 `trio.testing.MockClock`.
 """
@@ -87,8 +88,8 @@ def sse(*events: tuple[str, object]) -> Reply:
 class VirtualClock:
     """A `Clock` whose time passes only in `sleep` and `sleep_async`, which return at once.
 
-    ``now``: seconds, both as Unix time and as monotonic time; you may set it. ``jitter``: the number in [0, 1) that
-    stands in for randomness; 0 leaves delays as they are. ``sleeps``: the seconds of each sleep so far.
+    ``now``: seconds, both as Unix time and as monotonic time; you may set it. ``jitter``: the number in
+    [0, 1) that stands in for randomness; 0 leaves delays as they are. ``sleeps``: the seconds of each sleep.
     """
 
     now: float = 1_700_000_000.0
@@ -120,9 +121,9 @@ class ScriptEnded(RuntimeError):
 class ScriptedAPI:
     """An API that answers requests from a script and records them, bodies included, in ``requests``.
 
-    ``open_responses``: how many responses have been neither read to the end nor closed. ``clock``: pauses of the
-    script move it forward and take no time. Without one, an asynchronous client waits them out in the time of its
-    event loop, and a blocking client skips them.
+    ``open_responses``: how many responses have been neither read to the end nor closed. ``clock``: pauses of
+    the script move it forward and take no time. Without one, an asynchronous client waits in the time of its
+    event loop, and a blocking client skips the pauses.
     """
 
     def __init__(self, script: Iterable[Step], *, clock: VirtualClock | None = None) -> None:

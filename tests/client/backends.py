@@ -1,7 +1,7 @@
 """The three ways to run a client, and what lets one test cover all of them.
 
-A blocking client returns at once, an asynchronous one has to be awaited; `settle`, `each` and `entered` do whichever is
-needed.
+The methods of a blocking client return their result, those of an asynchronous client have to be awaited;
+`settle`, `each` and `entered` do whichever is needed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A threaded HTTP server on the loopback interface that cannot disturb other tests.
 
-A client that goes away makes its handler fail in the middle of a read or write. The standard server prints that from
-its thread, at any later time; once pytest has closed the captured output, even the printing fails, and the test that
-happens to run then fails with it. So here lost connections are ignored, every other failure of a handler is raised
-where the server was started, and no thread outlives the server.
+A client that goes away makes its handler fail in the middle of a read or write. The standard server prints
+the error from the handler's thread, at any later time. If pytest has closed the captured output by then, the
+print itself fails, and with it whatever test is running. Here, lost connections are ignored, any other failure
+of a handler is raised where the server was started, and no thread outlives the server.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def models(after: str | None) -> dict[str, Any]:
 
 
 class _Handler(QuietHandler):
-    def do_GET(self) -> None:  # the name is the base class's
+    def do_GET(self) -> None:  # noqa: N802  # the base class's name
         path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
         host = self.headers["host"]
         match path:
@@ -64,7 +64,7 @@ class _Handler(QuietHandler):
             case _:
                 self._answer(NOT_FOUND, status=404)
 
-    def do_POST(self) -> None:  # the name is the base class's
+    def do_POST(self) -> None:  # noqa: N802  # the base class's name
         body = json.loads(self.body())
         match urlsplit(self.path).path:
             case "/v1/messages" if body.get("stream"):

@@ -20,10 +20,10 @@ REQUEST = b"GET /large HTTP/1.1\r\nhost: h\r\n\r\n"
 class Handler(QuietHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:  # the base class's name
+    def do_POST(self) -> None:  # noqa: N802  # the base class's name
         self.body()
 
-    def do_GET(self) -> None:  # the base class's name
+    def do_GET(self) -> None:  # noqa: N802  # the base class's name
         if self.path == "/bug":
             raise LookupError("a bug of the handler")
         body = BODY if self.path == "/large" else b"fine"

@@ -59,7 +59,7 @@ class BaseClient:
     """The settings of an API client; ``base_url``, ``timeout`` and ``max_retries`` may be set anew."""
 
     clock: Clock = SYSTEM_CLOCK
-    """Where time, sleep and jitter come from; tests set another one, see `headrace_client.testing.VirtualClock`."""
+    """The source of time, sleep and jitter. Tests may set a `headrace_client.testing.VirtualClock`."""
 
     _idempotency_header: str | None = None
     _asynchronous: ClassVar[bool] = False

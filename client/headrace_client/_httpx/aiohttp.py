@@ -1,6 +1,10 @@
-"""A transport for httpx that sends by aiohttp, which is faster at many connections; asyncio only.
+"""The transport of `DefaultAioHttpClient`: httpx-aiohttp, with two corrections. For asyncio only.
 
-Imported only where the extra ``aiohttp`` is installed.
+1. The session adds no headers and keeps no cookies: both are httpx's task. A limit of None means no limit.
+2. Errors mean what they mean with httpx's own transport. httpx-aiohttp 0.2 maps every lost or refused
+   connection to `httpx.ConnectTimeout`, and lets aiohttp's errors about an invalid response through.
+
+Import it only where the extra ``aiohttp`` is installed.
 """
 
 from __future__ import annotations
@@ -11,134 +15,76 @@ from typing import Any, cast
 
 import aiohttp
 import httpx
+import httpx_aiohttp
 from sniffio import current_async_library
-from yarl import URL
-
-_CHUNK = 65_536
 
 _AUTOMATIC_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-"""What aiohttp would add; httpx has decided about them already."""
+"""The headers that aiohttp would add where httpx has none, for example because the caller omitted them."""
 
-# The first that fits counts, so subclasses come first.
-_ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
-    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
-    (aiohttp.SocketTimeoutError, httpx.ReadTimeout),
-    (TimeoutError, httpx.TimeoutException),
+_MEANINGS: tuple[tuple[type[aiohttp.ClientError], type[httpx.TransportError]], ...] = (
     (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
-    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
     (aiohttp.ClientConnectorError, httpx.ConnectError),
-    (aiohttp.NonHttpUrlClientError, httpx.UnsupportedProtocol),
     (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
     (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
     (aiohttp.ClientError, httpx.ReadError),
-    (OSError, httpx.NetworkError),
 )
+"""Subclasses first: the first match counts."""
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Sends the requests of an `httpx.AsyncClient` by an aiohttp session, opened at the first of them."""
+class AiohttpTransport(httpx_aiohttp.AiohttpTransport):
+    """Sends requests of an `httpx.AsyncClient` through an aiohttp session, opened for the first of them."""
 
-    def __init__(
-        self,
-        *,
-        verify: Any = True,
-        limits: httpx.Limits,
-        proxy: str | None = None,
-        trust_env: bool = True,
-    ) -> None:
-        self._verify = verify
-        self._limits = limits
-        self._proxy = proxy
+    def __init__(self, *, trust_env: bool = True, **arguments: Any) -> None:
+        super().__init__(client=self._open_session, trust_env=trust_env, **arguments)
         self._trust_env = trust_env
-        self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request. Raises httpx's errors, and `RuntimeError` outside asyncio."""
-        with _translated(request):
-            response = await self._open_session().request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=_headers(request),
-                data=_body(request),
-                allow_redirects=False,
-                proxy=self._proxy,
-                server_hostname=request.extensions.get("sni_hostname"),
-                skip_auto_headers=_AUTOMATIC_HEADERS,
-                timeout=_timeout(request.extensions.get("timeout", {})),
-            )
-        return httpx.Response(
-            response.status,
-            headers=response.raw_headers,
-            stream=_Stream(response, request),
-            extensions={
-                "http_version": b"HTTP/1.1",
-                "reason_phrase": (response.reason or "").encode("latin-1"),
-            },
-        )
-
-    async def aclose(self) -> None:
-        """Close the session with its connections."""
-        if self._session is not None:
-            await self._session.close()
-
-    def _open_session(self) -> aiohttp.ClientSession:
+        """Send a request. Raises `httpx.TransportError`, and `RuntimeError` outside asyncio."""
         if current_async_library() != "asyncio":
             raise RuntimeError("The aiohttp client runs on asyncio only; use the default client instead.")
-        if self._session is None:
-            connector = aiohttp.TCPConnector(
-                limit=self._limits.max_connections or 0,
-                keepalive_timeout=self._limits.keepalive_expiry,
-                ssl=self._verify,
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                auto_decompress=False,  # httpx does it
-                cookie_jar=aiohttp.DummyCookieJar(),  # httpx has its own
-                trust_env=self._trust_env,
-            )
-        return self._session
+        with _corrected(request):
+            response = await super().handle_async_request(request)
+        response.stream = _Body(cast("httpx.AsyncByteStream", response.stream), request)
+        return response
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=self.limits.max_connections or 0,
+            keepalive_timeout=self.limits.keepalive_expiry,
+            ssl=self.ssl_context,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=_AUTOMATIC_HEADERS,
+            trust_env=self._trust_env,
+        )
 
 
-class _Stream(httpx.AsyncByteStream):
-    def __init__(self, response: aiohttp.ClientResponse, request: httpx.Request) -> None:
-        self._response = response
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream, request: httpx.Request) -> None:
+        self._stream = stream
         self._request = request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _translated(self._request):
-            async for chunk in self._response.content.iter_chunked(_CHUNK):
+        with _corrected(self._request):
+            async for chunk in self._stream:
                 yield chunk
 
     async def aclose(self) -> None:
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
-            self._response.close()  # what has not arrived yet would belong to the next answer
+        with _corrected(self._request):
+            await self._stream.aclose()
 
 
 @contextmanager
-def _translated(request: httpx.Request) -> Generator[None, None, None]:
+def _corrected(request: httpx.Request) -> Generator[None, None, None]:
     try:
         yield
-    except Exception as error:
-        for theirs, ours in _ERRORS:
-            if isinstance(error, theirs):
-                raise ours(str(error), request=request) from error
+    except (httpx.ConnectTimeout, aiohttp.ClientError) as error:
+        cause = error.__cause__ if isinstance(error, httpx.ConnectTimeout) else error
+        if isinstance(cause, TimeoutError):
+            raise
+        for theirs, ours in _MEANINGS:
+            if isinstance(cause, theirs):
+                raise ours(str(cause), request=request) from cause
         raise
-
-
-def _headers(request: httpx.Request) -> list[tuple[str, str]]:
-    """Return the header fields but the one by which httpx says what aiohttp finds out itself."""
-    return [(name, value) for name, value in request.headers.multi_items() if name != "transfer-encoding"]
-
-
-def _body(request: httpx.Request) -> Any:
-    if "content-length" not in request.headers and "transfer-encoding" not in request.headers:
-        return None
-    return None if request.headers.get("content-length") == "0" else cast("Any", request.stream)
-
-
-def _timeout(timeout: dict[str, float | None]) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=None, sock_connect=timeout.get("connect"), sock_read=timeout.get("read")
-    )

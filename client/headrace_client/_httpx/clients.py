@@ -174,12 +174,13 @@ class DefaultAsyncHttpxClient(httpx.AsyncClient):
 
 
 class DefaultAioHttpClient(httpx.AsyncClient):
-    """An HTTP client that sends by aiohttp, on asyncio only; needs the extra ``aiohttp``.
+    """An HTTP client that sends through aiohttp, on asyncio only, with this package's defaults.
 
-    Takes what `httpx.AsyncClient` takes, except for ``cert`` and HTTP/2. Raises `RuntimeError` without it.
+    Takes what `httpx.AsyncClient` takes; aiohttp speaks HTTP/1.1 only. Raises `RuntimeError` unless the extra
+    ``aiohttp`` is installed.
     """
 
-    def __init__(self, *, proxy: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, proxy: str | httpx.Proxy | None = None, **kwargs: Any) -> None:
         try:
             from .aiohttp import AiohttpTransport  # needs the extra
         except ImportError:
@@ -187,16 +188,9 @@ class DefaultAioHttpClient(httpx.AsyncClient):
                 "To use the aiohttp client you must have installed the package with the `aiohttp` extra"
             ) from None
         kwargs = _with_defaults(kwargs)
-        arguments = _transport_arguments(kwargs)
-        kwargs.setdefault(
-            "transport",
-            AiohttpTransport(
-                verify=arguments.get("verify", True),
-                limits=kwargs["limits"],
-                proxy=proxy,
-                trust_env=kwargs.get("trust_env", True),
-            ),
-        )
+        if kwargs.get("transport") is None:
+            proxy = httpx.Proxy(proxy) if isinstance(proxy, str) else proxy
+            kwargs["transport"] = AiohttpTransport(proxy=proxy, **_transport_arguments(kwargs))
         super().__init__(**kwargs)
 
 
