@@ -14,7 +14,7 @@ MESSAGE: dict[str, Any] = {
     "id": "msg_1",
     "type": "message",
     "role": "assistant",
-    "model": "claude-sonnet-4-5",
+    "model": "claude-sonnet-5-5",
     "content": [{"type": "text", "text": "One, two, three."}],
     "stop_reason": "end_turn",
     "usage": {"input_tokens": 9, "output_tokens": 6},

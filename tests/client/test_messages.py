@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from headrace_client import APIResponseValidationError, omit
+from headrace_client.resources._message_params import END_OF_LIFE, _successor
 from headrace_client.testing import reply
 from headrace_client.types import Message, MessageTokensCount
 from tests.client.backends import Backend, settle
@@ -20,13 +21,13 @@ MESSAGE = {
     "id": "msg_1",
     "type": "message",
     "role": "assistant",
-    "model": "claude-sonnet-4-5",
+    "model": "claude-sonnet-5-5",
     "content": [{"type": "text", "text": "Hello"}],
     "stop_reason": "end_turn",
     "usage": {"input_tokens": 3, "output_tokens": 1},
 }
 PROMPT: dict[str, Any] = {
-    "model": "claude-sonnet-4-5",
+    "model": "claude-sonnet-5-5",
     "max_tokens": 16,
     "messages": [{"role": "user", "content": "Hi"}],
 }
@@ -113,6 +114,7 @@ async def test_what_does_not_exist(backend: Backend) -> None:
         ({"max_tokens": 8193, "model": "anthropic.claude-opus-4-20250514-v1:0"}, {}, True),
     ],
 )
+@pytest.mark.filterwarnings("ignore:The model 'claude-opus-4:DeprecationWarning")  # the slow models are old
 async def test_answers_that_take_too_long_to_be_waited_for(
     backend: Backend, params: Any, settings: Any, refused: bool
 ) -> None:
@@ -130,14 +132,40 @@ async def test_answers_that_take_too_long_to_be_waited_for(
     assert len(api.requests) == (not refused)
 
 
-async def test_models_that_will_go_away(backend: Backend) -> None:
-    """Item 114: the warning points to the line that calls."""
+@pytest.mark.parametrize(
+    ("model", "day", "successor"),
+    [
+        ("claude-sonnet-4-5", "November 30th, 2026", "claude-sonnet-5-5"),
+        ("claude-opus-4-5-20251101", "January 22nd, 2027", "claude-opus-5-5"),
+        ("claude-3-5-haiku-latest", "February 19th, 2026", "claude-haiku-5-5"),
+        ("claude-instant-1.2", "November 6th, 2024", "claude-haiku-5-5"),
+        ("claude-mythos-preview", "June 30th, 2026", "claude-mythos-5-2"),
+        ("claude-2.1", "July 21st, 2025", "claude-sonnet-5-5"),
+    ],
+)
+async def test_a_model_that_is_retired_warns_with_the_day_and_a_newer_model(
+    backend: Backend, model: str, day: str, successor: str
+) -> None:
+    """Item 114."""
+    client, _ = backend.scripted(reply(json=MESSAGE))
+
+    with pytest.warns(DeprecationWarning) as caught:
+        await settle(client.messages.create(**{**PROMPT, "model": model}))
+
+    first, second = str(caught[0].message).splitlines()
+    assert first == f"The model '{model}' is deprecated and will reach end-of-life on {day}."
+    assert second.startswith(f"Please migrate to a newer model, for example '{successor}'. See https://")
+
+
+def test_no_successor_is_retired_itself() -> None:
+    assert not END_OF_LIFE.keys() & {_successor(model) for model in END_OF_LIFE}
+
+
+async def test_the_warning_of_a_model_points_to_the_line_that_calls(backend: Backend) -> None:
+    """Item 114."""
     client, _ = backend.scripted(reply(json=MESSAGE), reply(json=MESSAGE))
 
-    with pytest.warns(
-        DeprecationWarning,
-        match=r"^The model 'claude-2\.1' is deprecated and will reach end-of-life on July 21st, 2025",
-    ) as caught:
+    with pytest.warns(DeprecationWarning) as caught:
         await settle(client.messages.create(**{**PROMPT, "model": "claude-2.1"}))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -147,7 +175,7 @@ async def test_models_that_will_go_away(backend: Backend) -> None:
         assert caught[0].filename == __file__
 
 
-async def test_a_model_that_thinks_otherwise(backend: Backend) -> None:
+async def test_a_model_that_had_better_think_adaptively(backend: Backend) -> None:
     """Item 114."""
     client, _ = backend.scripted(reply(json=MESSAGE))
 

@@ -46,22 +46,45 @@ class StreamParams(MessageParams, total=False):
     total_timeout: float | None
 
 
-# https://docs.anthropic.com/en/docs/about-claude/model-deprecations
-END_OF_LIFE: Mapping[str, str] = {
-    "claude-1.3": "November 6th, 2024",
-    "claude-1.3-100k": "November 6th, 2024",
-    "claude-instant-1.1": "November 6th, 2024",
-    "claude-instant-1.1-100k": "November 6th, 2024",
-    "claude-instant-1.2": "November 6th, 2024",
-    "claude-2.0": "July 21st, 2025",
-    "claude-2.1": "July 21st, 2025",
-    "claude-3-sonnet-20240229": "July 21st, 2025",
-    "claude-3-opus-20240229": "January 5th, 2026",
-    "claude-3-7-sonnet-latest": "February 19th, 2026",
-    "claude-3-7-sonnet-20250219": "February 19th, 2026",
-    "claude-3-5-haiku-latest": "February 19th, 2026",
-    "claude-3-5-haiku-20241022": "February 19th, 2026",
+_DEPRECATIONS = "https://docs.anthropic.com/en/docs/about-claude/model-deprecations"
+_RETIRED_ON: Mapping[str, tuple[str, ...]] = {
+    "November 6th, 2024": (
+        "claude-1.3",
+        "claude-1.3-100k",
+        "claude-instant-1.1",
+        "claude-instant-1.1-100k",
+        "claude-instant-1.2",
+    ),
+    "July 21st, 2025": ("claude-2.0", "claude-2.1", "claude-3-sonnet-20240229"),
+    "January 5th, 2026": ("claude-3-opus-20240229",),
+    "February 19th, 2026": (
+        "claude-3-5-haiku-20241022",
+        "claude-3-5-haiku-latest",
+        "claude-3-7-sonnet-20250219",
+        "claude-3-7-sonnet-latest",
+    ),
+    "June 15th, 2026": (
+        "claude-opus-4-0",
+        "claude-opus-4-20250514",
+        "claude-sonnet-4-0",
+        "claude-sonnet-4-20250514",
+    ),
+    "June 30th, 2026": ("claude-mythos-preview",),
+    "August 5th, 2026": ("claude-opus-4-1", "claude-opus-4-1-20250805"),
+    "November 30th, 2026": ("claude-sonnet-4-5", "claude-sonnet-4-5-20250929"),
+    "January 22nd, 2027": ("claude-opus-4-5", "claude-opus-4-5-20251101"),
 }
+"""The models that the provider has deprecated, by the day from which requests to them fail (November 2026)."""
+END_OF_LIFE: Mapping[str, str] = {model: day for day, models in _RETIRED_ON.items() for model in models}
+_SUCCESSORS = {
+    "haiku": "claude-haiku-5-5",
+    "instant": "claude-haiku-5-5",
+    "opus": "claude-opus-5-5",
+    "mythos": "claude-mythos-5-2",
+}
+"""The newest model of each family, by what the names of the family contain; for any other, see `_successor`."""
+
+_THINK_ADAPTIVELY = frozenset({"claude-opus-4-6", "claude-mythos-preview"})
 
 _SLOW_MODELS = frozenset(
     {
@@ -105,16 +128,16 @@ def check_duration(model: str, max_tokens: int) -> None:
 
 
 def warn_of_model(model: str, thinking: object) -> None:
-    """Warn of a model that will go away, and of a way of thinking that a model is worse at."""
+    """Warn of a model that is or will be retired, and of a kind of thinking that a model is worse at."""
     if model in END_OF_LIFE:
         warnings.warn(
             f"The model '{model}' is deprecated and will reach end-of-life on {END_OF_LIFE[model]}.\n"
-            "Please migrate to a newer model.",
+            f"Please migrate to a newer model, for example '{_successor(model)}'. See {_DEPRECATIONS}",
             DeprecationWarning,
             stacklevel=4,
         )
     match thinking:
-        case {"type": "enabled"} if model == "claude-opus-4-6":
+        case {"type": "enabled"} if model in _THINK_ADAPTIVELY:
             warnings.warn(
                 f"{model} does better with thinking of type 'adaptive'; 'enabled' is deprecated.",
                 UserWarning,
@@ -122,3 +145,8 @@ def warn_of_model(model: str, thinking: object) -> None:
             )
         case _:
             pass
+
+
+def _successor(model: str) -> str:
+    """Return the newest model of the same family, else the newest Sonnet."""
+    return next((newest for family, newest in _SUCCESSORS.items() if family in model), "claude-sonnet-5-5")

@@ -224,6 +224,12 @@ DIFFERENCES = (
         "url",
     ),
     _differ("37", "and names no other path", r".*(retrieve|cancel|delete) '\.\.'", "attempts outcome"),
+    _differ(
+        "114",
+        "the provider has deprecated more models since",
+        r"(beta.)?messages create claude-opus-4-(0|1-20250805) .*",
+        "warnings",
+    ),
     _differ("119", "no betas, no header", r"beta create \[\]", "header:anthropic-beta"),
     _differ(
         "64", "an empty key in a copy is no key", r"(copy|with_options) empty key", "attempts outcome sleeps"
