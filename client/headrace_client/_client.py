@@ -38,13 +38,16 @@ setup_logging()
 
 
 class AnthropicConfiguration(BaseClient):
-    """What is the Messages API's own, on both faces: credentials, version header, copies."""
+    """What both clients of the Messages API share: credentials, version header, copies."""
 
     api_key: str | None
     auth_token: str | None
 
     def _read_credentials(self, api_key: str | None, auth_token: str | None) -> None:
-        """Set the credentials; the environment names them only if none is given, so that none leaks."""
+        """Set the credentials. The environment is used only if none is given.
+
+        A token in the environment must not go to a server for which the caller gave a key.
+        """
         if api_key is None and auth_token is None:
             api_key = os.environ.get("ANTHROPIC_API_KEY") or None
             auth_token = os.environ.get("ANTHROPIC_AUTH_TOKEN") or None
@@ -52,7 +55,7 @@ class AnthropicConfiguration(BaseClient):
 
     @property
     def auth_headers(self) -> dict[str, str]:
-        """The headers that carry the credentials: the API key's, the token's, or both."""
+        """The headers that carry the API key, the token, or both."""
         headers: dict[str, str] = {}
         if self.api_key:
             headers["X-Api-Key"] = self.api_key
@@ -72,16 +75,16 @@ class AnthropicConfiguration(BaseClient):
 
     @property
     def with_raw_response(self) -> Any:
-        """The resources with methods that return `APIResponse` (`AsyncAPIResponse`), the body read."""
-        from headrace_client._responses.raw_responses import RawResponses  # imports the types of answers
+        """The resources, with methods that return an `APIResponse` (`AsyncAPIResponse`), its body read."""
+        from headrace_client._responses.raw_responses import RawResponses  # imports the response types
 
         return RawResponses(self)
 
     @property
     def with_streaming_response(self) -> Any:
-        """The resources with methods that return a context manager giving an unread response."""
+        """The resources, with methods that return a context manager for a response that has not been read."""
         from headrace_client._responses.raw_responses import (
-            StreamingResponses,  # imports the types of answers
+            StreamingResponses,  # imports the response types
         )
 
         return StreamingResponses(self, asynchronous=self._asynchronous)
@@ -104,10 +107,10 @@ class AnthropicConfiguration(BaseClient):
         max_retry_after: float | NotGiven = not_given,
         _extra_kwargs: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Return a client with some settings changed that shares this one's HTTP client.
+        """Return a client with some settings changed. It shares this client's HTTP client and clock.
 
-        ``default_headers`` (also as ``headers``) and ``default_query`` are merged over the present ones,
-        ``set_default_...`` replace them. Raises `ValueError` for both at once.
+        ``default_headers`` (or ``headers``) and ``default_query`` are merged over the current ones;
+        ``set_default_headers`` and ``set_default_query`` replace them. Raises `ValueError` if both are given.
         """
         added = {**(default_headers or {}), **(headers or {})}
         _reject_both("default_headers", added, set_default_headers)
@@ -131,7 +134,7 @@ class AnthropicConfiguration(BaseClient):
             _strict_response_validation=self._strict_response_validation,
             **(_extra_kwargs or {}),
         )
-        # Set afterwards, lest the constructor ask the environment once more.
+        # Set afterwards: the constructor would read the environment for a client without credentials.
         copied.clock = self.clock
         copied.api_key = self.api_key if api_key is None else api_key
         copied.auth_token = self.auth_token if auth_token is None else auth_token
@@ -143,10 +146,12 @@ class AnthropicConfiguration(BaseClient):
 class Anthropic(AnthropicConfiguration, SyncAPIClient):
     """The blocking client of the Messages API.
 
-    Without ``api_key`` and ``auth_token`` the credentials are those of ``ANTHROPIC_API_KEY`` and
-    ``ANTHROPIC_AUTH_TOKEN``; without ``base_url`` it is ``ANTHROPIC_BASE_URL``. ``timeout``: seconds, an
-    `httpx.Timeout`, or None. ``max_retries``: `math.inf` for no end. ``on_retry`` is called with a
-    `RetryEvent` before each wait; ``max_retry_after`` seconds is the longest wait a server may ask for.
+    ``api_key``, ``auth_token``: by default from ``ANTHROPIC_API_KEY`` and ``ANTHROPIC_AUTH_TOKEN``.
+    ``base_url``: by default from ``ANTHROPIC_BASE_URL``. ``timeout``: seconds, an `httpx.Timeout`, or None
+    for no timeout. ``max_retries``: `math.inf` for no limit. ``on_retry``: called with a `RetryEvent` before
+    each wait. ``max_retry_after``: seconds; if a server requests a longer wait, the request fails at once.
+
+    Raises `TypeError` or `ValueError` for an invalid ``timeout``, ``max_retries`` or ``http_client``.
     """
 
     def __init__(
@@ -181,21 +186,21 @@ class Anthropic(AnthropicConfiguration, SyncAPIClient):
     @cached_property
     def messages(self) -> Messages:
         """The Messages endpoints."""
-        from .resources.messages import Messages  # resources import the types of answers
+        from .resources.messages import Messages  # resources import the response types
 
         return Messages(self)
 
     @cached_property
     def models(self) -> Models:
-        """Which models there are."""
-        from .resources.models import Models  # see `messages`
+        """The models that are available."""
+        from .resources.models import Models  # imports the response types
 
         return Models(self)
 
     @cached_property
     def beta(self) -> Beta:
-        """What is not final yet."""
-        from .resources.beta import Beta  # see `messages`
+        """The endpoints with beta features."""
+        from .resources.beta import Beta  # imports the response types
 
         return Beta(self)
 
@@ -235,27 +240,27 @@ class AsyncAnthropic(AnthropicConfiguration, AsyncAPIClient):
     @cached_property
     def messages(self) -> AsyncMessages:
         """The Messages endpoints."""
-        from .resources.messages import AsyncMessages  # resources import the types of answers
+        from .resources.messages import AsyncMessages  # resources import the response types
 
         return AsyncMessages(self)
 
     @cached_property
     def models(self) -> AsyncModels:
-        """Which models there are."""
-        from .resources.models import AsyncModels  # see `messages`
+        """The models that are available."""
+        from .resources.models import AsyncModels  # imports the response types
 
         return AsyncModels(self)
 
     @cached_property
     def beta(self) -> AsyncBeta:
-        """What is not final yet."""
-        from .resources.beta import AsyncBeta  # see `messages`
+        """The endpoints with beta features."""
+        from .resources.beta import AsyncBeta  # imports the response types
 
         return AsyncBeta(self)
 
 
 def effective_base_url(base_url: str | httpx.URL | None) -> str:
-    """Return the base URL given, else the environment's, else the API's; empty counts as none."""
+    """Return the given base URL, else the environment's, else the API's. An empty one counts as not given."""
     given = "" if base_url is None else str(base_url)
     return given or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
 
@@ -265,5 +270,5 @@ def _reject_both(name: str, merged: object, replacement: object) -> None:
         raise ValueError(f"`{name}` and `set_{name}` arguments are mutually exclusive")
 
 
-def _given_or(present: Any, new: Any) -> Any:
-    return present if isinstance(new, NotGiven) else new
+def _given_or(current: Any, new: Any) -> Any:
+    return current if isinstance(new, NotGiven) else new

@@ -1,12 +1,12 @@
-"""Everything that the client raises on purpose.
+"""The errors that the client raises on purpose.
 
     AnthropicError
     ├── APIError                            a request failed
-    │   ├── APIConnectionError              no usable answer came; the cause is kept
+    │   ├── APIConnectionError              no usable response; the cause is kept
     │   │   └── APITimeoutError
-    │   ├── APIRedirectError                the server points to another origin, or in circles
-    │   ├── APIResponseValidationError      the answer is not what was asked for
-    │   └── APIStatusError                  the answer is an error; for in-stream errors, their type's status
+    │   ├── APIRedirectError                a redirect to another origin, or one too many
+    │   ├── APIResponseValidationError      the response does not have the requested type
+    │   └── APIStatusError                  the response is an error; in streams, an error event
     │       ├── BadRequestError             400  invalid_request_error
     │       ├── AuthenticationError         401  authentication_error
     │       ├── PermissionDeniedError       403  permission_error
@@ -19,10 +19,11 @@
     │           ├── ServiceUnavailableError 503
     │           ├── DeadlineExceededError   504  timeout_error
     │           └── OverloadedError         529  overloaded_error
-    └── (errors of reading responses: `_response`, `_streaming`)
+    └── StreamAlreadyConsumed               see `_responses/response.py`
 
-All are picklable. A pickle goes to other processes and to disks, so requests lose their
-credentials on the way.
+`IncompleteStreamError`, an `APIConnectionError`, is defined in `_responses/event_reader.py`.
+
+All can be pickled. Because pickles travel to other processes and disks, requests lose their credentials.
 """
 
 from __future__ import annotations
@@ -42,15 +43,15 @@ SENSITIVE_HEADERS = frozenset(
 
 
 class AnthropicError(Exception):
-    """The base of everything that the client raises on purpose."""
+    """The base class of the errors that the client raises on purpose."""
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Rebuild without ``__init__``, whose arguments the attributes no longer tell."""
+        """Rebuild without ``__init__``, whose arguments cannot be recovered from the attributes."""
         return _rebuild, (type(self), self.args, _picklable(self.__dict__))
 
 
 class APIError(AnthropicError):
-    """A request failed. ``body`` is the decoded JSON of the answer, its text, or None without one."""
+    """A request failed. ``body``: the decoded JSON of the response, its text, or None if there was none."""
 
     message: str
     request: httpx.Request
@@ -64,7 +65,7 @@ class APIError(AnthropicError):
 
 
 class APIConnectionError(APIError):
-    """No usable answer came; ``__cause__`` is what the HTTP library said."""
+    """No usable response arrived. ``__cause__`` is the error of the HTTP library."""
 
     def __init__(self, *, message: str = "Connection error.", request: httpx.Request) -> None:
         super().__init__(message, request)
@@ -78,10 +79,10 @@ class APITimeoutError(APIConnectionError):
 
 
 class APIRedirectError(APIError):
-    """The server redirects to another origin, which gets neither credentials nor body, or without end.
+    """The client does not follow a redirect.
 
-    Or it redirects a request whose body can be read only once, and would have to be sent again.
-    ``request`` has lost its credentials and its body.
+    It leads to another origin, which gets neither credentials nor body; it is one too many; or the body would
+    have to be sent again, but can be read only once. ``request`` is a copy without credentials and body.
     """
 
     def __init__(self, message: str, request: httpx.Request, *, status_code: int, location: str) -> None:
@@ -91,7 +92,7 @@ class APIRedirectError(APIError):
 
 
 class APIResponseValidationError(APIError):
-    """The answer is not of the form that was asked for: bad JSON, or wrong types in strict mode."""
+    """The response does not have the requested type: invalid JSON, or in strict mode wrong types."""
 
     def __init__(self, response: httpx.Response, body: object | None, *, message: str | None = None) -> None:
         message = message or "Data returned by API invalid for expected schema."
@@ -101,7 +102,7 @@ class APIResponseValidationError(APIError):
 
 
 class APIStatusError(APIError):
-    """The API answered with an error (or, inside a stream, sent an error event)."""
+    """The API responded with an error status or, inside a stream, with an error event."""
 
     def __init__(
         self, message: str, *, response: httpx.Response, body: object | None, status_code: int | None = None
@@ -125,23 +126,23 @@ class PermissionDeniedError(APIStatusError):
 
 
 class NotFoundError(APIStatusError):
-    """404: there is no such thing (a model, a batch, a path)."""
+    """404: the model, batch or path does not exist."""
 
 
 class ConflictError(APIStatusError):
-    """409: another request is in the way."""
+    """409: the request conflicts with another one."""
 
 
 class RequestTooLargeError(APIStatusError):
-    """413: the request has too many bytes."""
+    """413: the request is too large."""
 
 
 class UnprocessableEntityError(APIStatusError):
-    """422: the request is well formed and cannot be done."""
+    """422: the request is well formed but cannot be processed."""
 
 
 class RateLimitError(APIStatusError):
-    """429: a rate limit or a quota is used up."""
+    """429: a rate limit or quota is used up."""
 
 
 class InternalServerError(APIStatusError):
@@ -149,11 +150,11 @@ class InternalServerError(APIStatusError):
 
 
 class ServiceUnavailableError(InternalServerError):
-    """503: the server takes no requests now."""
+    """503: the server does not accept requests at the moment."""
 
 
 class DeadlineExceededError(InternalServerError):
-    """504: the server gave up waiting."""
+    """504: the server timed out."""
 
 
 class OverloadedError(InternalServerError):
@@ -190,27 +191,27 @@ STATUS_BY_TYPE: Mapping[str, int] = {
 
 
 def error_class(status: int) -> type[APIStatusError]:
-    """Return the class of the error that an answer with this status is."""
+    """Return the error class for a status."""
     return _BY_STATUS.get(status, InternalServerError if status >= 500 else APIStatusError)
 
 
 def status_error(response: httpx.Response) -> APIStatusError:
-    """Make the error that an answer with an error's status is, from its body where that has been read."""
+    """Make the error for a response with an error status, from its body if that has been read."""
     try:
         text = response.text.strip()
-    except RuntimeError:  # httpx: it was closed, or broke, before it was read
+    except RuntimeError:  # httpx: the body was closed or broke off before it was read
         return _status_error(response, response.status_code, None, None)
     return _status_error(response, response.status_code, _decoded(text), text)
 
 
 def event_error(response: httpx.Response, data: str) -> APIStatusError:
-    """Make the error that an ``error`` event in a stream is: class and status follow its ``error.type``."""
+    """Make the error for an ``error`` event in a stream; its ``error.type`` decides class and status."""
     body = _decoded(data)
     return _status_error(response, STATUS_BY_TYPE.get(_error_type(body), response.status_code), body, data)
 
 
 def _status_error(response: httpx.Response, status: int, body: object, text: str | None) -> APIStatusError:
-    decoded = body != text  # else there is none, or it is no JSON
+    decoded = body != text  # equal if there is no body, or if it is not JSON
     message = f"Error code: {status} - {body}" if decoded else text
     return error_class(status)(
         message or f"Error code: {status}", response=response, body=body, status_code=status
@@ -262,7 +263,7 @@ def _without_request(response: httpx.Response) -> httpx.Response:
     ]
     try:
         body = response.content
-    except RuntimeError:  # httpx: it was never read
+    except RuntimeError:  # httpx: the body was never read
         body = None
     copy = type(response)(response.status_code, headers=headers, content=body)
     copy.request = without_secrets(response.request)
@@ -270,4 +271,4 @@ def _without_request(response: httpx.Response) -> httpx.Response:
 
 
 _BODY_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-"""They describe the body as it came over the wire; the copy has it decoded."""
+"""They describe the encoded body; the copy has the decoded one."""

@@ -1,3 +1,3 @@
-"""The one version of the distribution: of both packages."""
+"""The version of the distribution, and so of both packages."""
 
 __version__ = "0.1.0"

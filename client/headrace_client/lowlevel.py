@@ -1,6 +1,6 @@
-"""For programs with a retry policy of their own: one attempt at a time, and the rules for reading its answer.
+"""For programs with their own retry policy: one attempt at a time, and the rules for reading its response.
 
-The runner imports these names and `headrace_client.AsyncAPIClient`, nothing else of the client.
+The runner imports only these names and public names of `headrace_client`.
 """
 
 from __future__ import annotations

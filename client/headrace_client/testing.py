@@ -1,4 +1,4 @@
-"""Test code that uses this client: script the API's answers and control time, without a server or mocks.
+"""Test code that uses this client: script the API's responses and control time, without a server or mocks.
 
     from headrace_client import Anthropic
     from headrace_client.testing import ScriptedAPI, VirtualClock, reply
@@ -42,7 +42,7 @@ Chunk: TypeAlias = "bytes | float | Exception"
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """One answer of the API: the status and headers ``wait`` seconds after the request, then the chunks."""
+    """One response of the API: status and headers ``wait`` seconds after the request, then the chunks."""
 
     status: int = 200
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
@@ -61,7 +61,7 @@ def reply(
     headers: Mapping[str, str] | None = None,
     wait: float = 0.0,
 ) -> Reply:
-    """Make an answer from a JSON value or from a body: bytes, text, or a sequence of chunks.
+    """Make a reply from a JSON value or from a body: bytes, text, or a sequence of chunks.
 
     ``wait``: seconds. Raises `TypeError` or `ValueError` for a value that JSON cannot express.
     """
@@ -76,7 +76,7 @@ def reply(
 
 
 def sse(*events: tuple[str, object]) -> Reply:
-    """Make an answer that streams server-sent events, each given as its name and its data.
+    """Make a reply that streams server-sent events, each given as its name and its data.
 
     Raises `TypeError` or `ValueError` for data that JSON cannot express.
     """
@@ -148,7 +148,7 @@ class ScriptedAPI:
         self.requests.append(request)
         step = next(self._steps, None)
         if step is None:
-            raise ScriptEnded(f"no answer left for {request.method} {request.url}")
+            raise ScriptEnded(f"the script has no reply left for {request.method} {request.url}")
         outcome = step if isinstance(step, Reply | Exception) else step(request)
         if isinstance(outcome, Exception):
             raise outcome

@@ -103,7 +103,7 @@ async def test_other_text_in_place_of_a_users_model(backend: Backend) -> None:
 
     assert await get(backend, answer, Cat) == "it works"
     assert await get(backend, answer, Cat | Dog) == "it works"
-    with pytest.raises(APIResponseValidationError, match="content type is 'application/text'"):
+    with pytest.raises(APIResponseValidationError, match="content type of the response is 'application/text'"):
         await get(backend, answer, Cat, _strict_response_validation=True)
 
 

@@ -391,5 +391,5 @@ def test_a_stream_may_be_asked_for_of_another_type() -> None:
     assert answer.parse(to=OfInts)._cast_to is int
     with pytest.raises(TypeError, match="stream such as"):
         answer.parse(to=int)
-    with pytest.raises(TypeError, match="to say what it is a stream of"):
+    with pytest.raises(TypeError, match="to have a type argument"):
         answer.parse(to=Stream)

@@ -40,7 +40,7 @@ async def test_steps_may_be_functions_of_the_request(backend: Backend) -> None:
 async def test_a_request_too_many(backend: Backend) -> None:
     client, _ = backend.scripted()
 
-    with pytest.raises(ScriptEnded, match="no answer left for GET"):
+    with pytest.raises(ScriptEnded, match="no reply left for GET"):
         await settle(client.get("/foo", cast_to=httpx.Response))
 
 

@@ -1,7 +1,7 @@
 """Clients of any HTTP API, blocking and asynchronous: their settings, and the life of one request.
 
-`flow` is that life, written once for both clients; `sync_client` and `async_client` drive it. They are the only
-modules of the client that send. They take time, sleep and jitter from a `clock`.
+`flow` is that life, written once for both clients. `sync_client` and `async_client` drive it: they are the
+only modules that send, and they take time, sleep and jitter from a `clock`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The driver of the asynchronous face, on trio and asyncio: the twin of `_sync_face`, with ``await``."""
+"""The driver of the asynchronous client, on trio and asyncio: `sync_client` with ``await``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ PageT = TypeVar("PageT", bound="BaseAsyncPage[Any]")
 
 
 class AsyncAPIClient(BaseClient):
-    """The asynchronous client of an HTTP API, on trio and asyncio; closed by ``async with``."""
+    """The asynchronous client of an HTTP API, on trio and asyncio. ``async with`` closes it.
+
+    ``pool``: send over these connections, on trio only.
+    """
 
     _asynchronous = True
 
@@ -71,7 +74,7 @@ class AsyncAPIClient(BaseClient):
         return self._http_client
 
     def _pooled_transport(self) -> httpx.AsyncBaseTransport | None:
-        """Return the transport over the pool that was given, if one was."""
+        """Return a transport over the given pool, if there is one."""
         if self._pool is None:
             return None
         from headrace_client._httpx.transport import HttpxTransport  # imports httpx
@@ -83,18 +86,18 @@ class AsyncAPIClient(BaseClient):
 
     @property
     def uses_given_http_client(self) -> bool:
-        """Whether requests go through an ``http_client`` that the caller gave, and not through our own."""
+        """Whether requests go through an ``http_client`` that the caller passed in."""
         from headrace_client._httpx.clients import OwnAsyncHttpxClient  # imports httpx
 
         http_client = self._http_client
         return http_client is not None and not isinstance(http_client, OwnAsyncHttpxClient)
 
     def is_closed(self) -> bool:
-        """Tell whether the HTTP client has been closed."""
+        """Return whether the client has been closed."""
         return self._closed or (self._http_client is not None and self._http_client.is_closed)
 
     async def close(self) -> None:
-        """Close the HTTP client, even one that was passed in or is shared with copies."""
+        """Close the HTTP client, even if it was passed in or is shared with copies."""
         self._closed = True
         if self._pool is not None:
             self._pool.close()
@@ -108,11 +111,11 @@ class AsyncAPIClient(BaseClient):
         await self.close()
 
     async def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
-        """Return the options of one attempt, changed; for subclasses."""
+        """Return the options of one attempt, possibly changed. Subclasses may override it."""
         return options
 
     async def _prepare_request(self, request: httpx.Request) -> None:
-        """Change the request of one attempt; for subclasses."""
+        """Change the request of one attempt. Subclasses may override it."""
 
     def _build_request(self, options: FinalRequestOptions, *, retries_taken: int = 0) -> httpx.Request:
         return self._assemble(self._client, options, retries_taken)
@@ -125,9 +128,11 @@ class AsyncAPIClient(BaseClient):
         stream: bool = False,
         stream_cls: type[Any] | None = None,
     ) -> T:
-        """Make a request, retries and redirects included; return its answer as ``cast_to``, or as a stream.
+        """Make a request, with retries and redirects; return the response as ``cast_to`` or as a stream.
 
-        Raises `APIError` for all that can go wrong on the way.
+        Raises `APIError` if it fails, `OSError` for a file that cannot be read, `TypeError` or `ValueError`
+        for options that cannot be sent, and `RuntimeError` if the client has been closed, or was used under
+        another event loop library.
         """
         if options.files:
             pairs = file_pairs(options.files)
@@ -143,8 +148,8 @@ class AsyncAPIClient(BaseClient):
     async def _run(self, flow: Flow, *, stream: bool) -> Success:
         step = next(flow)
         while True:
-            doing = self._attempt(step, stream=stream) if isinstance(step, Send) else self._wait(step.event)
-            outcome = await doing
+            action = self._attempt(step, stream=stream) if isinstance(step, Send) else self._wait(step.event)
+            outcome = await action
             try:
                 step = flow.send(outcome)
             except StopIteration as end:
@@ -175,14 +180,16 @@ class AsyncAPIClient(BaseClient):
         return response
 
     def _fast_path(self) -> FastPath | None:
-        """Return the way past the HTTP client, if requests whose answers are wanted whole may take it."""
+        """Return the fast path, if requests that need the whole response may take it."""
         if current_async_library() != "trio" or self.custom_auth is not None or self._is_hooked():
             return None
         return _find_fast_path()(self._client)
 
     def _is_hooked(self) -> bool:
         cls = type(self)
-        return any(getattr(cls, name) is not ours or name in vars(self) for name, ours in _HOOKS.items())
+        return any(
+            getattr(cls, name) is not original or name in vars(self) for name, original in _HOOKS.items()
+        )
 
     async def _wait(self, event: RetryEvent) -> None:
         self._announce(event)
@@ -197,13 +204,14 @@ class AsyncAPIClient(BaseClient):
     def open_sender(
         self, method: str, path: str, headers: HeadersLike | None = None, *, idle_timeout: float = math.inf
     ) -> AbstractAsyncContextManager[Sender]:
-        """Give a way to one endpoint that makes single attempts: no retries, no redirects, no parsing.
+        """Return a context manager for a sender: single attempts at one endpoint.
 
-        ``headers`` lie over the client's own. ``idle_timeout``: seconds of silence after which an attempt
-        fails. It goes through the HTTP client if one was given, else on trio straight to our own
-        transport. Raises `ValueError` for a URL or headers that cannot be sent.
+        A sender does not retry, follow redirects or parse. ``headers`` are merged over the client's own.
+        ``idle_timeout``: an attempt fails after this many seconds without data. Attempts go through the HTTP
+        client if one was passed in, else on trio directly through headrace's transport. Raises `ValueError`
+        for a URL or headers that cannot be sent, and `TypeError` without credentials.
         """
-        from headrace_client._httpx.sender import open_httpx_sender  # they import trio
+        from headrace_client._httpx.sender import open_httpx_sender  # these import trio
         from headrace_client.transport import ConnectionPool, Origin
         from headrace_client.transport.sender import open_pooled_sender
 
@@ -217,23 +225,23 @@ class AsyncAPIClient(BaseClient):
         return open_pooled_sender(self._pool, origin, method, target, sent, idle_timeout=idle_timeout)
 
     async def get(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
-        """Make a GET request, which has no body."""
+        """Make a GET request, without a body; see `request`."""
         return await self._call("get", path, cast_to, call)
 
     async def post(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
-        """Make a POST request."""
+        """Make a POST request; see `request`."""
         return await self._call("post", path, cast_to, call)
 
     async def put(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
-        """Make a PUT request."""
+        """Make a PUT request; see `request`."""
         return await self._call("put", path, cast_to, call)
 
     async def patch(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
-        """Make a PATCH request."""
+        """Make a PATCH request; see `request`."""
         return await self._call("patch", path, cast_to, call)
 
     async def delete(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
-        """Make a DELETE request."""
+        """Make a DELETE request; see `request`."""
         return await self._call("delete", path, cast_to, call)
 
     def get_api_list(
@@ -245,8 +253,8 @@ class AsyncAPIClient(BaseClient):
         method: str = "get",
         **call: Unpack[RequestArguments],
     ) -> AsyncPaginator[Any, PageT]:
-        """Return at once: await it for the first page, or iterate it for the items of all pages."""
-        from headrace_client._responses.pagination import AsyncPaginator  # imports the types of answers
+        """Return a list, not requested yet: await it for its first page, or iterate it for all items."""
+        from headrace_client._responses.pagination import AsyncPaginator  # imports the response types
 
         pages: Any = get_origin(page) or page
         options = final_options(method, path, call)
@@ -254,10 +262,10 @@ class AsyncAPIClient(BaseClient):
 
 
 def _untie(response: httpx.Response) -> None:
-    """Let go of the stream of a response that has been read.
+    """Drop the stream of a response that has been read.
 
-    httpx has it refer back to the response, a circle that waits for the garbage collector (a tenth of what a
-    call costs with 128 in flight).
+    httpx's stream refers back to the response, and that cycle would wait for the garbage collector (a tenth
+    of the cost of a call with 128 in flight).
     """
     if response.is_closed:
         response.stream = _no_stream()
@@ -265,17 +273,17 @@ def _untie(response: httpx.Response) -> None:
 
 @cache
 def _no_stream() -> httpx.AsyncByteStream:
-    import httpx  # only now: see `_configuration`
+    import httpx  # late: see `base`
 
     return httpx.ByteStream(b"")
 
 
-# An import statement takes 1 us each time, also of what is there.
+# The functions below are cached because an import statement takes 1 us even if the module is loaded.
 
 
 @cache
 def _response_class() -> type[AsyncAPIResponse[Any]]:
-    from headrace_client._responses.response import AsyncAPIResponse  # imports the types of answers
+    from headrace_client._responses.response import AsyncAPIResponse  # imports the response types
 
     return AsyncAPIResponse
 
@@ -288,4 +296,4 @@ def _find_fast_path() -> Callable[[httpx.AsyncClient], FastPath | None]:
 
 
 _HOOKS = {name: vars(AsyncAPIClient)[name] for name in ("_prepare_request", "_build_request")}
-"""What a subclass, or a test, may put something in place of that wants to see each `httpx.Request`."""
+"""The methods that a subclass or a test overrides in order to see each `httpx.Request`."""

@@ -1,7 +1,7 @@
-"""What the two clients have in common: their settings, and how these become a request.
+"""What the two clients share: their settings, and how these become a request.
 
-Nothing here sends, sleeps or imports httpx before a request or a setting needs it: constructing
-a client costs microseconds.
+Nothing here sends or sleeps. httpx is imported when a request or a setting needs it, so making a client takes
+microseconds.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ResponseT = TypeVar("ResponseT")
 
 
 class ClientSettings(TypedDict, total=False):
-    """What the constructors of both faces take beside their HTTP client."""
+    """What the constructors of both clients take, in addition to the HTTP client."""
 
     version: Required[str]
     base_url: Required[str | httpx.URL]
@@ -56,7 +56,7 @@ class ClientSettings(TypedDict, total=False):
 
 
 class BaseClient:
-    """The settings of an API client; ``base_url``, ``timeout`` and ``max_retries`` may be set anew."""
+    """The settings of an API client. You may set ``base_url``, ``timeout``, ``max_retries`` and ``clock``."""
 
     clock: Clock = SYSTEM_CLOCK
     """The source of time, sleep and jitter. Tests may set a `headrace_client.testing.VirtualClock`."""
@@ -90,8 +90,8 @@ class BaseClient:
 
     @property
     def base_url(self) -> httpx.URL:
-        """The URL that paths are joined to; it ends in a slash, also after being set."""
-        import httpx  # only now: see the module's docstring
+        """The URL that paths are joined to. It always ends in a slash."""
+        import httpx  # late: see the module's docstring
 
         return httpx.URL(self._url)
 
@@ -105,7 +105,7 @@ class BaseClient:
 
     @property
     def timeout(self) -> TimeoutTypes:
-        """The timeout of requests that bring none: seconds, an `httpx.Timeout`, or None for no limit."""
+        """The default timeout of requests: seconds, an `httpx.Timeout`, or None for no timeout."""
         return _default_timeout() if isinstance(self._timeout, NotGiven) else self._timeout
 
     @timeout.setter
@@ -114,32 +114,32 @@ class BaseClient:
 
     @property
     def _client(self) -> Any:
-        """The HTTP client, made when it is first needed."""
+        """The HTTP client, made for the first request."""
         raise NotImplementedError
 
     @property
     def has_default_timeout(self) -> bool:
-        """Tell whether the timeout is the default one, so that nobody has said how long to wait."""
+        """Whether the timeout is the default, so the caller has not said how long to wait."""
         return isinstance(self._timeout, NotGiven) or self._timeout == _default_timeout()
 
     @property
     def user_agent(self) -> str:
-        """What the client calls itself."""
+        """The value of the ``User-Agent`` header."""
         return f"{type(self).__name__}/Python {self._version}"
 
     @property
     def auth_headers(self) -> dict[str, str]:
-        """The headers that carry the credentials; none on the base class."""
+        """The headers that carry the credentials; the base class has none."""
         return {}
 
     @property
     def custom_auth(self) -> httpx.Auth | None:
-        """An httpx authentication scheme for all requests; for subclasses."""
+        """An httpx authentication scheme for all requests. Subclasses may override it."""
         return None
 
     @property
     def default_headers(self) -> dict[str, str]:
-        """The headers of every request: built-in, platform, credentials, given, the later the stronger."""
+        """The headers of every request: built-in, platform, credentials, given. Later ones win."""
         return dict(self._merge_headers().sent)
 
     @property
@@ -149,11 +149,11 @@ class BaseClient:
 
     @property
     def qs(self) -> Querystring:
-        """The style of query strings."""
+        """The format of query strings."""
         return Querystring(array_format="comma")
 
     def platform_headers(self) -> dict[str, str]:
-        """Return the telemetry headers."""
+        """Return the headers that describe the client and its platform."""
         return {**platform_headers(self._version), "X-Stainless-Async": self._loop_name()}
 
     def _loop_name(self) -> str:
@@ -167,14 +167,17 @@ class BaseClient:
         }
 
     def _merge_headers(self, *layers: HeadersLike, foreign: bool = False) -> MergedHeaders:
-        """Merge the client's headers with ``layers``; a ``foreign`` origin gets no credentials."""
+        """Merge the client's headers with ``layers``. A ``foreign`` origin gets no credentials.
+
+        Raises `TypeError` or `ValueError` for a value that cannot be sent.
+        """
         own = (self._builtin_headers(), self.platform_headers(), self.auth_headers, self._custom_headers)
         if foreign:
             own = tuple(_without_credentials(layer) for layer in own)
         return merge_headers(*own, *layers)
 
     def _validate_headers(self, headers: MergedHeaders) -> None:
-        """Raise `TypeError` when a request lacks what the API will refuse it without; for subclasses."""
+        """Raise `TypeError` if a request lacks a header that the API requires. Subclasses may override it."""
 
     def _retry_policy(self, options: FinalRequestOptions) -> RetryPolicy:
         retries = self.max_retries if isinstance(options.max_retries, NotGiven) else options.max_retries
@@ -203,7 +206,7 @@ class BaseClient:
             self.on_retry(event)
 
     def _send_arguments(self) -> dict[str, Any]:
-        """Return what the HTTP client is told beside the request; the flow follows redirects itself."""
+        """Return the other arguments of the HTTP client's ``send``. The flow follows redirects itself."""
         auth = self.custom_auth
         return {"follow_redirects": False, **({} if auth is None else {"auth": auth})}
 
@@ -215,7 +218,10 @@ class BaseClient:
         return self._endpoint_headers(url, self._call_headers(options, retries_taken), options.header_layer)
 
     def _endpoint_headers(self, url: str, *layers: HeadersLike) -> MergedHeaders:
-        """Merge the headers for a request to ``url``; at another origin the client's credentials stay out."""
+        """Merge the headers for a request to ``url``; another origin does not get the client's credentials.
+
+        Raises `TypeError` or `ValueError` for headers that cannot be sent.
+        """
         foreign = not same_origin(url, self._url)
         headers = self._merge_headers(*layers, foreign=foreign)
         if not foreign:
@@ -223,7 +229,7 @@ class BaseClient:
         return headers
 
     def _call_headers(self, options: FinalRequestOptions, retries_taken: int) -> dict[str, str]:
-        """Return what the client says about one attempt; the caller's own headers win over it."""
+        """Return the headers that describe one attempt. The caller's headers win over them."""
         headers = {"x-stainless-retry-count": str(retries_taken)}
         if options.idempotency_key is not None:
             headers[self._idempotency_header or "Idempotency-Key"] = options.idempotency_key
@@ -257,7 +263,10 @@ class BaseClient:
         )
 
     def _prepared_request(self, options: FinalRequestOptions, retries_taken: int) -> PreparedRequest:
-        """Return what one attempt sends."""
+        """Return the request of one attempt, independent of any HTTP library.
+
+        Raises `TypeError` or `ValueError` for headers, a query or a body that cannot be sent.
+        """
         url = self._request_url(options)
         headers = self._request_headers(options, url, retries_taken)
         body = body_arguments(
@@ -288,7 +297,10 @@ def _default_timeout() -> TimeoutTypes:
 
 
 def _checked_timeout(timeout: Any) -> Any:
-    """Return ``timeout`` if it may be one: the HTTP libraries complain late and in many words."""
+    """Return ``timeout`` if it is valid. Raises `TypeError` or `ValueError`.
+
+    The HTTP libraries would notice later, and with longer tracebacks.
+    """
     if isinstance(timeout, str):
         raise TypeError("timeout must be a number of seconds, an httpx.Timeout, or None, not str")
     if isinstance(timeout, int | float) and not timeout >= 0:

@@ -1,7 +1,7 @@
-"""Requests that go straight to our own transport, past the client layer of httpx.
+"""The fast path: requests that go directly to headrace's transport and bypass httpx's client layer.
 
 That layer (URL, headers, cookies, auth and redirect flows, a response of four objects) takes three times as
-much CPU time as the exchange itself. It is passed by only where nobody would miss it: see `direct_route`.
+much CPU time as the exchange itself. It is bypassed only if it would make no difference: see `fast_path`.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from headrace_client.transport.headers import Headers
 from .logging import is_shown, log_response, log_send
 
 _HTTPX_LOG: Final = logging.getLogger("httpx")
-_CODED: Final = b"\r\ncontent-encoding:"
+_CONTENT_ENCODING: Final = b"\r\ncontent-encoding:"
 _COOKIE: Final = b"\r\ncookie:"
-_SETS_COOKIE: Final = b"\r\nset-cookie:"
+_SET_COOKIE: Final = b"\r\nset-cookie:"
 
 
 def fast_path(http_client: Any) -> FastPath | None:
-    """Return the way past ``http_client``, or None if requests have to go through it.
+    """Return the fast path below ``http_client``, or None if requests have to go through the client.
 
-    They go straight to the transport only if
+    Requests take the fast path only if
 
-    1. trio runs the event loop (the caller has looked: what is imported here needs it);
-    2. the HTTP client is one that this package has made for itself, it is open, and its transport is ours;
-    3. it was not changed: no mounts (proxies of the environment are such), event hooks, auth, headers, query;
-    4. nobody looks at the requests: no log of httpx's, and (the caller) no authentication or hook of a
-       subclass;
-    5. the answer is wanted whole, not as a stream (the caller);
-    6. the single request is plain, too: see `FastPath.encode`.
+    1. the event loop is trio's (checked by the caller, because the imports above need trio);
+    2. the HTTP client is one that the package made for itself, is open, and uses headrace's transport;
+    3. it was not changed: no mounts (such as proxies of the environment), event hooks, auth, headers, query;
+    4. nothing observes requests: httpx's log is off, and (checked by the caller) no subclass has its own
+       authentication or hooks;
+    5. the response is wanted as a whole, not as a stream (checked by the caller);
+    6. the request itself is plain: see `FastPath.encode`.
 
-    Cookies are kept as httpx keeps them.
+    Cookies are kept as httpx keeps them. Raises `RuntimeError` if the client belongs to another event loop.
     """
     if type(http_client) is not OwnAsyncHttpxClient or http_client.is_closed:
         return None
@@ -65,9 +65,9 @@ def fast_path(http_client: Any) -> FastPath | None:
 
 @attrs.frozen
 class EncodedRequest:
-    """Where requests of one kind go, and their head, which ends before their length.
+    """The destination and the head of requests of one kind, up to their content length.
 
-    ``request``: the one request that it is for, as it carries cookies.
+    ``request``: the only request that it is for, because the head contains cookies.
     """
 
     origin: Origin
@@ -80,16 +80,17 @@ _encoded_requests: BoundedCache[EncodedRequest | None] = BoundedCache()
 
 @attrs.frozen
 class FastPath:
-    """The way past an HTTP client of ours to the transport below it."""
+    """The way from a request to the transport below an HTTP client of this package."""
 
     http_client: OwnAsyncHttpxClient
     transport: HttpxTransport
 
     def encode(self, prepared: PreparedRequest) -> EncodedRequest | None:
-        """Return where a request goes; None for one that httpx has to deal with.
+        """Return the encoded request, or None if httpx has to send it.
 
-        That is one with a body that is neither JSON nor bytes, with framing headers of the caller's, or with
-        credentials or another scheme than HTTP's in its URL. Requests of one kind share one encoded request.
+        httpx sends requests whose body is neither JSON nor bytes, whose headers include the framing, or whose
+        URL has credentials or a scheme other than http and https. Requests of one kind share one encoded
+        request. Raises `ValueError` for headers that cannot be sent.
         """
         if not prepared.is_plain:
             return None
@@ -101,7 +102,7 @@ class FastPath:
     async def attempt(
         self, prepared: PreparedRequest, encoded: EncodedRequest, retries_taken: int
     ) -> httpx.Response | APIConnectionError:
-        """Make one attempt, the ``retries_taken``-th retry; return the answer with its body read."""
+        """Make one attempt after ``retries_taken`` retries; return the read response, or the error."""
         make_request = partial(self._request_sent, prepared, encoded)
         if is_shown():
             log_send(make_request(), retries_taken)
@@ -118,25 +119,25 @@ class FastPath:
     async def _exchange(
         self, prepared: PreparedRequest, encoded: EncodedRequest, make_request: Callable[[], httpx.Request]
     ) -> LazyResponse:
-        """Send the request and read its whole answer. Raises `httpx.RequestError`."""
+        """Send the request and read its whole response. Raises `httpx.RequestError`."""
         started_at = trio.current_time()
         length = prepared.length
         head = encoded.head + (b"\r\n" if length is None else b"content-length: %d\r\n\r\n" % length)
-        pieces: list[bytes] = []
+        chunks: list[bytes] = []
         try:
             exchange = await self.transport.begin(
                 encoded.origin, _timeouts(prepared.timeout), new=prepared.new_connection
             )
-            status, raw = await exchange.send(
+            status, raw_head = await exchange.send(
                 head, prepared.content, UNBOUNDED, bodiless=prepared.method == "HEAD"
             )
-            while (piece := await exchange.receive()) is not None:
-                pieces.append(piece)
+            while (chunk := await exchange.receive()) is not None:
+                chunks.append(chunk)
             return self._response(
                 RawResponse(
                     status=status,
-                    head=raw,
-                    body=b"".join(pieces),
+                    head=raw_head,
+                    body=b"".join(chunks),
                     elapsed=trio.current_time() - started_at,
                     make_request=make_request,
                 )
@@ -144,18 +145,18 @@ class FastPath:
         except (TransportError, trio.TooSlowError) as error:
             raise httpx_error(error, make_request()) from error
 
-    def _response(self, arrived: RawResponse) -> LazyResponse:
-        lower = arrived.head.lower()
-        response = LazyResponse.of(arrived)
-        if _CODED in lower:
-            ExpansionGuard(Headers.parse(lower).get("content-encoding", "")).feed(arrived.body)
+    def _response(self, raw: RawResponse) -> LazyResponse:
+        lower = raw.head.lower()
+        response = LazyResponse.of(raw)
+        if _CONTENT_ENCODING in lower:
+            ExpansionGuard(Headers.parse(lower).get("content-encoding", "")).feed(raw.body)
             response.materialize()
-        if _SETS_COOKIE in lower:
+        if _SET_COOKIE in lower:
             self.http_client.cookies.extract_cookies(response)
         return response
 
     def _request_sent(self, prepared: PreparedRequest, encoded: EncodedRequest) -> httpx.Request:
-        """Return the request, without cookies that came later."""
+        """Return the request as it was sent, without cookies that arrived later."""
         if encoded.request is not None:
             return encoded.request
         request = http_request(self.http_client, prepared)
@@ -171,6 +172,6 @@ def _encode(request: httpx.Request, only: httpx.Request | None = None) -> Encode
 
 
 def _timeouts(timeout: Any) -> Timeouts:
-    """Return what one request was given: a number, an `httpx.Timeout`, or None."""
+    """Return the timeouts of one request, given as a number, an `httpx.Timeout`, or None."""
     parts = timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(timeout)
     return Timeouts.of(parts.as_dict())

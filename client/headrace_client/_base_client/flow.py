@@ -1,17 +1,16 @@
-"""The lifecycle of one request, written once for both faces.
+"""The life of one request, written once for both clients.
 
-A flow is a generator that decides and does nothing else. It yields what shall be done, a `Send` or
-a `Sleep`, and is sent back what came of a `Send`: the response, whatever its status, or the
-`APIConnectionError` that stands for it. It returns the successful response or raises the
-error that the caller shall see.
+A flow is a generator that only decides. It yields what to do next, a `Send` or a `Sleep`, and receives the
+outcome of a `Send`: the response, whatever its status, or the `APIConnectionError` that occurred. It returns
+the successful response or raises the error for the caller.
 
             Send ──> response 2xx ──────────────────────────> return Success
              ^  \\──> response 3xx, same origin ──> Send
-             |   \\─> any other outcome ──> policy.verdict ──> Stop: raise its error
-             '──────────── Sleep <── Retry ────────'
+             |   \\─> any other outcome ──> policy.verdict ──> Raise its error
+             '──────────── Sleep <── BackOff ──────'
 
-The driver of a face reads the bodies of failed responses before it hands them in, so their
-connections are free again before the flow sleeps.
+The drivers read the bodies of failed responses before they pass them in, so the connections are free again
+before the flow sleeps.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Send:
-    """Make one attempt; ``retries_taken`` retries were made before it."""
+    """Make one attempt, after ``retries_taken`` retries."""
 
     options: FinalRequestOptions
     retries_taken: int
@@ -45,10 +44,10 @@ class Send:
 
 @attrs.frozen(kw_only=True)
 class RetryEvent:
-    """What an ``on_retry`` hook gets: a failed attempt that will be followed by another.
+    """The argument of an ``on_retry`` hook: an attempt failed, and another one will follow.
 
-    ``attempt``: how many attempts have been made, from 1. ``wait``: seconds until the next one.
-    ``waited``: seconds spent in earlier waits for this request. ``cause``: why the attempt failed.
+    ``attempt``: the number of attempts made so far, from 1. ``wait``: seconds until the next one.
+    ``waited``: seconds spent in earlier waits of this request. ``cause``: why the attempt failed.
     """
 
     attempt: int
@@ -59,14 +58,14 @@ class RetryEvent:
 
 @attrs.frozen
 class Sleep:
-    """Tell the hook, then wait ``event.wait`` seconds."""
+    """Call the hook, then wait ``event.wait`` seconds."""
 
     event: RetryEvent
 
 
 @attrs.frozen
 class Success:
-    """The answer that the caller gets, and how many retries it took."""
+    """The response for the caller, and how many retries it took."""
 
     response: httpx.Response
     retries_taken: int
@@ -82,13 +81,16 @@ def request_flow(
     follow_redirects: bool,
     clock: Clock,
 ) -> Flow:
-    """Return the flow of one request. It asks the clock for the time and for jitter only after a failure."""
+    """Return the flow of one request. After a failure it reads time and jitter from ``clock``.
+
+    Raises `APIError`.
+    """
     retries_taken = attempts = hops = 0
     waited = 0.0
     while True:
         outcome = yield Send(options, retries_taken)
         if outcome is None:
-            raise RuntimeError("a flow must be sent what came of its Send")
+            raise RuntimeError("a flow needs the outcome of its Send")
         attempts += 1
         if not isinstance(outcome, APIConnectionError):
             if outcome.is_success:

@@ -1,4 +1,4 @@
-"""The headers that tell the API which client on which machine is calling."""
+"""The headers that tell the API which client is calling, and on which platform."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MACHINES = {
 
 @cache
 def platform_headers(version: str = __version__) -> dict[str, str]:
-    """Return the telemetry headers, computed once a process (nothing in it blocks)."""
+    """Return the telemetry headers, computed once per process. Nothing here blocks."""
     return {
         "X-Stainless-Lang": "python",
         "X-Stainless-Package-Version": version,
@@ -39,7 +39,7 @@ def platform_headers(version: str = __version__) -> dict[str, str]:
 
 
 def os_name(python_platform: str, system: str, description: str) -> str:
-    """Name an operating system in the words that the header knows."""
+    """Return the name of an operating system in the header's vocabulary."""
     description = description.lower()
     if python_platform == "ios" or "iphone" in description or "ipad" in description:
         return "iOS"
@@ -51,7 +51,7 @@ def os_name(python_platform: str, system: str, description: str) -> str:
 
 
 def architecture(machine: str, *, bits: int) -> str:
-    """Name a processor in the words that the header knows."""
+    """Return the name of a processor architecture in the header's vocabulary. ``bits``: 32 or 64."""
     machine = machine.lower()
     if machine in _MACHINES:
         return _MACHINES[machine]
@@ -61,7 +61,7 @@ def architecture(machine: str, *, bits: int) -> str:
 
 
 def loop_name() -> str:
-    """Say for ``X-Stainless-Async`` under which event loop this runs; ``async:false`` outside one."""
+    """Return the value of ``X-Stainless-Async``: the running event loop, or ``async:false`` outside one."""
     from sniffio import AsyncLibraryNotFoundError, current_async_library  # only async clients need it
 
     try:

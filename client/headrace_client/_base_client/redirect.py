@@ -1,7 +1,8 @@
 """Redirects (RFC 9110 section 15.4), followed within one origin only.
 
-Pure: a response with a ``Location`` becomes the options of the next request or an error. HTTP
-libraries strip only ``Authorization`` on the way elsewhere; ``X-Api-Key`` and the body would go along.
+Pure: a response with a ``Location`` becomes the options of the next request, or an error. HTTP libraries
+remove only ``Authorization`` when a redirect leads to another origin; ``X-Api-Key`` and the body would be
+sent there.
 """
 
 from __future__ import annotations
@@ -21,22 +22,24 @@ MAX_REDIRECTS = 20
 
 
 def is_redirect(response: httpx.Response) -> bool:
-    """Tell whether the response names the place to go to instead."""
+    """Return whether the response names another location."""
     return response.status_code in {301, 302, 303, 307, 308} and "location" in response.headers
 
 
 def redirected(
     options: FinalRequestOptions, response: httpx.Response, hops: int, *, repeatable: bool
 ) -> FinalRequestOptions:
-    """Return the request that follows a redirect, the ``hops``-th of its call.
+    """Return the request that follows a redirect. ``hops``: the number of redirects of this call, from 1.
 
-    Raises `APIRedirectError` when it leads to another origin, after 20 hops, and when the body would have to
-    go along though it is not ``repeatable``.
+    Raises `APIRedirectError` if the redirect leads to another origin, after 20 of them, and if the body would
+    have to be sent again but is not ``repeatable``.
     """
     here, location = str(response.request.url), response.headers["location"]
-    target = _joined(here, location)
     following = options.replace(
-        url=target, params={}, redirected=True, **_changes(response.status_code, options.method)
+        url=_joined(here, location),
+        params={},
+        redirected=True,
+        **_changes(response.status_code, options.method),
     )
     if problem := _problem(here, following, hops, repeatable):
         raise APIRedirectError(problem, response.request, status_code=response.status_code, location=location)
@@ -46,13 +49,13 @@ def redirected(
 def _joined(here: str, location: str) -> str:
     try:
         return urljoin(here, location)
-    except ValueError:  # no URL: it has no origin that could be ours
+    except ValueError:  # not a URL: `_problem` rejects it
         return location
 
 
 def _problem(here: str, following: FinalRequestOptions, hops: int, repeatable: bool) -> str | None:
     if not same_origin(here, following.url):
-        return f"Refused to follow a redirect to another origin ({_spell(following.url)})"
+        return f"Refused to follow a redirect to another origin ({_origin_text(following.url)})"
     if following.content is not None and not repeatable:
         return "Cannot follow a redirect with a body that can be read only once"
     return f"Gave up after {MAX_REDIRECTS} redirects" if hops > MAX_REDIRECTS else None
@@ -60,14 +63,14 @@ def _problem(here: str, following: FinalRequestOptions, hops: int, repeatable: b
 
 @lru_cache(maxsize=256)
 def same_origin(one: str, other: str) -> bool:
-    """Tell whether two absolute URLs have scheme, host and port in common (cached: 4 us a request)."""
+    """Return whether two absolute URLs share scheme, host and port (cached: saves 4 us per request)."""
     try:
         return Origin.parse(one) == Origin.parse(other)
-    except ValueError:  # no http URL, or one that nobody can read
+    except ValueError:  # not an http URL, or a malformed one
         return False
 
 
-def _spell(url: str) -> str:
+def _origin_text(url: str) -> str:
     try:
         return str(Origin.parse(url))
     except ValueError:
@@ -75,7 +78,7 @@ def _spell(url: str) -> str:
 
 
 def _changes(status: int, method: str) -> dict[str, object]:
-    """Return what else changes: 303 leads to a GET, and after a POST 301 and 302 do (as in browsers)."""
+    """Return the other changes: a 303, and as in browsers a 301 or 302 after a POST, leads to a GET."""
     method = method.upper()
     if (status == 303 and method != "HEAD") or (status in {301, 302} and method == "POST"):
         return {"method": "get", "json_data": None, "extra_json": None, "content": None, "files": None}

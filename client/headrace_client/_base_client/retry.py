@@ -1,11 +1,9 @@
-"""Whether a failed attempt is worth another, and when: one frozen value that answers questions.
+"""Whether and when to retry a failed attempt, as a frozen value (pure: time and jitter are arguments).
 
-Statuses worth a retry: 408, 409, 429 and all from 500 up; ``x-should-retry: true`` or ``false``
-overrules that. The wait is what the server asks for (``retry-after-ms``, else ``retry-after``), never
-shorter; without a word from the server it doubles from 0.5 s to 8 s. Both are spread by dice,
-so that clients that failed together do not come back together.
-
-Nothing here sleeps, reads a clock or rolls the dice: all three are arguments.
+Retried: connection failures, and the statuses 408, 409, 429 and 5xx. ``x-should-retry: true`` or ``false``
+overrides the status. The client waits at least as long as the server requests (``retry-after-ms``, else
+``retry-after``); otherwise the delay doubles from 0.5 s to 8 s. Jitter spreads both, so that clients that
+failed together do not return together.
 """
 
 from __future__ import annotations
@@ -30,14 +28,14 @@ RETRIED_STATUSES = frozenset({408, 409, 429})
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 
-_OUR_MISTAKES = frozenset({"UnsupportedProtocol", "LocalProtocolError"})
-"""Errors of the HTTP library that a second attempt meets again: the request itself is wrong."""
+_REQUEST_ERRORS = frozenset({"UnsupportedProtocol", "LocalProtocolError"})
+"""Errors of the HTTP library about the request itself: a second attempt would fail in the same way."""
 
 
 def checked_max_retries(value: object) -> float:
-    """Return ``value`` if it is a number of retries: 0 or more, `math.inf` for no end.
+    """Return ``value`` if it is a valid number of retries: 0 or more, `math.inf` for no limit.
 
-    Raises `TypeError` for None and what is no number, `ValueError` for a negative number.
+    Raises `TypeError` for None and other values that are not numbers, `ValueError` for negative ones and NaN.
     """
     if value is None:
         raise TypeError("max_retries cannot be None. For no retries pass 0, for no limit math.inf.")
@@ -50,10 +48,10 @@ def checked_max_retries(value: object) -> float:
 
 @attrs.frozen
 class BackOff:
-    """Try again after so many seconds.
+    """Try again ``after`` this many seconds.
 
-    ``counts``: the failure uses up one of the retries. One that does not is the fault of an old connection:
-    the next attempt is to have a new one.
+    ``counts``: whether the failure uses up a retry. If not, a stale connection caused it, and the next
+    attempt needs a new connection.
     """
 
     after: float
@@ -69,11 +67,11 @@ class Raise:
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """When to try again. All delays in seconds.
+    """When to try again. All delays are in seconds.
 
-    ``max_retry_after`` is the longest wait a server may ask for: asked for more, the policy gives up
-    at once, because coming back early is refused anyway. ``repeatable``: the request can be sent again,
-    which one whose body can be read only once can not.
+    ``max_retry_after``: if the server requests a longer wait, the policy gives up at once, because an earlier
+    attempt would be rejected anyway. ``repeatable``: whether the request can be sent again; False if its body
+    can be read only once.
     """
 
     max_retries: float = DEFAULT_MAX_RETRIES
@@ -83,41 +81,47 @@ class RetryPolicy:
     repeatable: bool = True
 
     def verdict(self, outcome: Exception, retries_taken: int, now: float, jitter: float) -> BackOff | Raise:
-        """Judge a failure after ``retries_taken`` retries. ``now``: wall clock, Unix seconds; ``jitter``: in [0, 1)."""
+        """Decide what to do after a failure.
+
+        ``retries_taken``: retries before it. ``now``: Unix time. ``jitter``: random, in [0, 1).
+        """
         if not self.repeatable:
             return Raise(outcome)
         if _found_stale_connection(outcome):
             return BackOff(0.0, counts=False)
         if not self.is_transient(outcome) or retries_taken >= self.max_retries:
             return Raise(outcome)
-        asked: float | None = None
+        requested: float | None = None
         if isinstance(outcome, APIStatusError):
-            asked = retry_after_seconds(outcome.response.headers, now)
-        if asked is None:
+            requested = retry_after_seconds(outcome.response.headers, now)
+        if requested is None:
             return BackOff(self.backoff(retries_taken, jitter))
-        return BackOff(asked * (1 + 0.1 * jitter)) if asked <= self.max_retry_after else Raise(outcome)
+        if requested > self.max_retry_after:
+            return Raise(outcome)
+        return BackOff(requested * (1 + 0.1 * jitter))
 
     def is_transient(self, outcome: Exception) -> bool:
-        """Tell whether the same request may fare better later."""
+        """Return whether the same request may succeed later."""
         if isinstance(outcome, APIStatusError):
-            demanded = should_retry(outcome.response.headers)
+            overridden = should_retry(outcome.response.headers)
             status = outcome.status_code
-            return status in RETRIED_STATUSES or status >= 500 if demanded is None else demanded
+            return status in RETRIED_STATUSES or status >= 500 if overridden is None else overridden
         return (
-            isinstance(outcome, APIConnectionError) and type(outcome.__cause__).__name__ not in _OUR_MISTAKES
+            isinstance(outcome, APIConnectionError)
+            and type(outcome.__cause__).__name__ not in _REQUEST_ERRORS
         )
 
     def backoff(self, retries_taken: int, jitter: float) -> float:
-        """Return the delay after ``retries_taken`` retries: it doubles up to 8 s; dice take off up to a quarter."""
+        """Return the delay after ``retries_taken`` retries. It doubles; jitter takes off up to a quarter."""
         doubled = self.initial_delay * 2.0 ** min(retries_taken, 1000)
         return min(doubled, self.max_delay) * (1 - 0.25 * jitter)
 
 
 def _found_stale_connection(outcome: BaseException | None) -> bool:
-    """Tell whether nobody was there any more at the other end of a connection that had been idle.
+    """Return whether the server had already closed the idle connection on which the request was sent.
 
-    That says nothing about the server, so the request goes out again, once and on a new connection (RFC 9110
-    section 9.2.2, RFC 9112 section 9.3.1); what fails there is not ``reused``.
+    This says nothing about the state of the server, so the request is sent again on a new connection (RFC
+    9110 section 9.2.2, RFC 9112 section 9.3.1). It happens once: a new connection is not ``reused``.
     """
     while outcome is not None and not isinstance(outcome, ConnectionLost):
         outcome = outcome.__cause__
@@ -125,22 +129,22 @@ def _found_stale_connection(outcome: BaseException | None) -> bool:
 
 
 def should_retry(headers: Mapping[str, str]) -> bool | None:
-    """Return what ``x-should-retry`` demands, None where it says neither ``true`` nor ``false``."""
+    """Return the value of ``x-should-retry``, None unless it is ``true`` or ``false``."""
     return {"true": True, "false": False}.get(headers.get("x-should-retry", ""))
 
 
 def retry_after_seconds(headers: Mapping[str, str], now_wall: float) -> float | None:
-    """Return how many seconds the server asks to wait, or None where it asks nothing usable.
+    """Return how many seconds the server asks the client to wait, None if it does not say.
 
-    ``retry-after-ms`` is looked at first, then ``retry-after`` as seconds or as an HTTP date
-    (RFC 9110 section 10.2.3). What is not positive, or not a number or date, counts as not said.
-    ``headers`` finds names in lower case.
+    ``retry-after-ms`` comes first, then ``retry-after`` as seconds or as an HTTP date (RFC 9110 section
+    10.2.3). A value that is not positive, or neither a number nor a date, is ignored. ``headers`` must find
+    names in lower case; ``now_wall``: Unix time.
     """
-    asked = _number(headers.get("retry-after-ms", "")) / 1000
-    if asked <= 0:
+    requested = _number(headers.get("retry-after-ms", "")) / 1000
+    if requested <= 0:
         text = headers.get("retry-after", "").strip()
-        asked = _number(text) or _seconds_until(text, now_wall)
-    return asked if 0 < asked < math.inf else None
+        requested = _number(text) or _seconds_until(text, now_wall)
+    return requested if 0 < requested < math.inf else None
 
 
 def _number(text: str) -> float:

@@ -1,4 +1,4 @@
-"""The driver of the blocking face: it sends and sleeps as the flow decides, and decides nothing itself."""
+"""The driver of the blocking client: it sends and sleeps as the flow decides, and decides nothing itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class SyncAPIClient(BaseClient):
-    """The blocking client of an HTTP API: `request`, the verbs, and closing by ``with``."""
+    """The blocking client of an HTTP API. ``with`` closes it."""
 
     def __init__(
         self, *, http_client: httpx.Client | None = None, **settings: Unpack[ClientSettings]
@@ -49,11 +49,11 @@ class SyncAPIClient(BaseClient):
         return self._http_client
 
     def is_closed(self) -> bool:
-        """Tell whether the HTTP client has been closed."""
+        """Return whether the client has been closed."""
         return self._closed or (self._http_client is not None and self._http_client.is_closed)
 
     def close(self) -> None:
-        """Close the HTTP client, even one that was passed in or is shared with copies."""
+        """Close the HTTP client, even if it was passed in or is shared with copies."""
         self._closed = True
         if self._http_client is not None:
             self._http_client.close()
@@ -65,11 +65,11 @@ class SyncAPIClient(BaseClient):
         self.close()
 
     def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
-        """Return the options of one attempt, changed; for subclasses."""
+        """Return the options of one attempt, possibly changed. Subclasses may override it."""
         return options
 
     def _prepare_request(self, request: httpx.Request) -> None:
-        """Change the request of one attempt; for subclasses."""
+        """Change the request of one attempt. Subclasses may override it."""
 
     def _build_request(self, options: FinalRequestOptions, *, retries_taken: int = 0) -> httpx.Request:
         return self._assemble(self._client, options, retries_taken)
@@ -82,9 +82,10 @@ class SyncAPIClient(BaseClient):
         stream: bool = False,
         stream_cls: type[Any] | None = None,
     ) -> T:
-        """Make a request, retries and redirects included; return its answer as ``cast_to``, or as a stream.
+        """Make a request, with retries and redirects; return the response as ``cast_to`` or as a stream.
 
-        Raises `APIError` for all that can go wrong on the way.
+        Raises `APIError` if it fails, `OSError` for a file that cannot be read, `TypeError` or `ValueError`
+        for options that cannot be sent, and `RuntimeError` if the client has been closed.
         """
         if options.files:
             pairs = file_pairs(options.files)
@@ -92,7 +93,7 @@ class SyncAPIClient(BaseClient):
             options = options.replace(files=with_contents(pairs, contents))
         flow = self._flow(options, self._client)
         success = self._run(flow, stream=stream or options.raw_response == "stream")
-        from headrace_client._responses.response import APIResponse  # imports the types of answers
+        from headrace_client._responses.response import APIResponse  # imports the response types
 
         response_cls: type[APIResponse[T]] = APIResponse
         response = self._response(
@@ -138,23 +139,23 @@ class SyncAPIClient(BaseClient):
         )
 
     def get(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
-        """Make a GET request, which has no body."""
+        """Make a GET request, without a body; see `request`."""
         return self._call("get", path, cast_to, call)
 
     def post(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
-        """Make a POST request."""
+        """Make a POST request; see `request`."""
         return self._call("post", path, cast_to, call)
 
     def put(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
-        """Make a PUT request."""
+        """Make a PUT request; see `request`."""
         return self._call("put", path, cast_to, call)
 
     def patch(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
-        """Make a PATCH request."""
+        """Make a PATCH request; see `request`."""
         return self._call("patch", path, cast_to, call)
 
     def delete(self, path: str, *, cast_to: type[T], **call: Unpack[RequestArguments]) -> T:
-        """Make a DELETE request."""
+        """Make a DELETE request; see `request`."""
         return self._call("delete", path, cast_to, call)
 
     def get_api_list(
@@ -166,7 +167,7 @@ class SyncAPIClient(BaseClient):
         method: str = "get",
         **call: Unpack[RequestArguments],
     ) -> T:
-        """Return the first page of a list; iterating it goes over the items of all pages."""
-        from headrace_client._responses.pagination import page_type  # imports the types of answers
+        """Return the first page of a list; iterate it for the items of all pages."""
+        from headrace_client._responses.pagination import page_type  # imports the response types
 
         return self.request(page_type(page, model), final_options(method, path, call))

@@ -1,1 +1,1 @@
-"""Everything that knows httpx: clients, transports, requests, responses and errors."""
+"""Everything that depends on httpx: clients, transports, requests, responses and errors."""

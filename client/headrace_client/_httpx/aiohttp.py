@@ -84,7 +84,7 @@ def _corrected(request: httpx.Request) -> Generator[None, None, None]:
         cause = error.__cause__ if isinstance(error, httpx.ConnectTimeout) else error
         if isinstance(cause, TimeoutError):
             raise
-        for theirs, ours in _MEANINGS:
-            if isinstance(cause, theirs):
-                raise ours(str(cause), request=request) from cause
+        for error_class, meaning in _MEANINGS:
+            if isinstance(cause, error_class):
+                raise meaning(str(cause), request=request) from cause
         raise

@@ -1,4 +1,4 @@
-"""The ``http_client`` argument: whether it is one, and the timeout it lends."""
+"""The ``http_client`` argument: whether it is valid, and the timeout that it brings along."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from headrace_client._requests.options import NotGiven, TimeoutTypes, not_given
 
 _HTTPX_DEFAULT = 5.0
-"""Seconds; a client of httpx that has this timeout was given none."""
+"""Seconds. An httpx client with this timeout was not given one of its own."""
 
 
 def check_http_client(http_client: object, name: str) -> None:
@@ -23,7 +23,7 @@ def check_http_client(http_client: object, name: str) -> None:
 
 
 def lent_timeout(http_client: Any, timeout: TimeoutTypes | NotGiven) -> TimeoutTypes | NotGiven:
-    """Return the timeout given, else that of an HTTP client that was given one of its own."""
+    """Return ``timeout`` if given, else the HTTP client's, unless that is httpx's default."""
     if not isinstance(timeout, NotGiven):
         return timeout
     own = http_client.timeout

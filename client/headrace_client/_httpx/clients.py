@@ -1,9 +1,9 @@
-"""The HTTP clients that are used when the caller brings none, also for callers to adapt.
+"""The HTTP clients that an API client uses by default, and that callers may adapt.
 
-They differ from plain httpx clients in their defaults (timeout 600 s, 1000 connections, redirects),
-in TCP keep-alive on every connection, proxies included (an answer may take minutes, and NAT
-tables forget silent connections sooner), and in that all share one TLS context: loading the
-certificates takes some 20 ms. The asynchronous one picks its transport at its first request.
+Compared to plain httpx clients, they have other defaults (timeout 600 s, 1000 connections, redirects), TCP
+keep-alive on every connection, those to proxies included (a response may take minutes, and NAT tables drop
+silent connections sooner), and one TLS context for all (loading the certificates takes about 20 ms). The
+asynchronous client chooses its transport at its first request.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TRANSPORT_ARGUMENTS = ("verify", "cert", "trust_env", "http1", "http2", "limits
 
 
 def keepalive_options() -> list[tuple[int, int, int | bool]]:
-    """Return socket options that probe a silent connection every 60 s and give it up after five misses."""
+    """Return socket options that probe a silent connection every 60 s and close it after five misses."""
     options: list[tuple[int, int, int | bool]] = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)]
     idle = "TCP_KEEPALIVE" if sys.platform == "darwin" else "TCP_KEEPIDLE"
     for name, value in (("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5), (idle, 60)):
@@ -48,7 +48,7 @@ def _tls_context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
 
 
 def shared_tls_context() -> ssl.SSLContext:
-    """Return the process's TLS context for the certificates that the environment names."""
+    """Return the TLS context of this process, with the certificates that the environment names."""
     return _tls_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
@@ -62,7 +62,7 @@ def _with_defaults(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_plain(kwargs: Mapping[str, Any]) -> bool:
-    """Tell whether nothing was said about TLS and the version of HTTP, so that what all share will do."""
+    """Return whether TLS and the version of HTTP are left to the defaults, so the shared context fits."""
     return (
         kwargs.get("verify", True) is True
         and not kwargs.get("cert")
@@ -81,7 +81,7 @@ def _transport_arguments(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _own_transport(limits: httpx.Limits) -> httpx.AsyncBaseTransport:
     """Return this package's transport, which runs on trio and speaks HTTP/1.1."""
-    from headrace_client.transport import ConnectionPool, PoolLimits  # they import trio
+    from headrace_client.transport import ConnectionPool, PoolLimits  # these import trio
 
     from .transport import HttpxTransport
 
@@ -94,7 +94,7 @@ def _own_transport(limits: httpx.Limits) -> httpx.AsyncBaseTransport:
 def _mounts(
     kwargs: Mapping[str, Any], proxy: object, make: Callable[[str], Transport]
 ) -> dict[str, Transport | None]:
-    """Return the caller's mounts over those for the proxies of the environment, where it counts."""
+    """Return mounts for the proxies of the environment, unless it is ignored, and over them the caller's."""
     mounts: dict[str, Transport | None] = {}
     if proxy is None and kwargs.get("trust_env", True):
         proxies = environment_proxies()
@@ -103,7 +103,7 @@ def _mounts(
 
 
 class DefaultHttpxClient(httpx.Client):
-    """The synchronous HTTP client with this package's defaults; takes what `httpx.Client` takes."""
+    """An `httpx.Client` with this package's defaults. It takes the same arguments."""
 
     def __init__(
         self,
@@ -123,8 +123,8 @@ class DefaultHttpxClient(httpx.Client):
         super().__init__(transport=transport, **kwargs)
 
 
-def _choose_later(proxy: str | httpx.Proxy | None, kwargs: Mapping[str, Any]) -> LibraryTransport:
-    """Return an asynchronous client's transport: ours on trio, unless it needs what ours does not have."""
+def _library_transport(proxy: str | httpx.Proxy | None, kwargs: Mapping[str, Any]) -> LibraryTransport:
+    """Return the transport of an asynchronous client: on trio headrace's, unless it lacks what is needed."""
 
     def make(library: str) -> httpx.AsyncBaseTransport:
         if library == "trio" and proxy is None and _is_plain(kwargs):
@@ -135,16 +135,16 @@ def _choose_later(proxy: str | httpx.Proxy | None, kwargs: Mapping[str, Any]) ->
 
 
 class _Cookies(httpx.Cookies):
-    """Cookies that read a response only if it sets some: httpx builds requests of urllib for it (50 us)."""
+    """Cookies that ignore responses without any; httpx would build urllib requests for them (50 us)."""
 
     def extract_cookies(self, response: httpx.Response) -> None:
-        """Take in the cookies that the response sets."""
+        """Keep the cookies that the response sets."""
         if "set-cookie" in response.headers:
             super().extract_cookies(response)
 
 
 class DefaultAsyncHttpxClient(httpx.AsyncClient):
-    """The asynchronous HTTP client with this package's defaults; takes what `httpx.AsyncClient` takes."""
+    """An `httpx.AsyncClient` with this package's defaults. It takes the same arguments."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class DefaultAsyncHttpxClient(httpx.AsyncClient):
     ) -> None:
         kwargs = _with_defaults(kwargs)
         if transport is None:
-            transport = _choose_later(proxy, kwargs)
+            transport = _library_transport(proxy, kwargs)
             kwargs["mounts"] = _mounts(
                 kwargs, proxy, lambda url: httpx.AsyncHTTPTransport(proxy=url, **_transport_arguments(kwargs))
             )
@@ -165,7 +165,7 @@ class DefaultAsyncHttpxClient(httpx.AsyncClient):
 
     @property
     def cookies(self) -> httpx.Cookies:
-        """The cookies that are kept for further requests."""
+        """The cookies for further requests."""
         return self._cookies
 
     @cookies.setter
@@ -174,10 +174,10 @@ class DefaultAsyncHttpxClient(httpx.AsyncClient):
 
 
 class DefaultAioHttpClient(httpx.AsyncClient):
-    """An HTTP client that sends through aiohttp, on asyncio only, with this package's defaults.
+    """An `httpx.AsyncClient` with this package's defaults that sends through aiohttp, on asyncio only.
 
-    Takes what `httpx.AsyncClient` takes; aiohttp speaks HTTP/1.1 only. Raises `RuntimeError` unless the extra
-    ``aiohttp`` is installed.
+    It takes the same arguments, but speaks HTTP/1.1 only. Raises `RuntimeError` unless the extra ``aiohttp``
+    is installed.
     """
 
     def __init__(self, *, proxy: str | httpx.Proxy | None = None, **kwargs: Any) -> None:
@@ -195,10 +195,10 @@ class DefaultAioHttpClient(httpx.AsyncClient):
 
 
 class LibraryTransport(httpx.AsyncBaseTransport):
-    """A transport made at the first request, when it is known whether ``"trio"`` or ``"asyncio"`` runs.
+    """A transport that is made for the first request, depending on whether ``"trio"`` or ``"asyncio"`` runs.
 
-    Connections belong to the event loop that opened them, so requests under the other
-    library are refused with a `RuntimeError`.
+    Connections belong to the event loop that opened them, so requests under the other library raise
+    `RuntimeError`.
     """
 
     def __init__(self, make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
@@ -207,29 +207,29 @@ class LibraryTransport(httpx.AsyncBaseTransport):
         self._transport: httpx.AsyncBaseTransport | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request by the transport that fits the running event loop."""
+        """Send the request through the transport of the running event loop. Raises `RuntimeError`."""
         return await self.chosen().handle_async_request(request)
 
     async def aclose(self) -> None:
-        """Close the transport, if there ever was one."""
+        """Close the transport, if it has been made."""
         if self._transport is not None:
             await self._transport.aclose()
 
     def chosen(self) -> httpx.AsyncBaseTransport:
-        """Return the transport that fits the running event loop; `RuntimeError` if it has served another."""
+        """Return the transport of the running event loop. Raises `RuntimeError` if it belongs to another."""
         library = current_async_library()
         if self._transport is None:
             self.library, self._transport = library, self._make(library)
         if library != self.library:
             raise RuntimeError(
-                f"This client has made requests under {self.library}, so it cannot be used under {library}; "
-                "make one client for each event loop."
+                f"This client has made requests under {self.library}, so it cannot be used under {library}. "
+                "Make one client for each event loop."
             )
         return self._transport
 
 
 class OwnHttpxClient(DefaultHttpxClient):
-    """The client that an API client makes for itself: it is closed when nothing refers to it any more."""
+    """The HTTP client that an API client makes for itself. It is closed when it is garbage-collected."""
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):  # the interpreter may be shutting down
@@ -237,27 +237,27 @@ class OwnHttpxClient(DefaultHttpxClient):
 
 
 class OwnAsyncHttpxClient(DefaultAsyncHttpxClient):
-    """The asynchronous twin: under a running asyncio loop a task closes it; nothing can elsewhere."""
+    """The same for an asynchronous API client; closed by a task if an asyncio loop runs, else not at all."""
 
     def __init__(self, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         super().__init__(transport=transport)
-        self._headers_at_first = self.headers.raw
+        self._original_headers = self.headers.raw
 
     @property
     def transport(self) -> httpx.AsyncBaseTransport:
-        """The transport that serves the running event loop. Raises `RuntimeError` when it serves another."""
+        """The transport of the running event loop. Raises `RuntimeError` if it belongs to another."""
         transport = self._transport
         return transport.chosen() if isinstance(transport, LibraryTransport) else transport
 
     @property
     def is_changed(self) -> bool:
-        """Whether it does more to requests than send them by its transport with its cookies."""
+        """Whether it does more than send requests through its transport with its cookies."""
         return bool(
             self._mounts
             or self.auth
             or self.params
             or any(self.event_hooks.values())
-            or self.headers.raw != self._headers_at_first
+            or self.headers.raw != self._original_headers
         )
 
     def __del__(self) -> None:
@@ -269,7 +269,7 @@ class OwnAsyncHttpxClient(DefaultAsyncHttpxClient):
 
 
 def timeout_arguments(timeout: Any) -> Any:
-    """Return a timeout as httpx and its fork alike take it: a `Timeout` as its four parts."""
+    """Return a timeout in a form that httpx and its fork both accept: a `Timeout` as its four parts."""
     if isinstance(timeout, httpx.Timeout):
         return (timeout.connect, timeout.read, timeout.write, timeout.pool)
     return timeout

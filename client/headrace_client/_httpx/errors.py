@@ -1,7 +1,7 @@
-"""What the HTTP library raised, in the client's own words.
+"""Errors of the HTTP library, translated to the client's.
 
-Classes are recognised by name, so that httpx need not be imported for it and httpx2, its
-fork with the same names, is understood as well.
+Classes are recognized by name, so httpx does not have to be imported, and its fork httpx2, with the same
+names, works as well.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LIBRARIES = frozenset({"httpx", "httpx2"})
 
 
 def connection_error(error: Exception, request: httpx.Request) -> APIConnectionError | None:
-    """Return what a failed exchange is to the caller; None for a mistake rather than a failure."""
+    """Return the error for the caller after a failed exchange, or None if the program itself is at fault."""
     names = _library_names(error)
     if "TimeoutException" in names or isinstance(error, TimeoutError | AttemptTimedOut):
         wrapped: APIConnectionError = APITimeoutError(request)

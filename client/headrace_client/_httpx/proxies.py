@@ -1,7 +1,6 @@
-"""The proxies that the environment names, as patterns of URLs: ``HTTPS_PROXY``, ``NO_PROXY`` and the like.
+"""The proxies of the environment by URL pattern: ``HTTPS_PROXY``, ``NO_PROXY`` and the like.
 
-httpx has the same rules, but keeps them private, and gives no way to set socket options on
-the connections to those proxies.
+httpx follows the same rules, but has no public way to set socket options on connections to these proxies.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from urllib.request import getproxies
 
 
 def environment_proxies() -> dict[str, str | None]:
-    """Return the proxy of each URL pattern; None where ``NO_PROXY`` demands a direct connection."""
+    """Return the proxy of each URL pattern, None for direct connections (``NO_PROXY``)."""
     return proxy_patterns(getproxies())
 
 
 def proxy_patterns(proxies: dict[str, str]) -> dict[str, str | None]:
-    """Turn ``{"https": url, "no": hosts}`` into URL patterns, most general first."""
+    """Turn ``{"https": url, "no": hosts}`` into URL patterns, the most general first."""
     exempt = [host.strip() for host in proxies.get("no", "").split(",") if host.strip()]
     if "*" in exempt:
         return {}
@@ -36,5 +35,5 @@ def _pattern(host: str) -> str:
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return f"all://*{host}"  # a domain and what lies under it
+        return f"all://*{host}"  # a domain and its subdomains
     return f"all://[{address}]" if address.version == 6 else f"all://{address}"

@@ -1,4 +1,4 @@
-"""What one attempt sends, in no HTTP library's terms, and as a request of the caller's HTTP client."""
+"""The request of one attempt: independent of any HTTP library, and as an `httpx.Request`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ T = TypeVar("T")
 _MAX_CACHED: Final = 256
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 _HAVE_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})
-"""Methods whose requests tell their length even if that is 0 (RFC 9110 section 8.6)."""
+"""Methods whose requests state their length even if it is 0 (RFC 9110 section 8.6)."""
 
 
 @attrs.frozen(kw_only=True)
 class PreparedRequest:
-    """One attempt as the client wants it, below which lie the defaults of the HTTP client that sends it."""
+    """The request of one attempt. The HTTP client that sends it may add defaults of its own."""
 
     method: str
     url: str
@@ -32,11 +32,11 @@ class PreparedRequest:
     """Seconds, an `httpx.Timeout`, or None."""
     new_connection: bool = False
     body: Mapping[str, Any]
-    """The arguments of `httpx.Request` that make the body; none for no body."""
+    """The arguments of `httpx.Request` that make the body; empty for no body."""
 
     @property
     def is_plain(self) -> bool:
-        """Whether all of the body is there as bytes, and the framing is left to the HTTP library."""
+        """Whether the body is complete, as bytes, and its framing is left to the HTTP library."""
         return (
             not self.body.keys() - {"content"}
             and isinstance(self.content, bytes)
@@ -45,28 +45,28 @@ class PreparedRequest:
 
     @property
     def content(self) -> Any:
-        """The body, if it is not a form."""
+        """The body, unless it is a form."""
         return self.body.get("content", b"")
 
     @property
     def length(self) -> int | None:
-        """What a plain body's ``content-length`` says, None if there shall be none."""
+        """The ``content-length`` of a plain body, None to send none."""
         return len(self.content) if self.content or self.method in _HAVE_LENGTH else None
 
     @property
     def kind(self) -> Hashable:
-        """What requests have in common that differ in plain body and timeout only."""
+        """What is equal in requests that differ only in plain body and timeout."""
         return self.method, self.url, self.headers
 
 
 class BoundedCache(Generic[T]):
-    """A few hundred values that are costly to make, by what they are made of."""
+    """A few hundred values that are costly to make, by key."""
 
     def __init__(self) -> None:
         self._values: dict[Hashable, T] = {}
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return the value of ``key``, made now if need be."""
+        """Return the value of ``key``, made with ``make`` if it is missing."""
         if key not in self._values:
             if len(self._values) >= _MAX_CACHED:
                 self._values.clear()
@@ -78,20 +78,21 @@ _request_cache: BoundedCache[httpx.Request] = BoundedCache()
 
 
 def http_request(http_client: Any, prepared: PreparedRequest) -> httpx.Request:
-    """Build the request with the HTTP client, whose own defaults lie below ours.
+    """Build the request with the HTTP client, which adds its own defaults.
 
-    httpx takes 80 us to read a URL and to merge headers, and a client's requests are of few kinds. So what it
-    made of them is kept (7 us), unless it goes by cookies, puts a query into the URL, or is not httpx's own
-    way to build requests.
+    httpx takes 80 us to parse the URL and merge the headers, and the requests of a client are of few kinds.
+    So the result is cached by kind (7 us), unless it depends on cookies or a default query, or the HTTP
+    client builds requests in its own way. Raises what the HTTP client raises for a URL or body that cannot
+    be sent.
     """
-    if http_client.cookies or http_client.params or not (prepared.is_plain and _is_httpxs(http_client)):
+    if http_client.cookies or http_client.params or not (prepared.is_plain and _builds_as_httpx(http_client)):
         return _built(http_client, prepared)
     kind = (http_client.__class__, *http_client.headers.raw, prepared.kind)
-    like = _request_cache.get(kind, lambda: _built(http_client, attrs.evolve(prepared, body={})))
-    return _built_like(like, http_client, prepared)
+    similar = _request_cache.get(kind, lambda: _built(http_client, attrs.evolve(prepared, body={})))
+    return _built_from(similar, http_client, prepared)
 
 
-def _is_httpxs(http_client: Any) -> bool:
+def _builds_as_httpx(http_client: Any) -> bool:
     return http_client.build_request.__module__ in {"httpx._client", "httpx2._client"}
 
 
@@ -109,14 +110,14 @@ def _built(http_client: Any, prepared: PreparedRequest) -> httpx.Request:
     return request
 
 
-def _built_like(like: httpx.Request, http_client: Any, prepared: PreparedRequest) -> httpx.Request:
-    """Return a request that differs from one built before in its plain body and its extensions."""
+def _built_from(similar: httpx.Request, http_client: Any, prepared: PreparedRequest) -> httpx.Request:
+    """Return a copy of a request that was built before, with another plain body and other extensions."""
     timeout = http_client.timeout.__class__(_timeout(prepared))
-    stream: Any = like.stream.__class__
-    request = like.__class__(
-        like.method,
-        like.url,
-        headers=like.headers,
+    stream: Any = similar.stream.__class__
+    request = similar.__class__(
+        similar.method,
+        similar.url,
+        headers=similar.headers,
         stream=stream(prepared.content),
         extensions={**_extensions(prepared), "timeout": timeout.as_dict()},
     )
@@ -133,7 +134,7 @@ def _timeout(prepared: PreparedRequest) -> Any:
 
 
 def _extensions(prepared: PreparedRequest) -> dict[str, object]:
-    """Return what the transports are told; a host with underscores gets a name that certificates can hold."""
+    """Return the extensions for the transport. A host with underscores gets a server name without them."""
     host = prepared.url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
     extensions: dict[str, object] = {"sni_hostname": host.replace("_", "-")} if "_" in host else {}
     return {**extensions, NEW_CONNECTION: True} if prepared.new_connection else extensions

@@ -1,8 +1,8 @@
-"""The sender over a user's `httpx.AsyncClient`, under trio and asyncio: its proxies, hooks and auth hold.
+"""The sender over a user's `httpx.AsyncClient`, on trio and asyncio, with its proxies, hooks and auth.
 
-One attempt at a time, no redirects; httpx's errors become the transport's. httpx does not tell whether a
-connection was reused nor how much had arrived, so ``reused`` stays False, and ``sent`` is True as soon as a
-connection stood: the careful answer to "may it have been billed?".
+One attempt at a time, without redirects; httpx's errors become the transport's. httpx does not report
+whether a connection was reused or how much had arrived. So ``reused`` is always False, and ``sent`` is True
+once there was a connection, because the request may have been billed.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _MEANINGS: dict[str, type[TransportError]] = {
     "TransportError": ProtocolViolation,
     "DecodingError": ProtocolViolation,
 }
-"""By class name, the nearest ancestor's first: so httpx need not be imported for it."""
+"""By class name, so httpx does not have to be imported. The nearest ancestor counts."""
 _DISCONNECTED = ("disconnected", "peer closed connection")
-"""What httpcore and h11 say in a RemoteProtocolError when the connection ended before the answer did."""
+"""How httpcore and h11 report, in a RemoteProtocolError, a connection that ended before the response."""
 
 
 class HttpxSender:
@@ -76,7 +76,7 @@ class HttpxSender:
         deadline: float = inf,
         on_data: Callable[[bytes], None] | None = None,
     ) -> Response:
-        """Make one attempt and return the whole answer; see `Sender.send`."""
+        """Make one attempt and return the whole response; see `Sender.send`. Raises `TransportError`."""
         if deadline <= anyio.current_time():
             raise AttemptTimedOut("the deadline had passed before the attempt began")
         with anyio.CancelScope(deadline=deadline):
@@ -106,13 +106,13 @@ class HttpxSender:
             follow_redirects=False,
         ) as response:
             first_byte_at = anyio.current_time()
-            async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes())) as pieces:
-                async for piece in pieces:
-                    size += len(piece)
-                    self._hold_to_limit(size)
-                    parts.append(piece)
+            async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes())) as chunks:
+                async for chunk in chunks:
+                    size += len(chunk)
+                    self._check_size(size)
+                    parts.append(chunk)
                     if on_data is not None and response.is_success:
-                        on_data(piece)
+                        on_data(chunk)
         return Response(
             status=response.status_code,
             head=_raw_head(response),
@@ -122,10 +122,10 @@ class HttpxSender:
             finished_at=anyio.current_time(),
         )
 
-    def _hold_to_limit(self, size: int) -> None:
+    def _check_size(self, size: int) -> None:
         limit = self._limits.body
         if limit is not None and size > limit:
-            raise ResponseTooLarge(f"the response's body passed {limit} bytes", sent=True)
+            raise ResponseTooLarge(f"the response body exceeds {limit} bytes", sent=True)
 
 
 @asynccontextmanager
@@ -138,10 +138,10 @@ async def open_httpx_sender(
     idle_timeout: float = inf,
     limits: ReadLimits | None = None,
 ) -> AsyncGenerator[Sender, None]:
-    """Give a sender to ``method url`` through ``client``.
+    """Open a sender of ``method`` requests to ``url`` through ``client``.
 
-    ``idle_timeout``: seconds of silence after which an attempt ends; for connecting the client's own timeout
-    holds. Raises `ValueError` for headers that cannot be sent safely.
+    ``idle_timeout``: an attempt fails after this many seconds without data; the client's own timeout applies
+    to connecting. Raises `ValueError` for headers that cannot be sent safely.
     """
     for name, value in headers.items():
         encode_field(name, value)
@@ -151,7 +151,7 @@ async def open_httpx_sender(
 
 
 def transport_error(error: Exception) -> TransportError | None:
-    """Return the transport's name for an error of httpx (or httpx2, its fork), None for any other error."""
+    """Return the transport's error for one of httpx (or of its fork httpx2), None for any other error."""
     message = f"{type(error).__name__}: {error}"
     for cls in type(error).__mro__:
         meaning = _MEANINGS.get(cls.__name__) if cls.__module__.partition(".")[0] in _LIBRARIES else None
@@ -168,7 +168,7 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _raw_head(response: httpx.Response) -> bytes:
-    """Put together again what httpx took apart."""
+    """Rebuild the raw head from the parts that httpx parsed."""
     start = f"{response.http_version} {response.status_code} {response.reason_phrase}\r\n".encode(
         "latin-1", "replace"
     )

@@ -1,14 +1,14 @@
-"""The transport behind `httpx.AsyncClient`, under trio: pass an `HttpxTransport` as ``transport=``.
+"""headrace's transport for `httpx.AsyncClient`, on trio: pass an `HttpxTransport` as ``transport=``.
 
-The core's errors become httpx's:
+The transport's errors become httpx's:
 
-    ConnectFailed                        ConnectTimeout if time was up, else ConnectError
+    ConnectFailed                        ConnectTimeout if the time was up, else ConnectError
     ConnectionLost                       ReadError if the request was sent, else WriteError
     AttemptTimedOut                      ReadTimeout if the request was sent, else WriteTimeout
     ProtocolViolation, ResponseTooLarge  RemoteProtocolError
 
-Bodies are handed on as they arrive and httpx decodes them. As a compressed bomb would grow there without a
-bound, the expansion is held to a ratio here, and codings whose expansion cannot be looked into (br, zstd) are
+Bodies are passed on as they arrive, and httpx decodes them. There, a compressed bomb would grow without a
+bound, so the expansion is limited to a ratio here. Codings whose expansion cannot be checked (br, zstd) are
 neither offered nor accepted.
 """
 
@@ -36,14 +36,14 @@ from headrace_client.transport.streamed_exchange import StreamedExchange
 _LENGTH = b"content-length"
 _CODINGS_NOT_OFFERED = frozenset({"br", "zstd"})
 UNBOUNDED = ReadLimits(body=None)
-"""For bodies that are handed on as they arrive, or that httpx would not bound either."""
-_COMPRESSED_PIECE = 16 * 1024
-"""Bytes of a compressed body handed on at once: what they decode to fits into 17 MB."""
+"""For bodies that are passed on as they arrive, or that httpx would not bound either."""
+_COMPRESSED_CHUNK = 16 * 1024
+"""Bytes of a compressed body passed on at once; decoded, they fit into 17 MB."""
 
 
 @attrs.frozen(kw_only=True)
 class Timeouts:
-    """httpx's four timeouts in seconds, `inf` for none."""
+    """httpx's four timeouts, in seconds, `inf` for none."""
 
     connect: float = inf
     read: float = inf
@@ -52,13 +52,13 @@ class Timeouts:
 
     @classmethod
     def of(cls, timeout: Mapping[str, float | None]) -> Timeouts:
-        """Return what httpx tells its transports: None, or nothing, for none."""
+        """Read httpx's ``timeout`` extension, where None or a missing key means no timeout."""
         return _timeouts(tuple(timeout.items()))
 
 
 @lru_cache(maxsize=64)
 def _timeouts(timeout: tuple[tuple[str, float | None], ...]) -> Timeouts:
-    """Take them out of their names: a program has few (cached: 0.5 us, not 2)."""
+    """Make them from names and values; a program has few (cached: 0.5 us instead of 2)."""
     return Timeouts(**{name: value for name, value in timeout if value is not None})
 
 
@@ -69,7 +69,10 @@ class HttpxTransport(httpx.AsyncBaseTransport):
         self._pool = ConnectionPool() if pool is None else pool
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request and return the response as soon as its head has arrived."""
+        """Send the request and return the response as soon as its head has arrived.
+
+        Raises `httpx.TransportError`, and `ValueError` for headers that cannot be sent safely.
+        """
         head, body = _encode(request)
         try:
             exchange = await self.begin(
@@ -77,15 +80,15 @@ class HttpxTransport(httpx.AsyncBaseTransport):
                 Timeouts.of(request.extensions.get("timeout", {})),
                 new=NEW_CONNECTION in request.extensions,
             )
-            status, raw = await exchange.send(head, body, UNBOUNDED, bodiless=request.method == "HEAD")
+            status, raw_head = await exchange.send(head, body, UNBOUNDED, bodiless=request.method == "HEAD")
         except (TransportError, trio.TooSlowError) as error:
             raise httpx_error(error, request) from error
-        headers = Headers.parse(raw)
+        headers = Headers.parse(raw_head)
         return httpx.Response(
             status,
             headers=list(headers.raw),
             stream=_Body(exchange, request, headers.get("content-encoding", "")),
-            extensions=response_extensions(raw),
+            extensions=response_extensions(raw_head),
         )
 
     async def aclose(self) -> None:
@@ -95,7 +98,7 @@ class HttpxTransport(httpx.AsyncBaseTransport):
     async def begin(self, origin: Origin, timeouts: Timeouts, *, new: bool = False) -> StreamedExchange:
         """Return an exchange on a connection of the pool, or on a ``new`` one.
 
-        Raises `TransportError`, and `trio.TooSlowError` when none came free in time.
+        Raises `TransportError`, and `trio.TooSlowError` if none became available in time.
         """
         await trio.lowlevel.checkpoint_if_cancelled()  # a cancelled task sends nothing
         connection = None if new else self._pool.take_nowait(origin, trio.current_time())
@@ -108,7 +111,7 @@ class HttpxTransport(httpx.AsyncBaseTransport):
 
 
 def response_extensions(head: bytes) -> dict[str, Any]:
-    """Return what httpx wants to know of a raw head beside status and fields."""
+    """Return the parts of a raw head that httpx expects as extensions."""
     version, _, rest = head[: head.index(b"\r\n")].partition(b" ")
     return {"http_version": version, "reason_phrase": rest[4:]}
 
@@ -124,29 +127,29 @@ class _Body(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         try:
             guard = ExpansionGuard(self._coding)
-            while (piece := await self._exchange.receive()) is not None:
-                for part in _parts(piece) if guard.compressed else (piece,):
+            while (chunk := await self._exchange.receive()) is not None:
+                for part in _parts(chunk) if guard.compressed else (chunk,):
                     guard.feed(part)
                     yield part
         except (TransportError, trio.TooSlowError) as error:
             raise httpx_error(error, self._request) from error
 
     async def aclose(self) -> None:
-        """Give the connection back, to be closed if the body was not read to its end."""
+        """Return the connection to the pool, which closes it unless the body was read to its end."""
         self._exchange.close()
 
 
 def httpx_error(error: TransportError | trio.TooSlowError, request: httpx.Request) -> httpx.TransportError:
-    """Return what httpx calls a failure of `HttpxTransport.begin` and of the exchange that it begins."""
+    """Return httpx's error for a failure of `HttpxTransport.begin` or of the exchange."""
     if isinstance(error, trio.TooSlowError):
-        return httpx.PoolTimeout("no connection came free in time", request=request)
+        return httpx.PoolTimeout("no connection became available in time", request=request)
     return _httpx_class(error)(str(error), request=request)
 
 
 def _httpx_class(error: TransportError) -> type[httpx.TransportError]:
     if isinstance(error, ConnectFailed):
-        in_time = not isinstance(error.__cause__, trio.TooSlowError)
-        return httpx.ConnectError if in_time else httpx.ConnectTimeout
+        timed_out = isinstance(error.__cause__, trio.TooSlowError)
+        return httpx.ConnectTimeout if timed_out else httpx.ConnectError
     if isinstance(error, ConnectionLost):
         return httpx.ReadError if error.sent else httpx.WriteError
     if isinstance(error, AttemptTimedOut):
@@ -155,25 +158,28 @@ def _httpx_class(error: TransportError) -> type[httpx.TransportError]:
 
 
 def origin_of(url: httpx.URL) -> Origin:
-    """Return where a URL of httpx leads to."""
+    """Return the origin of an httpx URL."""
     port = url.port or (443 if url.scheme == "https" else 80)
     return Origin(url.scheme, url.raw_host.decode("ascii").strip("[]"), port)
 
 
 def encode_head(request: httpx.Request) -> bytes:
-    """Return the request's head, but for its length and the empty line at its end. Raises `ValueError`."""
+    """Return the head of the request, without its length and the final empty line.
+
+    Raises `httpx.UnsupportedProtocol`, and `ValueError` for headers that cannot be sent safely.
+    """
     return _head_of(request, [field for field in request.headers.raw if field[0].lower() != _LENGTH])
 
 
 def _head_of(request: httpx.Request, fields: list[tuple[bytes, bytes]]) -> bytes:
     if request.url.scheme not in {"http", "https"}:
-        raise httpx.UnsupportedProtocol("the URL begins with neither http:// nor https://", request=request)
+        raise httpx.UnsupportedProtocol("the URL must begin with http:// or https://", request=request)
     return _encoded_head(request.method, request.url.raw_path, origin_of(request.url), tuple(fields))
 
 
 @lru_cache(maxsize=256)
 def _encoded_head(method: str, target: bytes, origin: Origin, raw: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """Encode a head without its length: those of one client's requests are few (3 us in place of 20)."""
+    """Encode a head without its length; a client has few (cached: 3 us instead of 20)."""
     fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
     offered = [
         (name, _without_unbounded(value) if name.lower() == "accept-encoding" else value)
@@ -183,7 +189,10 @@ def _encoded_head(method: str, target: bytes, origin: Origin, raw: tuple[tuple[b
 
 
 def _encode(request: httpx.Request) -> tuple[bytes, bytes | AsyncIterator[bytes]]:
-    """Return the request's head, and its body either whole or as framed pieces."""
+    """Return the head of the request, and its body as a whole or as framed chunks.
+
+    Raises `TypeError` for a body that cannot be sent, and what `encode_head` raises.
+    """
     fields: list[tuple[bytes, bytes]] = []
     lengths: list[bytes] = []
     for name, value in request.headers.raw:
@@ -194,7 +203,7 @@ def _encode(request: httpx.Request) -> tuple[bytes, bytes | AsyncIterator[bytes]
     head = b"".join([_head_of(request, fields), *lengths, b"\r\n"])
     stream = request.stream
     if not isinstance(stream, httpx.AsyncByteStream):
-        raise TypeError("an asynchronous client needs an asynchronous request body")
+        raise TypeError("an asynchronous client needs an asynchronous body: use `async def` for its iterator")
     if isinstance(stream, httpx.ByteStream):
         return head, b"".join(stream)
     chunked = "transfer-encoding" in request.headers
@@ -202,10 +211,10 @@ def _encode(request: httpx.Request) -> tuple[bytes, bytes | AsyncIterator[bytes]
 
 
 async def _chunks(stream: httpx.AsyncByteStream) -> AsyncGenerator[bytes, None]:
-    """Frame the pieces as chunks (RFC 9112 section 7.1); an empty one would end the body."""
-    async for piece in stream:
-        if piece:
-            yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    """Frame the body in chunks (RFC 9112 section 7.1); an empty one would end it."""
+    async for data in stream:
+        if data:
+            yield b"%x\r\n%b\r\n" % (len(data), data)
     yield b"0\r\n\r\n"
 
 
@@ -214,5 +223,5 @@ def _without_unbounded(accept_encoding: str) -> str:
     return ", ".join(item for item in offered if item.partition(";")[0].strip() not in _CODINGS_NOT_OFFERED)
 
 
-def _parts(piece: bytes) -> list[bytes]:
-    return [piece[at : at + _COMPRESSED_PIECE] for at in range(0, len(piece), _COMPRESSED_PIECE)]
+def _parts(chunk: bytes) -> list[bytes]:
+    return [chunk[at : at + _COMPRESSED_CHUNK] for at in range(0, len(chunk), _COMPRESSED_CHUNK)]

@@ -1,4 +1,4 @@
-"""The base of all typed answers: a msgspec Struct that keeps what it does not know."""
+"""The base class of all typed responses: a msgspec Struct that keeps unknown fields."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import msgspec
 from .construct import EXTRA, UNSET, construct
 
 _SCALARS = frozenset({str, int, float, bool, NoneType})
-"""The types of most values, which are JSON as they are."""
+"""The types of most values; they are JSON already."""
 
 ModelT = TypeVar("ModelT", bound="BaseModel")
 
 
 class BaseModel(msgspec.Struct, kw_only=True, dict=True):
-    """A typed answer. Fields that its class does not declare are read as attributes all the same.
+    """A typed response. Fields that its class does not declare are attributes as well.
 
-    The answer to a request, not what lies inside it, also has ``_request_id``: the id that the API gave the
-    request (the underscore keeps it apart from the API's own fields; it is public all the same).
+    The response itself, but not the models inside it, also has ``_request_id``, the API's id of the request.
+    It is public; the underscore separates it from the API's own fields.
 
-    Subclasses may declare required fields after optional ones if they too say ``kw_only=True``.
-    Equality compares the declared fields.
+    Subclasses may declare required fields after optional ones if they also pass ``kw_only=True``. Equality
+    compares the declared fields.
     """
 
     @classmethod
     def construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:
-        """Build one from what JSON holds, without checking: nested models are made, misfits kept."""
+        """Build one from decoded JSON without validation: nested models are built, mismatches are kept."""
         model: Self = construct(values, cls)
         if _fields_set is not None:
             vars(model)[UNSET] = frozenset(cls.__struct_fields__) - _fields_set
@@ -43,7 +43,7 @@ class BaseModel(msgspec.Struct, kw_only=True, dict=True):
 
     @property
     def model_fields_set(self) -> set[str]:
-        """The names of the fields that were given, declared or not."""
+        """The names of the fields that were set, declared or not."""
         return (set(self.__struct_fields__) - _unset(self)) | self.model_extra.keys()
 
     def to_dict(
@@ -55,19 +55,19 @@ class BaseModel(msgspec.Struct, kw_only=True, dict=True):
         exclude_defaults: bool = False,
         exclude_none: bool = False,
     ) -> dict[str, Any]:
-        """Return it as nested dicts and lists, unknown fields included.
+        """Return the model as nested dicts and lists, including unknown fields.
 
-        ``mode="json"`` also turns dates and the like to what JSON has. ``use_api_names``: the names of
-        the wire, where a field has another one in Python. By default what was not given is left out.
+        ``mode="json"`` also converts dates and the like to JSON types. ``use_api_names``: use the API's name
+        of a field that has another one in Python. By default, fields that were not set are left out.
         """
-        form = _Form(
+        dump = _Dump(
             json=mode == "json",
             api_names=use_api_names,
             unset=not exclude_unset,
             defaults=not exclude_defaults,
             none=not exclude_none,
         )
-        return form.fields(self)
+        return dump.fields(self)
 
     def to_json(
         self,
@@ -78,7 +78,7 @@ class BaseModel(msgspec.Struct, kw_only=True, dict=True):
         exclude_defaults: bool = False,
         exclude_none: bool = False,
     ) -> str:
-        """Return it as JSON text; with ``indent=None`` on one line without spaces."""
+        """Return the model as JSON text; with ``indent=None`` on one line without spaces."""
         value = self.to_dict(
             mode="json",
             use_api_names=use_api_names,
@@ -90,7 +90,7 @@ class BaseModel(msgspec.Struct, kw_only=True, dict=True):
         return (encoded if indent is None else msgspec.json.format(encoded, indent=indent)).decode()
 
     def __getattr__(self, name: str) -> Any:
-        # Called only when the ordinary look-up fails, so an unknown field never hides a method.
+        # Called only if the normal lookup fails, so an unknown field never hides a method.
         try:
             return self.__dict__[EXTRA][name]
         except KeyError:
@@ -104,7 +104,7 @@ class BaseModel(msgspec.Struct, kw_only=True, dict=True):
         return _rebuilt(type(self), self._values(), dict(self.__dict__))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # msgspec's own forgets the __dict__, and with it all unknown fields.
+        # msgspec's own method loses the __dict__, and with it all unknown fields.
         return _rebuilt, (type(self), self._values(), dict(self.__dict__))
 
     def _values(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class BaseModel(msgspec.Struct, kw_only=True, dict=True):
 
 
 def with_request_id(model: ModelT, request_id: str | None) -> ModelT:
-    """Note on an answer the id of the request that it answers, and return it."""
+    """Set the id of the request on a model, and return the model."""
     vars(model)["_request_id"] = request_id
     return model
 
@@ -124,8 +124,8 @@ def _rebuilt(cls: type[ModelT], values: Mapping[str, Any], state: Mapping[str, A
 
 
 @attrs.frozen(kw_only=True)
-class _Form:
-    """How models become builtins: with which names, and which of their fields."""
+class _Dump:
+    """How models become builtins: which fields, and under which names."""
 
     json: bool
     api_names: bool
@@ -148,7 +148,7 @@ class _Form:
         return result | {key: item for key, item in extra if self.none or item is not None}
 
     def _plain(self, value: Any) -> Any:
-        if type(value) in _SCALARS:  # most are, and `match` takes five times as long
+        if type(value) in _SCALARS:  # most values are, and `match` takes five times as long
             return value
         match value:
             case BaseModel():
@@ -162,9 +162,9 @@ class _Form:
 
 
 def _unset(model: BaseModel) -> frozenset[str]:
-    """Return the names of the declared fields that were not given."""
+    """Return the names of the declared fields that were not set."""
     unset: frozenset[str] | None = model.__dict__.get(UNSET)
-    if unset is None:  # made by its constructor, which does not tell
+    if unset is None:  # made with its constructor, which does not record it
         return frozenset(name for name in model.__struct_fields__ if _is_default(model, name))
     return unset
 

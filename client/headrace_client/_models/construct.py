@@ -1,15 +1,15 @@
-"""Builtins, as JSON decodes to them, to typed answers; loosely or strictly (pure).
+"""Decoded JSON to typed responses, leniently or strictly (pure).
 
-1. Loosely, an answer always comes about: a value of the wrong type stays as it is, a missing field is its
-   default or None, and what the type does not name is kept. Strictly, the first misfit raises.
-2. A union with a tag (a field that is a `Literal` in its Structs) is decided by the tag, whatever the other
-   fields are. Otherwise the first member that fits strictly is taken, and loosely, where none fits, the
-   first of the right shape.
-3. How to read a type is worked out once, a Struct's fields when it is first needed, so types may
-   contain themselves.
+1. Lenient reading always succeeds: a value of the wrong type stays as it is, a missing field becomes its
+   default or None, and unknown fields are kept. Strict reading raises at the first mismatch.
+2. In a union with a tag (a field that is a `Literal` in its Structs), the tag decides, whatever the other
+   fields are. Otherwise the first member that fits strictly is used and, in lenient reading, if none fits,
+   the first of the right shape.
+3. The reader of a type is built once, and the fields of a Struct on first use, so types may contain
+   themselves.
 
-msgspec itself drops unknown fields and has no unions of Structs without its own tags, hence this module;
-scalars (also dates, enums, UUIDs) are left to it.
+This module exists because msgspec drops unknown fields and supports unions of Structs only with its own
+tags. Scalars (including dates, enums, UUIDs) are left to msgspec.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ import msgspec
 
 EXTRA = "_extra"
 UNSET = "_unset"
-"""Keys in the ``__dict__`` of a Struct that has one: its unknown fields, and the names of those not given."""
+"""Keys in the ``__dict__`` of a Struct that has one: its unknown fields, and the names of unset fields."""
 
 _LISTS = (list, Sequence, MutableSequence, Iterable, Collection)
 _DICTS = (dict, Mapping, MutableMapping)
 _OBJECTS = (dict, Mapping)
-"""JSON's objects: first what they are, as to ask an abstract class takes five times as long."""
+"""Types of JSON objects. dict comes first: a check of an abstract class takes five times as long."""
 
 
 class MismatchError(msgspec.ValidationError):
-    """A value does not fit its type; the text says where, as msgspec's does."""
+    """A value does not fit its type; the message says where, in msgspec's format."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -43,7 +43,7 @@ class MismatchError(msgspec.ValidationError):
         self.path = ""
 
     def inside(self, step: str) -> MismatchError:
-        """Note on the way out that the misfit lies one step further inside."""
+        """Prepend a step to the path of the mismatch, and return the error."""
         self.path = step + self.path
         return self
 
@@ -52,26 +52,26 @@ class MismatchError(msgspec.ValidationError):
 
 
 def construct(value: Any, type_: Any, *, strict: bool = False) -> Any:
-    """Build what ``type_`` says from builtins. Raises `MismatchError`, only if ``strict``."""
+    """Build a value of ``type_`` from decoded JSON. Raises `MismatchError`, only if ``strict``."""
     return _reader(type_).read(value, strict=strict)
 
 
 class _Reader(Protocol):
     @property
     def shape(self) -> type:
-        """The values that this reader can make something of even if they do not fit."""
+        """The type of the values that this reader can read leniently; `NoneType` stands for none."""
         ...
 
     def read(self, value: Any, *, strict: bool) -> Any:
-        """Return what the type makes of ``value``. Raises `MismatchError`, only if ``strict``."""
+        """Return ``value`` as the type. Raises `MismatchError`, only if ``strict``."""
         ...
 
 
 def _reader(type_: Any) -> _Reader:
     try:
-        # The arguments are part of the key because Union[A, B] == Union[B, A], and the order matters here.
+        # The arguments are part of the key: Union[A, B] == Union[B, A], but the order matters here.
         return _cached_reader(type_, get_args(type_))
-    except TypeError:  # annotations may hold what has no hash
+    except TypeError:  # annotations may contain unhashable values
         return _new_reader(type_)
 
 
@@ -118,7 +118,7 @@ def unwrapped(type_: Any) -> Any:
     return type_
 
 
-def _misfit(value: Any, strict: bool, expected: str) -> Any:
+def _mismatch(value: Any, strict: bool, expected: str) -> Any:
     if strict:
         raise MismatchError(f"Expected `{expected}`, got `{type(value).__name__}`")
     return value
@@ -141,9 +141,9 @@ class _ScalarReader:
         if type(value) is self.type_:
             return value
         if self.type_ is float and isinstance(value, int) and not _is_exact(value):
-            return _misfit(value, strict, "float")
+            return _mismatch(value, strict, "float")
         if strict and self.type_ is int and isinstance(value, float) and value.is_integer():
-            return int(value)  # JSON does not tell 3.0 from 3
+            return int(value)  # JSON does not distinguish 3.0 from 3
         try:
             return _converted(value, self.type_)
         except MismatchError:
@@ -169,7 +169,7 @@ def _is_exact(number: int) -> bool:
 
 
 def _iso_datetime(value: Any) -> dt.datetime | None:
-    """Read the ISO 8601 forms that RFC 3339, and so msgspec, does not have."""
+    """Read an ISO 8601 format that RFC 3339, and so msgspec, does not have."""
     try:
         return dt.datetime.fromisoformat(value)
     except (TypeError, ValueError):
@@ -190,7 +190,7 @@ class _LiteralReader:
 
 @attrs.frozen
 class _OptionalReader:
-    """A union that None is a member of: most often there is nothing, and no member needs to be tried."""
+    """A union with None as a member. The value is often None, so no member has to be tried."""
 
     members: _UnionReader
     shape = object
@@ -221,11 +221,11 @@ class _ListReader:
 
     def read(self, value: Any, *, strict: bool) -> Any:
         if not isinstance(value, list):
-            return _misfit(value, strict, "array")
+            return _mismatch(value, strict, "array")
         items: list[Any] = []
         try:
             for item in cast("list[Any]", value):
-                items.append(self.item.read(item, strict=strict))  # noqa: PERF401  # its length is the misfit's index
+                items.append(self.item.read(item, strict=strict))  # noqa: PERF401  # its length is the index of a mismatch
         except MismatchError as error:
             raise error.inside(f"[{len(items)}]") from None
         return items
@@ -242,7 +242,7 @@ class _DictReader:
 
     def read(self, value: Any, *, strict: bool) -> Any:
         if not isinstance(value, _OBJECTS):
-            return _misfit(value, strict, "object")
+            return _mismatch(value, strict, "object")
         items: dict[str, Any] = {}
         for key, item in cast("_Json", value).items():
             try:
@@ -283,7 +283,7 @@ class _StructReader:
         if isinstance(value, self.cls):
             return value
         if not isinstance(value, _OBJECTS):
-            return _misfit(value, strict, "object")
+            return _mismatch(value, strict, "object")
         given = cast("_Json", value)
         known: dict[str, Any] = {}
         unset: list[str] = []
@@ -330,7 +330,7 @@ class _UnionReader:
             except MismatchError:
                 continue
         if strict:
-            return _misfit(value, strict, self._names)
+            return _mismatch(value, strict, self._names)
         for reader in tagged[::-1] or self._readers:
             if isinstance(value, reader.shape):
                 return reader.read(value, strict=False)
@@ -346,7 +346,7 @@ class _UnionReader:
 def _tags(members: tuple[Any, ...]) -> tuple[str | None, dict[str, list[Any]]]:
     """Return the key of the tag that the Structs of a union share, and the members of each tag.
 
-    A Struct without the field, or with a plain `str` there, takes what no tag names.
+    A Struct without that field, or with a plain `str` as its type, reads values with unknown tags.
     """
     literals = [(member, found) for member in members if (found := _literals(member))]
     if not literals:

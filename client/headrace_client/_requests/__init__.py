@@ -1,1 +1,1 @@
-"""What a call sends: options, URL, headers and body. Pure."""
+"""What a call sends: options, URL, headers and body (pure)."""

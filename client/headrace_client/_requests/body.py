@@ -1,4 +1,4 @@
-"""The body of a request, as the HTTP library takes it: JSON, a form, raw content, or none."""
+"""The body of a request in the form that the HTTP library takes: JSON, a form, raw content, or none."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .multipart import Form, file_pairs, form_fields, is_form
 from .options import FinalRequestOptions
 from .querystring import Querystring
 
-_CHUNK = 65_536
+_CHUNK_SIZE = 65_536
 
 
 @attrs.frozen
 class Body:
-    """The arguments that make the body; ``keeps_content_type``: whether the header fits what they make."""
+    """The arguments of `httpx.Request` for the body. ``keeps_content_type``: whether the header fits it."""
 
     arguments: Mapping[str, Any]
     keeps_content_type: bool = True
@@ -32,7 +32,10 @@ def body_arguments(
     asynchronous: bool,
     again: bool,
 ) -> Body:
-    """Return the body of one attempt; ``again``: an earlier attempt may have read from a file."""
+    """Return the body of one attempt. ``again``: an earlier attempt may have read from a file.
+
+    Raises `TypeError` or `ValueError` for a body that cannot be encoded, and what `merge_body` raises.
+    """
     if options.method.lower() == "get":
         return Body({}, keeps_content_type=False)
     if options.content is not None:
@@ -41,7 +44,7 @@ def body_arguments(
     if options.files is not None or is_form(content_type):
         files = file_pairs(options.files or {})
         arguments = {"data": form_fields(data, style), "files": files or Form()}
-        # Without a boundary the header is left to httpx, which makes one up.
+        # Without a boundary, the header is left to httpx, which generates one.
         return Body(
             arguments, keeps_content_type=is_form(content_type) and "boundary=" in (content_type or "")
         )
@@ -49,7 +52,10 @@ def body_arguments(
 
 
 def merge_body(body: object | None, extra: object | None) -> object | None:
-    """Merge ``extra_body`` over the JSON body; it wins by key, and alone it is the body."""
+    """Merge ``extra_body`` over the JSON body; its keys win. Without a body it is the body.
+
+    Raises `TypeError` if it is not a mapping, `RuntimeError` if the body is not one.
+    """
     if extra is None:
         return body
     if not isinstance(extra, Mapping):
@@ -62,15 +68,15 @@ def merge_body(body: object | None, extra: object | None) -> object | None:
 
 
 def is_one_shot(content: Any) -> bool:
-    """Tell whether the content can be read only once, so that a failed attempt cannot be repeated."""
+    """Return whether the content can be read only once, so a failed attempt cannot be repeated."""
     if content is None or isinstance(content, bytes | str):
         return False
-    read_up = isinstance(content, Iterator | AsyncIterator) or hasattr(content, "read")
-    return read_up and not _is_seekable(content)
+    consumed = isinstance(content, Iterator | AsyncIterator) or hasattr(content, "read")
+    return consumed and not _is_seekable(content)
 
 
 def _is_seekable(content: Any) -> bool:
-    """Tell whether the content can be read from its beginning again; a pipe cannot."""
+    """Return whether the content can be read again from its start; a pipe cannot."""
     if not hasattr(content, "seek") or hasattr(content, "__aiter__"):
         return False
     return content.seekable() if hasattr(content, "seekable") else True
@@ -82,15 +88,15 @@ def _raw(content: Any, *, asynchronous: bool, again: bool) -> Any:
     if again and _is_seekable(content):
         content.seek(0)
     if asynchronous and not isinstance(content, bytes | str) and not hasattr(content, "__aiter__"):
-        return _pieces(content)
+        return _chunks(content)
     return content
 
 
-async def _pieces(content: Any) -> AsyncIterator[bytes]:
-    """Give a file or an iterable to the asynchronous HTTP client, which takes neither."""
+async def _chunks(content: Any) -> AsyncIterator[bytes]:
+    """Iterate asynchronously over a file or an iterable; the asynchronous HTTP client takes neither."""
     if hasattr(content, "read"):
-        while piece := content.read(_CHUNK):
-            yield piece
+        while chunk := content.read(_CHUNK_SIZE):
+            yield chunk
     else:
-        for piece in cast("Iterable[bytes]", content):
-            yield piece
+        for chunk in cast("Iterable[bytes]", content):
+            yield chunk

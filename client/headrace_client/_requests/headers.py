@@ -17,24 +17,24 @@ from .options import HeadersLike, NotGiven, Omit
 
 @attrs.frozen(eq=False)
 class MergedHeaders:
-    """What the layers of headers come to: those to be sent, and the (lower-case) names taken away.
+    """The result of merging layers: the headers to send, and the lower-case names of the omitted ones.
 
-    Merged of the same layers they are the same object, as long as it is remembered: so they are compared
-    and hashed as objects, which takes no time.
+    Equal layers give the same object while it is cached. So these are compared and hashed by identity, which
+    takes no time.
     """
 
     sent: Mapping[str, str]
     omitted: frozenset[str]
     values: Mapping[str, str]
-    """What is sent, by lower-case name."""
+    """The headers to send, by lower-case name."""
 
     @classmethod
     def of(cls, sent: Mapping[str, str], omitted: frozenset[str]) -> MergedHeaders:
-        """Return them."""
+        """Make one; ``values`` follow from ``sent``."""
         return cls(sent, omitted, {name.lower(): value for name, value in sent.items()})
 
     def without(self, name: str) -> MergedHeaders:
-        """Return the headers but this one; ``name`` in lower case."""
+        """Return the headers without one; ``name`` in lower case."""
         return _without(self, name)
 
 
@@ -45,13 +45,16 @@ def _without(headers: MergedHeaders, name: str) -> MergedHeaders:
 
 
 def merge_headers(*layers: HeadersLike) -> MergedHeaders:
-    """Merge layers of headers, lowest first; a `NotGiven` value leaves what the layers below say."""
+    """Merge layers of headers, lowest first; a `NotGiven` value keeps that of the layers below.
+
+    Raises `TypeError` or `ValueError` for a value that cannot be sent.
+    """
     return _merged(tuple([tuple(layer.items()) for layer in layers]))
 
 
 @lru_cache(maxsize=256)
 def _merged(layers: tuple[tuple[tuple[str, str | Omit | NotGiven], ...], ...]) -> MergedHeaders:
-    """Merge the fields of layers; those of a client's requests differ in few ways (cached: 2 us, not 7)."""
+    """Merge layers given as fields; a client has few combinations (cached: 2 us instead of 7)."""
     merged: dict[str, tuple[str, str | Omit]] = {}
     for layer in layers:
         for name, value in layer:
@@ -64,10 +67,10 @@ def _merged(layers: tuple[tuple[tuple[str, str | Omit | NotGiven], ...], ...]) -
 
 
 def _checked(name: str, value: str) -> str:
-    """Return the value as it can be sent.
+    """Return the value without surrounding white space.
 
-    Raises `TypeError` or `ValueError` that names the header, but not the value, which may be a key: the HTTP
-    libraries would show it.
+    Raises `TypeError` or `ValueError` if it cannot be sent. The error names the header but not the value,
+    which may be a key; the HTTP libraries would show it.
     """
     if isinstance(value, bytes):
         return value
@@ -79,13 +82,13 @@ def _checked(name: str, value: str) -> str:
     return value.strip(" \t")
 
 
-def combine_headers(present: HeadersLike, added: HeadersLike) -> dict[str, str | Omit | NotGiven]:
-    """Return one layer of two: ``added`` replaces what has the same name in any spelling."""
+def combine_headers(base: HeadersLike, added: HeadersLike) -> dict[str, str | Omit | NotGiven]:
+    """Merge two layers into one: ``added`` replaces headers of the same name, in any case."""
     replaced = {name.lower() for name in added}
-    return {**{name: value for name, value in present.items() if name.lower() not in replaced}, **added}
+    return {**{name: value for name, value in base.items() if name.lower() not in replaced}, **added}
 
 
 def find_header(headers: Mapping[str, str], name: str) -> str | None:
-    """Return the value of the header with this name, in any case."""
+    """Return the value of the header with this name, in any case, or None."""
     lower = name.lower()
     return next((value for key, value in headers.items() if key.lower() == lower), None)

@@ -1,7 +1,7 @@
-"""Uploads: files and form fields as ``multipart/form-data`` (RFC 7578). Pure but for what the drivers read.
+"""Uploads: files and form fields as ``multipart/form-data`` (RFC 7578). Pure: the drivers read the files.
 
-A file is bytes, a binary file object, a path (its name is sent along), or a tuple
-(name, content[, type[, headers]]) of which the content is one of these.
+A file is bytes, a binary file object, a path (its name is sent), or a tuple (name, content[, type[,
+headers]]) whose content is one of these.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FilePairs: TypeAlias = "list[tuple[str, Any]]"
 
 
 def file_pairs(files: Files) -> FilePairs:
-    """Return the files by field name, in order. Raises `TypeError` for what is no file."""
+    """Return the files with their field names, in order. Raises `TypeError` for other values."""
     if not isinstance(files, Mapping | list | tuple):
         raise TypeError(f"Expected `files` to be a mapping or a list of pairs, not {type(files).__name__}")
     pairs: FilePairs = list(cast("Mapping[str, Any]", files).items() if isinstance(files, Mapping) else files)
@@ -30,12 +30,12 @@ def file_pairs(files: Files) -> FilePairs:
 
 
 def paths_in(pairs: FilePairs) -> list[os.PathLike[str]]:
-    """Return the paths among the files, which somebody must read."""
+    """Return the files that are given as paths and so have to be read."""
     return [content for _, file in pairs if isinstance(content := _content(file), os.PathLike)]
 
 
 def with_contents(pairs: FilePairs, contents: Mapping[str, bytes]) -> FilePairs:
-    """Return the files with each path replaced by its name and what ``contents`` says it holds."""
+    """Return the files with each path replaced by its name and its content from ``contents``."""
     return [(name, _read(file, contents)) for name, file in pairs]
 
 
@@ -51,7 +51,10 @@ def _read(file: Any, contents: Mapping[str, bytes]) -> Any:
 
 
 def form_fields(data: object, style: Querystring) -> dict[str, str | list[str]]:
-    """Return a JSON body as form fields: nested names in brackets, arrays as repeated ``name[]``."""
+    """Return a JSON body as form fields: nested names in brackets, arrays as repeated ``name[]``.
+
+    Raises `TypeError` unless it is a mapping or None.
+    """
     if data is None:
         return {}
     if not isinstance(data, Mapping):
@@ -70,14 +73,14 @@ def form_fields(data: object, style: Querystring) -> dict[str, str | list[str]]:
 
 
 class Form(dict[str, Any]):
-    """The files of a form that may have none; httpx makes a form only of files that are true."""
+    """The files of a form without any. It is true, because httpx makes a form only if ``files`` is."""
 
     def __bool__(self) -> bool:
         return True
 
 
 def is_form(content_type: str | None) -> bool:
-    """Tell whether a content type announces a form."""
+    """Return whether a content type is that of a form."""
     return (content_type or "").lower().startswith("multipart/form-data")
 
 

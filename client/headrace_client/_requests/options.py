@@ -1,7 +1,7 @@
-"""The values that say what a request shall be: two sentinels and the options of one request.
+"""The options of one request, and two sentinels.
 
-Three ways to say nothing are kept apart: `not_given` leaves a setting as it is, None is a value
-(no timeout, a JSON null), and `omit` takes away what would be there otherwise.
+Three things are distinct: `not_given` keeps the default, None is a value (no timeout, a JSON null), and
+`omit` removes what would be sent otherwise.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_RETRIES = 2
 INITIAL_RETRY_DELAY = 0.5
-"""Seconds before the first retry; doubled with each one."""
+"""Seconds before the first retry. Each further delay doubles."""
 MAX_RETRY_DELAY = 8.0
-"""Seconds; what the doubling never exceeds."""
+"""Seconds; the doubling ends here."""
 MAX_RETRY_AFTER = 600.0
-"""Seconds; the longest wait that a server may ask for."""
+"""Seconds; the longest wait that a server may request."""
 
 RAW_RESPONSE_HEADER = "X-Stainless-Raw-Response"
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class NotGiven:
-    """The type of `not_given`: the caller said nothing, which differs from None."""
+    """The type of `not_given`: the caller passed nothing, not even None."""
 
     def __bool__(self) -> Literal[False]:
         return False
@@ -40,7 +40,7 @@ class NotGiven:
 
 
 class Omit:
-    """The type of `omit`: as a header's value it removes the header, as a parameter's it leaves it out."""
+    """The type of `omit`: the value for a header or parameter that must not be sent."""
 
     def __bool__(self) -> Literal[False]:
         return False
@@ -67,17 +67,17 @@ Files: TypeAlias = "Mapping[str, FileTypes] | Iterable[tuple[str, FileTypes]]"
 
 
 def is_given(value: object) -> bool:
-    """Tell whether ``value`` says something: it is neither `not_given` nor `omit`."""
+    """Return whether ``value`` is neither `not_given` nor `omit`."""
     return not isinstance(value, NotGiven | Omit)
 
 
 def given(values: Mapping[str, T | NotGiven | Omit]) -> dict[str, T]:
-    """Return the entries that say something."""
+    """Return the entries whose values are neither `not_given` nor `omit`."""
     return {name: value for name, value in values.items() if not isinstance(value, NotGiven | Omit)}
 
 
 class RequestOptions(TypedDict, total=False):
-    """What a caller may set for one request, as the verbs take it in ``options``."""
+    """The settings of one request, as the verbs take them in ``options``."""
 
     headers: HeadersLike
     max_retries: float
@@ -89,7 +89,7 @@ class RequestOptions(TypedDict, total=False):
 
 
 class RequestExtras(TypedDict, total=False):
-    """What every method of a resource takes beside the parameters of its endpoint."""
+    """What every method of a resource takes in addition to the parameters of its endpoint."""
 
     extra_headers: HeadersLike | None
     extra_query: Query | None
@@ -100,11 +100,11 @@ class RequestExtras(TypedDict, total=False):
 
 @attrs.frozen(kw_only=True)
 class FinalRequestOptions:
-    """Everything about one request but what the client itself knows (base URL, credentials, defaults)."""
+    """Everything about one request, except what the client adds: base URL, credentials, defaults."""
 
     method: Method
     url: str
-    """A path, joined to the client's base URL, or an absolute URL, used as it is."""
+    """A path to join to the client's base URL, or an absolute URL."""
     params: Query = attrs.field(factory=dict[str, object])
     headers: HeadersLike | NotGiven = not_given
     max_retries: float | NotGiven = not_given
@@ -116,23 +116,23 @@ class FinalRequestOptions:
     follow_redirects: bool | None = None
     idempotency_key: str | None = None
     redirected: bool = False
-    """The URL is where a server sent us: complete, so no defaults are added to its query."""
+    """The URL comes from a redirect, so no default query is added."""
     new_connection: bool = False
-    """Send over a new connection: the attempt before found an old one dead."""
+    """Use a new connection, because the previous attempt met a stale one."""
 
     @classmethod
     def construct(cls, **fields: Any) -> FinalRequestOptions:
-        """Make one; code written for the reference's options, which are models, calls this."""
+        """Make one. Code written for the reference SDK, whose options are models, calls this."""
         return cls(**fields)
 
     @property
     def header_layer(self) -> HeadersLike:
-        """The headers given for this request; empty when none are."""
+        """The headers given for this request, possibly none."""
         return {} if isinstance(self.headers, NotGiven) else self.headers
 
     @property
     def raw_response(self) -> str | None:
-        """``"true"`` or ``"stream"`` when the caller wants the response itself, else None."""
+        """``"true"`` or ``"stream"`` if the caller wants the response itself, else None."""
         for name, value in self.header_layer.items():
             if name.lower() == RAW_RESPONSE_HEADER.lower() and isinstance(value, str):
                 return value
@@ -152,7 +152,7 @@ def make_request_options(
     betas: Sequence[str] | Omit = omit,
     query: Query | None = None,
 ) -> RequestOptions:
-    """Turn the extras of a method into the ``options`` of a verb; ``extra_query`` wins over ``query``."""
+    """Turn the extras of a method into the ``options`` of a verb. ``extra_query`` wins over ``query``."""
     options = RequestOptions(timeout=timeout)
     if betas:
         extra_headers = {"anthropic-beta": ",".join(betas), **(extra_headers or {})}

@@ -1,11 +1,11 @@
-"""Query strings from nested parameters, in the styles that APIs disagree about.
+"""Query strings from nested parameters, in the formats that APIs use.
 
     array_format    {"a": [1, 2]}         nested_format    {"a": {"b": 1}}
     comma           a=1,2                 brackets         a[b]=1
     repeat          a=1&a=2               dots             a.b=1
     brackets        a[]=1&a[]=2
 
-True and False are written in lower case; None, `omit` and `not_given` are left out.
+Booleans are written in lower case; None, `omit` and `not_given` are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ARRAY_FORMATS = ("comma", "repeat", "indices", "brackets")
 
 @attrs.frozen(kw_only=True)
 class Querystring:
-    """Writes query strings in one style."""
+    """A format of query strings."""
 
     array_format: str = "repeat"
     nested_format: str = "brackets"
@@ -40,7 +40,7 @@ class Querystring:
         return [pair for name, value in params.items() for pair in self.flatten(name, value)]
 
     def flatten(self, name: str, value: object) -> Iterator[tuple[str, str]]:
-        """Yield the names and values that one parameter comes to."""
+        """Yield the names and values for one parameter. Raises `NotImplementedError` as `pairs` does."""
         if isinstance(value, Mapping):
             for inner, item in cast("Mapping[str, object]", value).items():
                 yield from self.flatten(self._nested(name, inner), item)

@@ -1,4 +1,4 @@
-"""From the arguments of a verb to the options of a request, with the checks that they call for."""
+"""The arguments of a verb, checked and turned into the options of a request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .options import Content, Files, FinalRequestOptions, RequestOptions
 
 
 class RequestArguments(TypedDict, total=False):
-    """What the verbs take beside a path and the type of the answer."""
+    """What the verbs take in addition to a path and the type of the response."""
 
     body: object | None
     content: Content | None
@@ -23,7 +23,7 @@ _NAMES = frozenset(RequestArguments.__annotations__)
 
 
 def final_options(method: str, path: str, call: RequestArguments) -> FinalRequestOptions:
-    """Return the options of one request. Raises `TypeError` for unknown or contradicting arguments."""
+    """Return the options of one request. Raises `TypeError` for unknown or conflicting arguments."""
     if unknown := call.keys() - _NAMES:
         raise TypeError(f"{method}() got an unexpected keyword argument {min(unknown)!r}")
     body, content, files = call.get("body"), call.get("content"), call.get("files")

@@ -1,4 +1,4 @@
-"""An answer that is no JSON but bytes, such as a file."""
+"""A response that is binary instead of JSON, such as a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class HttpxBinaryResponseContent:
-    """The bytes of an answer: read them, go over them, or write them to a file; on both faces."""
+    """The body of a response: read it, iterate over it, or write it to a file, on both clients."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
@@ -24,29 +24,29 @@ class HttpxBinaryResponseContent:
         return getattr(self.response, name)
 
     def write_to_file(self, file: str | os.PathLike[str]) -> None:
-        """Write the body to ``file`` as it arrives."""
+        """Write the body to ``file`` as it arrives. Raises `OSError`, and `httpx.TransportError`."""
         _write(Path(file), self.response.iter_bytes())
 
     def stream_to_file(self, file: str | os.PathLike[str], *, chunk_size: int | None = None) -> None:
-        """Write the body to ``file`` in pieces of ``chunk_size`` bytes."""
+        """Write the body to ``file`` in chunks of ``chunk_size`` bytes; raises as `write_to_file` does."""
         _write(Path(file), self.response.iter_bytes(chunk_size))
 
     async def awrite_to_file(self, file: str | os.PathLike[str]) -> None:
-        """Write the body to ``file`` as it arrives, on an asynchronous client."""
+        """`write_to_file` for an asynchronous client."""
         await _awrite(file, self.response.aiter_bytes())
 
     async def astream_to_file(self, file: str | os.PathLike[str], *, chunk_size: int | None = None) -> None:
-        """Write the body to ``file`` in pieces of ``chunk_size`` bytes, on an asynchronous client."""
+        """`stream_to_file` for an asynchronous client."""
         await _awrite(file, self.response.aiter_bytes(chunk_size))
 
 
-def _write(path: Path, pieces: Iterator[bytes]) -> None:
+def _write(path: Path, chunks: Iterator[bytes]) -> None:
     with path.open("wb") as target:
-        for piece in pieces:
-            target.write(piece)
+        for chunk in chunks:
+            target.write(chunk)
 
 
-async def _awrite(path: str | os.PathLike[str], pieces: AsyncIterator[bytes]) -> None:
+async def _awrite(path: str | os.PathLike[str], chunks: AsyncIterator[bytes]) -> None:
     async with await anyio.open_file(path, "wb") as target:
-        async for piece in pieces:
-            await target.write(piece)
+        async for chunk in chunks:
+            await target.write(chunk)

@@ -1,8 +1,8 @@
-"""A response whose body is still arriving, as an iterator of values: the two drivers.
+"""The two drivers that iterate over the values of a response while its body arrives.
 
-What the bytes mean is decided by a pure `ValueReader`; the drivers read, watch the time and close.
-They are classes with ``__next__`` and ``__anext__`` and not generators, so that iterating may stop and
-go on, and so that one that is left early is no unfinished generator for the event loop to collect.
+A pure `ValueReader` decides what the bytes mean; the drivers read, watch the time and close. They are
+classes with ``__next__`` and ``__anext__``, not generators: iteration can stop and resume, and leaving it
+early does not leave an unfinished generator for the event loop to collect.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ ENDED: Final = object()
 
 
 class ValueReader(Protocol):
-    """Bytes in any chunking to values (pure)."""
+    """Turns bytes, in any chunks, into values (pure)."""
 
     def feed(self, data: bytes | None) -> None:
-        """Take what arrived, None at the end."""
+        """Take the next bytes, None at the end."""
         ...
 
     def next_value(self) -> Any:
-        """Return the next value, `NEEDS_BYTES` or `ENDED`. Raises what the bytes call for."""
+        """Return the next value, `NEEDS_BYTES` or `ENDED`. Raises `APIError` if the bytes mean one."""
         ...
 
     def stop(self) -> None:
-        """Drop what has not been taken: `next_value` returns `ENDED` from now on."""
+        """Drop the remaining values: `next_value` returns `ENDED` from now on."""
         ...
 
 
 class BodyReader(Generic[T]):
-    """What both drivers have in common: the limits in time, and what failures are called."""
+    """What both drivers share: the limits on time, and the errors for the caller."""
 
     _client: Any = None
-    """The client that made the request, where that is known."""
+    """The client that made the request, if known."""
 
     def __init__(self, response: httpx.Response, reader: ValueReader) -> None:
         self.response = response
@@ -59,10 +59,11 @@ class BodyReader(Generic[T]):
         raise NotImplementedError
 
     def limit(self, *, idle_timeout: float | None = None, total_timeout: float | None = None) -> Self:
-        """Bound the reading before it begins, and return this.
+        """Set time limits before iterating, and return this object.
 
-        ``idle_timeout``: seconds without any byte (a ping is a sign of life). ``total_timeout``: seconds
-        from now to the end. Beyond them iterating raises `APITimeoutError`. None leaves a limit as it is.
+        ``idle_timeout``: the longest time without any data, pings included, in seconds. ``total_timeout``:
+        the time from now to the end, in seconds. Iterating raises `APITimeoutError` when a limit has passed.
+        None does not change a limit.
         """
         if idle_timeout is not None:
             self._idle_timeout = idle_timeout
@@ -71,21 +72,21 @@ class BodyReader(Generic[T]):
         return self
 
     def _time_left(self) -> float:
-        """Return how many seconds the next bytes may take."""
+        """Return how many seconds the next bytes may take. Raises `APITimeoutError` if it is too late."""
         left = self._deadline - self._now()
         if left <= 0:
             raise APITimeoutError(self.response.request, message="The response took too long to arrive.")
         return min(left, self._idle_timeout)
 
-    def _named(self, error: BaseException) -> BaseException:
-        """Return what the caller shall see of a failure."""
+    def _translated(self, error: BaseException) -> BaseException:
+        """Return the error for the caller."""
         if isinstance(error, APIError) or not isinstance(error, Exception):
             return error
         return connection_error(error, self.response.request) or error
 
 
 class SyncBodyReader(BodyReader[T]):
-    """The blocking driver."""
+    """The blocking driver, an iterator and a context manager."""
 
     def __init__(
         self, response: httpx.Response, reader: ValueReader, chunks: Iterator[bytes] | None = None
@@ -100,7 +101,7 @@ class SyncBodyReader(BodyReader[T]):
         return self.pull(self._reader.next_value)
 
     def close(self) -> None:
-        """Close the response and, unless all of it has arrived, its connection."""
+        """Close the response and, unless it has arrived completely, its connection."""
         self._reader.stop()
         self.response.close()
 
@@ -114,15 +115,15 @@ class SyncBodyReader(BodyReader[T]):
         return getattr(self._client, "clock", time).monotonic()
 
     def pull(self, take: Callable[[], Any]) -> Any:
-        """Return what ``take`` gives, reading while it `NEEDS_BYTES`; stop iterating when it has `ENDED`."""
+        """Return the result of ``take``, reading while it is `NEEDS_BYTES`, and stop iterating at `ENDED`."""
         try:
             while (value := take()) is NEEDS_BYTES:
                 self._reader.feed(self._read())
         except BaseException as error:
             self.close()
-            if (named := self._named(error)) is error:
+            if (translated := self._translated(error)) is error:
                 raise
-            raise named from error
+            raise translated from error
         if value is ENDED:
             self.close()
             raise StopIteration
@@ -137,10 +138,10 @@ class SyncBodyReader(BodyReader[T]):
         return next(self._chunks, None)
 
     def _shorten_read_timeout(self, seconds: float) -> None:
-        """Have each wait for bytes end after ``seconds``.
+        """Limit each wait for bytes to ``seconds``.
 
-        A blocking read cannot be interrupted from here, but httpx hands this very mapping to its transport,
-        which looks into it when the body is first read.
+        A blocking read cannot be interrupted from here. But httpx passes this mapping to its transport, which
+        looks at it when the body is first read.
         """
         timeouts = self.response.request.extensions.get("timeout")
         if isinstance(timeouts, dict):
@@ -148,7 +149,7 @@ class SyncBodyReader(BodyReader[T]):
 
 
 class AsyncBodyReader(BodyReader[T]):
-    """The asynchronous driver, on trio and asyncio."""
+    """The asynchronous driver, on trio and asyncio, an iterator and a context manager."""
 
     def __init__(
         self, response: httpx.Response, reader: ValueReader, chunks: AsyncIterator[bytes] | None = None
@@ -163,7 +164,7 @@ class AsyncBodyReader(BodyReader[T]):
         return await self.pull(self._reader.next_value)
 
     async def close(self) -> None:
-        """Close the response and, unless all of it has arrived, its connection."""
+        """Close the response and, unless it has arrived completely, its connection."""
         self._reader.stop()
         if self._chunks is not None:
             await unwind(self._chunks)
@@ -179,16 +180,16 @@ class AsyncBodyReader(BodyReader[T]):
         return anyio.current_time()
 
     async def pull(self, take: Callable[[], Any]) -> Any:
-        """Return what ``take`` gives, reading while it `NEEDS_BYTES`; stop iterating when it has `ENDED`."""
+        """Return the result of ``take``, reading while it is `NEEDS_BYTES`, and stop iterating at `ENDED`."""
         try:
             while (value := take()) is NEEDS_BYTES:
                 self._reader.feed(await self._read())
         except BaseException as error:
             with anyio.CancelScope(shield=True):
                 await self.close()
-            if (named := self._named(error)) is error:
+            if (translated := self._translated(error)) is error:
                 raise
-            raise named from error
+            raise translated from error
         if value is ENDED:
             await self.close()
             raise StopAsyncIteration
@@ -202,35 +203,36 @@ class AsyncBodyReader(BodyReader[T]):
             return await anext(self._chunks, None)
 
 
-async def unwind(pieces: AsyncIterator[Any]) -> None:
+async def unwind(chunks: AsyncIterator[Any]) -> None:
     """End an iterator that was left in the middle.
 
-    httpx's iterators are generators over generators: closing the outer one leaves the inner ones to the
-    garbage collector, of which trio warns. Cancelled in the innermost wait, they end all, from inside out.
+    httpx's iterators are nested generators: closing the outer one leaves the inner ones to the garbage
+    collector, and trio warns about that. If the innermost wait is cancelled, all of them end, from the inside
+    out.
     """
     with anyio.CancelScope() as scope, suppress(Exception):
         scope.cancel()
-        async for _ in pieces:
+        async for _ in chunks:
             pass
 
 
 class SyncValues(Iterator[T]):
-    """Another way to take the values of a `SyncReading`."""
+    """Another iterator over a `SyncBodyReader`; ``take`` chooses its values."""
 
-    def __init__(self, reading: SyncBodyReader[Any], take: Callable[[], Any]) -> None:
-        self._reading = reading
+    def __init__(self, body: SyncBodyReader[Any], take: Callable[[], Any]) -> None:
+        self._body = body
         self._take = take
 
     def __next__(self) -> T:
-        return self._reading.pull(self._take)
+        return self._body.pull(self._take)
 
 
 class AsyncValues(AsyncIterator[T]):
-    """Another way to take the values of an `AsyncReading`."""
+    """Another iterator over an `AsyncBodyReader`; ``take`` chooses its values."""
 
-    def __init__(self, reading: AsyncBodyReader[Any], take: Callable[[], Any]) -> None:
-        self._reading = reading
+    def __init__(self, body: AsyncBodyReader[Any], take: Callable[[], Any]) -> None:
+        self._body = body
         self._take = take
 
     async def __anext__(self) -> T:
-        return await self._reading.pull(self._take)
+        return await self._body.pull(self._take)

@@ -1,9 +1,9 @@
-"""From an HTTP response that has been read to the type that the caller asked for.
+"""The body of a response, after reading, as the type that the caller requested.
 
-1. JSON that does not fit is taken loosely, or is an error in strict mode.
-2. An answer that is no JSON where a model was asked for is its text (loosely), as other APIs answer
-   health checks and the like; but the API's own answers are always JSON, so there a page from some
-   proxy in between is an error.
+1. JSON that does not fit is kept as it is, or is an error in strict mode.
+2. A body that is not JSON, although a model was requested, becomes its text (unless strict): other APIs
+   respond to health checks that way. The responses of this API are always JSON, so there a page from a proxy
+   is an error.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def cast_response(response: httpx.Response, cast_to: Any, *, strict: bool) -> Any:
     """Return the body as ``cast_to``.
 
-    Raises `APIResponseValidationError` for a body that is not of that type, `TypeError`, `ValueError` or
-    `RuntimeError` for a type that no body can be of.
+    Raises `APIResponseValidationError` if the body does not have that type, and `TypeError`, `ValueError` or
+    `RuntimeError` for a type that no body can have.
     """
     cast_to = unwrapped(cast_to)
     if not _is_model(cast_to):
@@ -38,26 +38,26 @@ def cast_response(response: httpx.Response, cast_to: Any, *, strict: bool) -> An
         if cast_to in _FROM_TEXT:
             return _from_text(response, cast_to)
         if _is_http_response(cast_to):
-            return _the_response_itself(response, cast_to)
+            return _http_response(response, cast_to)
         _check_type(cast_to)
         if not _is_json(response):
-            return _other_text(response, cast_to, strict, None)
+            return _as_text(response, cast_to, strict, None)
     try:
         value = decode(response.content)
     except msgspec.DecodeError as error:
         if _is_json(response):
             raise APIResponseValidationError(response, response.text) from error
-        return _other_text(response, cast_to, strict, error)
+        return _as_text(response, cast_to, strict, error)
     return cast_value(value, cast_to, response, strict=strict)
 
 
 def is_strict(client: Any) -> bool:
-    """Tell whether the client wants answers to be exactly of the type that was asked for."""
+    """Return whether the client accepts only responses of exactly the requested type."""
     return client._strict_response_validation  # noqa: SLF001  # the reference's name, and so the users'
 
 
 def cast_value(value: Any, cast_to: Any, response: httpx.Response, *, strict: bool) -> Any:
-    """Return JSON out of ``response`` as ``cast_to``; `APIResponseValidationError` only if ``strict``."""
+    """Return JSON of ``response`` as ``cast_to``. Raises `APIResponseValidationError`, only if ``strict``."""
     try:
         built = construct(value, cast_to, strict=strict)
     except msgspec.ValidationError as error:
@@ -68,7 +68,7 @@ def cast_value(value: Any, cast_to: Any, response: httpx.Response, *, strict: bo
 
 
 def _request_id(response: httpx.Response) -> str | None:
-    """Return the id that the API gave the request; a `LazyResponse` knows it without its other headers."""
+    """Return the API's id of the request; a `LazyResponse` finds it without parsing all headers."""
     known: str | None = getattr(response, "request_id", None)
     return known or response.headers.get("request-id")
 
@@ -92,22 +92,22 @@ def _is_http_response(cast_to: Any) -> bool:
     return any(cls.__module__.startswith("httpx") and cls.__name__ == "Response" for cls in lineage)
 
 
-def _the_response_itself(response: httpx.Response, cast_to: Any) -> httpx.Response:
+def _http_response(response: httpx.Response, cast_to: Any) -> httpx.Response:
     if type(response) is not cast_to and not cast_to.__module__.startswith("httpx"):
         raise ValueError("Subclasses of httpx.Response cannot be passed to `cast_to`")
     return response
 
 
 def _check_type(cast_to: Any) -> None:
-    """Refuse classes that this client knows no way to build."""
+    """Raise `TypeError` or `RuntimeError` for a class that this client cannot build."""
     origin = get_origin(cast_to) or cast_to
     if not isinstance(origin, type) or issubclass(origin, msgspec.Struct | Enum | UnionType):
         return
     if any(cls.__module__.partition(".")[0] == "pydantic" for cls in origin.__mro__):
         raise TypeError("Pydantic models cannot be built; subclass `headrace_client.BaseModel` instead")
-    foreign = isinstance(msgspec.inspect.type_info(origin), msgspec.inspect.CustomType)
-    if foreign and origin is not object:
-        raise RuntimeError(f"Answers cannot be cast to {origin!r}")  # the reference's class
+    unknown = isinstance(msgspec.inspect.type_info(origin), msgspec.inspect.CustomType)
+    if unknown and origin is not object:
+        raise RuntimeError(f"A response cannot be cast to {origin!r}")  # the reference's class
 
 
 def _is_json(response: httpx.Response) -> bool:
@@ -122,9 +122,9 @@ def _is_model(cast_to: Any) -> bool:
     return isinstance(origin, type) and issubclass(origin, msgspec.Struct)
 
 
-def _other_text(response: httpx.Response, cast_to: Any, strict: bool, cause: Exception | None) -> str:
+def _as_text(response: httpx.Response, cast_to: Any, strict: bool, cause: Exception | None) -> str:
     if strict or getattr(cast_to, "__module__", "").startswith("headrace_client."):
         kind = response.headers.get("content-type")
-        message = f"Expected JSON of type {cast_to!r}, but the answer's content type is {kind!r}."
+        message = f"Expected JSON of type {cast_to!r}, but the content type of the response is {kind!r}."
         raise APIResponseValidationError(response, response.text, message=message) from cause
     return response.text

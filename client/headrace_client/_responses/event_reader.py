@@ -1,4 +1,4 @@
-"""What the events of a response mean: bytes to typed values, one by one (pure)."""
+"""The events of a response: bytes to typed values, one by one (pure)."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _KNOWN_EVENTS = _MESSAGE_EVENTS | {"completion"}
 
 
 class IncompleteStreamError(APIConnectionError):
-    """The stream ended before its last event, ``message_stop``: what came is not the whole answer."""
+    """The stream ended before its last event, ``message_stop``, so the message is incomplete."""
 
     def __init__(self, *, request: httpx.Request) -> None:
         super().__init__(message="The stream ended before `message_stop`.", request=request)
 
 
 class EventReader:
-    """Takes the bytes of one response and gives its events as ``cast_to``."""
+    """Turns the bytes of one response into its events as ``cast_to``."""
 
     def __init__(self, response: httpx.Response, cast_to: Any, *, strict: bool) -> None:
         self._response = response
@@ -50,19 +50,19 @@ class EventReader:
         self._complete = False
 
     def feed(self, data: bytes | None) -> None:
-        """Take what arrived, None at the end. Raises `ResponseTooLarge`."""
+        """Take the next bytes, None at the end. Raises `ResponseTooLarge`."""
         if data is None:
             self._at_end = True
         else:
             self._arrived.extend(self._decoder.feed(data))
 
     def stop(self) -> None:
-        """Drop what has not been taken."""
+        """Drop the remaining events."""
         self._arrived.clear()
         self._at_end = self._complete = True
 
     def next_event(self) -> Any:
-        """Return the next event as it came, uninterpreted."""
+        """Return the next event as received."""
         if self._arrived:
             return self._arrived.popleft()
         return ENDED if self._at_end else NEEDS_BYTES
@@ -70,13 +70,13 @@ class EventReader:
     def next_value(self) -> Any:
         """Return the next event of a known name.
 
-        Raises the error that an ``error`` event tells, `APIResponseValidationError` for data that is not
-        what it should be, and `IncompleteStreamError`.
+        Raises the `APIStatusError` of an ``error`` event, `APIResponseValidationError` for invalid data, and
+        `IncompleteStreamError` if the stream ends too early.
         """
         return self._next(everything=False)
 
     def next_of_all(self) -> Any:
-        """Return the next event, whatever its name; raises as `next_value` does."""
+        """Return the next event of any name. Raises as `next_value` does."""
         return self._next(everything=True)
 
     def _next(self, *, everything: bool) -> Any:
@@ -91,7 +91,7 @@ class EventReader:
         return event
 
     def _note_completeness(self, event: ServerSentEvent) -> None:
-        """Only of the Messages events is the last one known; another vocabulary may end anywhere."""
+        """Note whether the stream may end here. Of other APIs than Messages the last event is not known."""
         foreign = event.event not in _MESSAGE_EVENTS and event.event != "ping"
         self._complete = self._complete or foreign or event.event == "message_stop"
 

@@ -1,4 +1,4 @@
-"""A body of JSON lines as it arrives, such as the results of a batch."""
+"""A body of JSON lines, read as it arrives, such as the results of a batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class _LineReader:
-    """Bytes to the values of lines (pure)."""
+    """Turns bytes into the values of lines (pure)."""
 
     def __init__(self, response: httpx.Response, line_type: Any) -> None:
         self._response = response
@@ -51,7 +51,10 @@ class _LineReader:
 
 
 class JSONLDecoder(SyncBodyReader[T]):
-    """The lines of a response, each as a ``T``. Close it, or use ``with``, unless all are read."""
+    """The lines of a response, each as a ``T``. Read all of them, close it, or use ``with``.
+
+    Iterating raises `APIResponseValidationError` for a line that is not JSON, and `APIConnectionError`.
+    """
 
     def __init__(
         self, *, raw_iterator: Iterator[bytes], line_type: Any, http_response: httpx.Response
@@ -61,7 +64,10 @@ class JSONLDecoder(SyncBodyReader[T]):
 
 
 class AsyncJSONLDecoder(AsyncBodyReader[T]):
-    """The lines of a response, each as a ``T``. Close it, or use ``async with``, unless all are read."""
+    """The lines of a response, each as a ``T``. Read all of them, close it, or use ``async with``.
+
+    Iterating raises `APIResponseValidationError` for a line that is not JSON, and `APIConnectionError`.
+    """
 
     def __init__(
         self, *, raw_iterator: AsyncIterator[bytes], line_type: Any, http_response: httpx.Response

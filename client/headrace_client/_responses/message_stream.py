@@ -1,6 +1,6 @@
-"""``messages.stream``: the events of one message, what they add up to, and the message itself.
+"""``messages.stream``: the events of one message, with snapshots, and the message itself.
 
-`MessageReader` decides it all on bytes (pure); the two streams and their managers are its faces.
+`MessageReader` decides everything (pure); the two streams and their context managers drive it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _RAW_EVENTS = {
 
 
 class MessageReader:
-    """Takes the bytes of one response and gives the events of its message, the derived ones included."""
+    """Turns the bytes of one response into the events of its message, including the derived events."""
 
     def __init__(self, response: httpx.Response, *, strict: bool) -> None:
         self._response = response
@@ -53,16 +53,16 @@ class MessageReader:
         self._accumulator = MessageAccumulator()
 
     def feed(self, data: bytes | None) -> None:
-        """Take what arrived, None at the end."""
+        """Take the next bytes, None at the end. Raises `ResponseTooLarge`."""
         self._events.feed(data)
 
     def stop(self) -> None:
-        """Drop what has not been taken."""
+        """Drop the remaining events."""
         self._derived.clear()
         self._events.stop()
 
     def next_value(self) -> Any:
-        """Return the next event; raises as `EventReader` does."""
+        """Return the next event. Raises as `EventReader.next_value` does."""
         while not self._derived:
             event = self._events.next_value()
             if not isinstance(event, dict):
@@ -71,18 +71,18 @@ class MessageReader:
         return self._derived.popleft()
 
     def next_text(self) -> Any:
-        """Return the next piece of text."""
+        """Return the next text delta. Raises as `next_value` does."""
         while isinstance(event := self.next_value(), _MODELS):
             if isinstance(event, TextEvent):
                 return event.text
         return event
 
     def snapshot(self) -> Message:
-        """Return the message as far as it has arrived. Raises `UnexpectedEventError` before its start."""
+        """Return the message received so far. Raises `UnexpectedEventError` before its start."""
         return self._cast(self._accumulator.message, Message)
 
     def final_message(self) -> Message:
-        """Return the whole message. Raises `IncompleteStreamError` if it is not whole."""
+        """Return the whole message. Raises `IncompleteStreamError` if it is incomplete."""
         if not self._accumulator.complete:
             raise IncompleteStreamError(request=self._response.request)
         return self.snapshot()
@@ -94,36 +94,36 @@ class MessageReader:
             raise APIResponseValidationError(self._response, event, message=str(error)) from error
         match event:
             case {"type": "message_stop"}:
-                self._give(MessageStopEvent, message=self._accumulator.message)
+                self._emit(MessageStopEvent, message=self._accumulator.message)
             case {"type": "content_block_stop", "index": index}:
                 block = self._accumulator.block(index)
-                self._give(ContentBlockStopEvent, index=index, content_block=block)
+                self._emit(ContentBlockStopEvent, index=index, content_block=block)
             case {"type": "content_block_delta"}:
-                self._give(RawContentBlockDeltaEvent, **event)
+                self._emit(RawContentBlockDeltaEvent, **event)
                 self._derive(event["delta"], event["index"])
             case {"type": name} if name in _RAW_EVENTS:
-                self._give(_RAW_EVENTS[name], **event)
+                self._emit(_RAW_EVENTS[name], **event)
             case _:
                 pass
 
     def _derive(self, delta: dict[str, Any], index: int) -> None:
-        """Give what a piece of a block means, with the whole of the block up to here."""
+        """Emit the derived event of a delta, with a snapshot of its block."""
         block = self._accumulator.block(index)
         match delta:
             case {"type": "text_delta", "text": text}:
-                self._give(TextEvent, type="text", text=text, snapshot=block["text"])
+                self._emit(TextEvent, type="text", text=text, snapshot=block["text"])
             case {"type": "thinking_delta", "thinking": text}:
-                self._give(ThinkingEvent, type="thinking", thinking=text, snapshot=block["thinking"])
+                self._emit(ThinkingEvent, type="thinking", thinking=text, snapshot=block["thinking"])
             case {"type": "input_json_delta", "partial_json": text}:
-                self._give(InputJsonEvent, type="input_json", partial_json=text, snapshot=block.get("input"))
+                self._emit(InputJsonEvent, type="input_json", partial_json=text, snapshot=block.get("input"))
             case {"type": "citations_delta", "citation": citation}:
-                self._give(CitationEvent, type="citation", citation=citation, snapshot=block["citations"])
+                self._emit(CitationEvent, type="citation", citation=citation, snapshot=block["citations"])
             case {"type": "signature_delta"}:
-                self._give(SignatureEvent, type="signature", signature=block["signature"])
+                self._emit(SignatureEvent, type="signature", signature=block["signature"])
             case _:
                 pass
 
-    def _give(self, model: Any, **fields: Any) -> None:
+    def _emit(self, model: Any, **fields: Any) -> None:
         fields.setdefault("type", _TYPES.get(model))
         self._derived.append(self._cast(fields, model))
 
@@ -148,79 +148,82 @@ def _final_text(message: Message) -> str:
     texts = [block.text for block in message.content if block.type == "text"]
     if not texts:
         kinds = ", ".join(block.type for block in message.content)
-        raise RuntimeError(f"`get_final_text()` needs an answer with a text block; this one has: {kinds}")
+        raise RuntimeError(f"`get_final_text()` needs a message with a text block; this one has: {kinds}")
     return "".join(texts)
 
 
 class _MessageBodyReader(BodyReader[MessageStreamEvent]):
-    """What both kinds of message streams have in common."""
+    """What both kinds of message streams share."""
 
     def __init__(
         self, *, cast_to: Any, response: httpx.Response, client: Any, options: object = None
-    ) -> None:  # the arguments of every kind of stream
+    ) -> None:  # the parameters that all streams take
         self._client = client
         self._message = MessageReader(response, strict=is_strict(client))
         super().__init__(response, self._message)
 
     @property
     def request_id(self) -> str | None:
-        """The id that the API gave the request."""
+        """The API's id of the request."""
         return self.response.headers.get("request-id")
 
     @property
     def current_message_snapshot(self) -> Message:
-        """The message as far as it has arrived."""
+        """The message received so far. Raises `UnexpectedEventError` before its start."""
         return self._message.snapshot()
 
 
 class MessageStream(_MessageBodyReader, SyncBodyReader[MessageStreamEvent]):
-    """One message as it arrives: iterate over its events or over `text_stream`, or get the whole of it."""
+    """One message as it arrives: iterate over its events or over `text_stream`, or get it as a whole.
+
+    Iterating raises as `Stream` does.
+    """
 
     @property
     def text_stream(self) -> Iterator[str]:
-        """The pieces of text alone."""
+        """The text deltas alone."""
         return SyncValues(self, self._message.next_text)
 
     def until_done(self) -> None:
-        """Read to the end."""
+        """Read to the end. Raises as iterating does."""
         for _ in self:
             pass
 
     def get_final_message(self) -> Message:
-        """Read to the end and return the message. Raises `IncompleteStreamError` if it was closed before."""
+        """Read to the end and return the message. Raises as iterating does, also if closed before the end."""
         self.until_done()
         return self._message.final_message()
 
     def get_final_text(self) -> str:
-        """Read to the end and return the text. Raises `RuntimeError` if there is none."""
+        """Read to the end and return the text. Raises as `get_final_message`; `RuntimeError` without text."""
         return _final_text(self.get_final_message())
 
 
 class AsyncMessageStream(_MessageBodyReader, AsyncBodyReader[MessageStreamEvent]):
-    """One message as it arrives; the asynchronous face of `MessageStream`."""
+    """One message as it arrives, for an asynchronous client; see `MessageStream`."""
 
     @property
     def text_stream(self) -> AsyncIterator[str]:
-        """The pieces of text alone."""
+        """The text deltas alone."""
         return AsyncValues(self, self._message.next_text)
 
     async def until_done(self) -> None:
-        """Read to the end."""
+        """Read to the end. Raises as iterating does."""
         async for _ in self:
             pass
 
     async def get_final_message(self) -> Message:
-        """Read to the end and return the message. Raises `IncompleteStreamError` if it was closed before."""
+        """Read to the end and return the message. Raises as iterating does, also if closed before the end."""
         await self.until_done()
         return self._message.final_message()
 
     async def get_final_text(self) -> str:
-        """Read to the end and return the text. Raises `RuntimeError` if there is none."""
+        """Read to the end and return the text. Raises as `get_final_message`; `RuntimeError` without text."""
         return _final_text(await self.get_final_message())
 
 
 class MessageStreamManager:
-    """Makes the request on entering and closes the stream on leaving; its limits are those of `limit`."""
+    """Makes the request on entering and closes the stream on leaving. The timeouts are those of `limit`."""
 
     def __init__(
         self, request: Callable[[], MessageStream], *, idle_timeout: float | None, total_timeout: float | None
@@ -239,7 +242,7 @@ class MessageStreamManager:
 
 
 class AsyncMessageStreamManager:
-    """Makes the request on entering and closes the stream on leaving; its limits are those of `limit`."""
+    """Makes the request on entering and closes the stream on leaving. The timeouts are those of `limit`."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""One page of many: which page comes next (pure), and the two faces that fetch it.
+"""Pages of lists: which page comes next (pure), and how the two clients fetch it.
 
-A page knows its successor by `BasePage.next_page_info`, as a URL, as parameters of the query or as
-members of the body; how that becomes the next request is the same for all pages and both faces.
+A page gives its successor in `BasePage.next_page_info`: as a URL, as query parameters or as members of the
+body. How that becomes the next request is the same for all pages and both clients.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ PageT = TypeVar("PageT", bound="BaseAsyncPage[Any]")
 
 @attrs.frozen(kw_only=True)
 class PageInfo:
-    """Where the next page is: exactly one of the three.
+    """Where the next page is. Raises `TypeError` unless exactly one of the three is given.
 
-    ``url``: its URL. ``params``: parameters that replace those of this page's query. ``json``: members
-    that replace those of this page's body.
+    ``url``: its URL. ``params``: parameters that replace those of this page's query. ``json``: members that
+    replace those of this page's body.
     """
 
     url: str | httpx.URL | None = None
@@ -39,21 +39,21 @@ class PageInfo:
 
 
 class BasePage(BaseModel, Generic[T]):
-    """What all pages have. A page of another API says what its items and its successor are."""
+    """The base class of all pages. A page of another API defines its items and its successor."""
 
     def next_page_info(self) -> PageInfo | None:
-        """Return where the next page is, None after the last."""
+        """Return where the next page is, None after the last one."""
         raise NotImplementedError
 
     def _get_page_items(self) -> list[T]:
         raise NotImplementedError
 
     def has_next_page(self) -> bool:
-        """Tell whether to go on: this page has items and names its successor."""
+        """Return whether there is a next page: this one has items and names its successor."""
         return bool(self._get_page_items()) and self.next_page_info() is not None
 
     def attach(self, client: Any, cast_to: Any, options: FinalRequestOptions) -> None:
-        """Note where the page comes from, which its successor is asked for in the same way."""
+        """Remember how the page was requested: its successor is requested in the same way."""
         vars(self).update(_client=client, _cast_to=cast_to, _options=options)
 
     def _next_options(self) -> FinalRequestOptions:
@@ -64,7 +64,7 @@ class BasePage(BaseModel, Generic[T]):
 
 
 def _following(options: FinalRequestOptions, info: PageInfo) -> FinalRequestOptions:
-    """Return the options of the next page's request. Raises `TypeError` if a body cannot take members."""
+    """Return the options for the next page. Raises `TypeError` if it needs a mapping as body."""
     headers = {
         name: value
         for name, value in options.header_layer.items()
@@ -82,14 +82,17 @@ def _following(options: FinalRequestOptions, info: PageInfo) -> FinalRequestOpti
 
 
 class BaseSyncPage(BasePage[T]):
-    """A page of a blocking client: iterating it goes over its items and those of all pages after it."""
+    """A page of a blocking client. Iterate it for its items and those of all later pages.
+
+    Fetching a page raises `APIError`.
+    """
 
     def __iter__(self) -> Iterator[T]:
         for page in self.iter_pages():
             yield from page._get_page_items()  # noqa: SLF001  # a page like this one
 
     def iter_pages(self) -> Iterator[Self]:
-        """Go over this page and all after it."""
+        """Iterate over this page and all later ones. Raises `APIError`."""
         page = self
         while True:
             yield page
@@ -98,27 +101,30 @@ class BaseSyncPage(BasePage[T]):
             page = page.get_next_page()
 
     def get_next_page(self) -> Self:
-        """Fetch the next page. Raises `RuntimeError` after the last."""
+        """Fetch the next page. Raises `APIError`, and `RuntimeError` after the last page."""
         return self._client.request(self._cast_to, self._next_options())
 
 
 class BaseAsyncPage(BasePage[T]):
-    """A page of an asynchronous client: iterating it goes over its items and those of all pages after it."""
+    """A page of an asynchronous client. Iterate it for its items and those of all later pages.
+
+    Fetching a page raises `APIError`.
+    """
 
     def __aiter__(self) -> AsyncIterator[T]:
         return _Items(self.iter_pages())
 
     def iter_pages(self) -> AsyncIterator[Self]:
-        """Go over this page and all after it."""
+        """Iterate over this page and all later ones. Raises `APIError`."""
         return _Pages(self)
 
     async def get_next_page(self) -> Self:
-        """Fetch the next page. Raises `RuntimeError` after the last."""
+        """Fetch the next page. Raises `APIError`, and `RuntimeError` after the last page."""
         return await self._client.request(self._cast_to, self._next_options())
 
 
 class _Pages(AsyncIterator[PageT]):
-    """Pages one after the other; a class and not a generator, because one left early would need closing."""
+    """Successive pages. A class, because a generator that is left early would have to be closed."""
 
     def __init__(self, first: PageT) -> None:
         self._page = first
@@ -148,7 +154,10 @@ class _Items(AsyncIterator[T]):
 
 
 class AsyncPaginator(Generic[T, PageT]):
-    """A list that has not been asked for yet: await it for its first page, or iterate it for all items."""
+    """A list that has not been requested yet: await it for its first page, or iterate it for all items.
+
+    Both raise `APIError`.
+    """
 
     def __init__(
         self, *, client: Any, options: FinalRequestOptions, page_cls: type[PageT], model: type[T]
@@ -168,7 +177,7 @@ class AsyncPaginator(Generic[T, PageT]):
 
 
 def page_type(page_cls: Any, model: Any) -> Any:
-    """Return the type of pages whose items are of type ``model``, where the class leaves that open."""
+    """Return the type of pages with items of type ``model``, if the class is generic."""
     page_cls = get_origin(page_cls) or page_cls
     return page_cls[model] if getattr(page_cls, "__parameters__", ()) else page_cls
 
@@ -191,7 +200,7 @@ class _ListFields(BasePage[T], kw_only=True):
         return self.data or []
 
     def has_next_page(self) -> bool:
-        """Tell whether to go on; a server that does not say whether there is more may have more."""
+        """Return whether there is a next page; without ``has_more`` there may be one."""
         return self.has_more is not False and super().has_next_page()
 
 
@@ -200,7 +209,7 @@ class _IdFields(_ListFields[T], kw_only=True):
     last_id: str | None = None
 
     def next_page_info(self) -> PageInfo | None:
-        """Go backwards if this page was asked for with ``before_id``, else forwards."""
+        """Return the page before this one if this was requested with ``before_id``, else the one after it."""
         backwards = self._options.params.get("before_id")
         name, value = ("before_id", self.first_id) if backwards else ("after_id", self.last_id)
         return PageInfo(params={name: value}) if value else None
@@ -210,7 +219,7 @@ class _TokenFields(_ListFields[T], kw_only=True):
     next_page: str | None = None
 
     def next_page_info(self) -> PageInfo | None:
-        """Hand the token back as ``page_token``."""
+        """Return the token as ``page_token``."""
         return PageInfo(params={"page_token": self.next_page}) if self.next_page else None
 
 
@@ -218,7 +227,7 @@ class _CursorFields(_ListFields[T], kw_only=True):
     next_page: str | None = None
 
     def next_page_info(self) -> PageInfo | None:
-        """Hand the cursor back as ``page``."""
+        """Return the cursor as ``page``."""
         return PageInfo(params={"page": self.next_page}) if self.next_page else None
 
 

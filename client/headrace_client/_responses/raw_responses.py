@@ -1,7 +1,7 @@
-"""``with_raw_response`` and ``with_streaming_response``: methods that give the answer as it came.
+"""``with_raw_response`` and ``with_streaming_response``: methods that return the response itself.
 
-Both only add a header to the call, by which the client knows what to return; so one class each
-serves every resource, also those of users.
+Both add a header to the call that tells the client what to return. So one class each serves every resource,
+including those of users.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class RawResponses:
 
 
 class StreamingResponses:
-    """A resource (or client) whose methods return a context manager: the request is made on entering it.
+    """A resource (or client) whose methods return a context manager, which makes the request on entering.
 
-    It gives an `APIResponse` (`AsyncAPIResponse`) whose body is yet to be read, and closes it on leaving.
+    It gives an `APIResponse` (`AsyncAPIResponse`) whose body has not been read, and closes it on leaving.
     """
 
     def __init__(self, resource: Any, *, asynchronous: bool) -> None:
@@ -49,10 +49,10 @@ class StreamingResponses:
         manager: Any = AsyncResponseContextManager if self._asynchronous else ResponseContextManager
 
         @wraps(attribute)
-        def entered_later(*args: Any, **kwargs: Any) -> Any:
+        def open_response(*args: Any, **kwargs: Any) -> Any:
             return manager(lambda: call(*args, **kwargs))
 
-        return entered_later
+        return open_response
 
 
 def _marked(method: Callable[..., T], mark: str) -> Callable[..., T]:
@@ -64,7 +64,7 @@ def _marked(method: Callable[..., T], mark: str) -> Callable[..., T]:
 
 
 class ResponseContextManager(Generic[T]):
-    """Makes a request on entering and closes its answer on leaving."""
+    """Makes a request on entering and closes the response on leaving."""
 
     def __init__(self, request: Callable[[], APIResponse[T]]) -> None:
         self._request = request
@@ -80,7 +80,7 @@ class ResponseContextManager(Generic[T]):
 
 
 class AsyncResponseContextManager(Generic[T]):
-    """Makes a request on entering and closes its answer on leaving."""
+    """Makes a request on entering and closes the response on leaving."""
 
     def __init__(self, request: Callable[[], Awaitable[AsyncAPIResponse[T]]]) -> None:
         self._request = request

@@ -1,7 +1,7 @@
-"""Views of an answer: what came over the wire, and the typed answer made of it on request.
+"""`APIResponse` and `AsyncAPIResponse`: a response as received, and on request as a typed value.
 
-Every request goes through `APIResponse` or `AsyncAPIResponse`; ``with_raw_response`` and
-``with_streaming_response`` show them, the former with the body read, the latter before that.
+Every request uses one of them. ``with_raw_response`` and ``with_streaming_response`` return them to the
+caller, the former after reading the body, the latter before.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ R = TypeVar("R")
 
 
 class StreamAlreadyConsumed(AnthropicError):  # the reference's name
-    """The body has been streamed away and can be neither read nor streamed again."""
+    """The body has been streamed and can be neither read nor streamed again."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The body of this response has already been streamed. To both stream and keep it, "
-            "collect the pieces while iterating."
+            "The body of this response has already been streamed. To stream and keep it, "
+            "collect the chunks while iterating."
         )
 
 
 class BaseAPIResponse(Generic[R]):
-    """What both faces have in common: everything but reading.
+    """What both classes share: everything except reading.
 
-    ``retries_taken``: how many retries were made before this answer came.
+    ``retries_taken``: how many retries came before this response.
     """
 
     _default_stream_cls: type[Any] = Stream
@@ -72,7 +72,7 @@ class BaseAPIResponse(Generic[R]):
 
     @property
     def headers(self) -> httpx.Headers:
-        """The header fields of the answer, by case-insensitive name."""
+        """The headers of the response, by case-insensitive name."""
         return self.http_response.headers
 
     @property
@@ -87,7 +87,7 @@ class BaseAPIResponse(Generic[R]):
 
     @property
     def url(self) -> httpx.URL:
-        """The URL that answered."""
+        """The URL of the request."""
         return self.http_response.url
 
     @property
@@ -97,27 +97,27 @@ class BaseAPIResponse(Generic[R]):
 
     @property
     def http_version(self) -> str:
-        """The version of HTTP that was spoken, such as ``HTTP/1.1``."""
+        """The version of HTTP, such as ``HTTP/1.1``."""
         return self.http_response.http_version
 
     @property
     def elapsed(self) -> dt.timedelta:
-        """The time from sending the request to the end of the body, known once that is read or closed."""
+        """The time from sending the request to the end of the body, available once that is read or closed."""
         return self.http_response.elapsed
 
     @property
     def is_closed(self) -> bool:
-        """Tell whether the body has been closed; nothing more can be read from it then."""
+        """Whether the body has been closed, so that nothing more can be read."""
         return self.http_response.is_closed
 
     @property
     def request_id(self) -> str | None:
-        """The id that the API gave the request."""
+        """The API's id of the request."""
         return self.http_response.headers.get("request-id")
 
     @property
     def content(self) -> bytes:
-        """The body, which must have been read."""
+        """The body. It must have been read."""
         return self.http_response.content
 
     def __repr__(self) -> str:
@@ -125,7 +125,7 @@ class BaseAPIResponse(Generic[R]):
         return f"<{type(self).__name__} [{status}] type={self._cast_to}>"
 
     def _lazy_form(self, cast_to: Any, *, explicit: bool) -> Any:
-        """Return the answer if it is of a kind that reads the body itself, else None."""
+        """Return the result if its type reads the body itself, else None."""
         origin: Any = get_origin(cast_to) or cast_to
         if _is_kind(origin, JSONLDecoder):
             return self._lines(origin, cast_to, self.http_response.iter_bytes())
@@ -134,14 +134,14 @@ class BaseAPIResponse(Generic[R]):
         if _is_kind(origin, HttpxBinaryResponseContent):
             return origin(self.http_response)
         if _is_kind(origin, BaseAPIResponse):
-            return self._other_view(cast_to, origin)
+            return self._as_response(cast_to, origin)
         return self._as_stream(cast_to, explicit=explicit) if self._stream else None
 
     def _lines(self, decoder: Any, cast_to: Any, chunks: Any) -> Any:
         line_type = get_args(cast_to)[0]
         return decoder(raw_iterator=chunks, line_type=line_type, http_response=self.http_response)
 
-    def _other_view(self, cast_to: Any, origin: Any) -> Any:
+    def _as_response(self, cast_to: Any, origin: Any) -> Any:
         if type(self) is origin:
             return self
         return origin(
@@ -160,7 +160,7 @@ class BaseAPIResponse(Generic[R]):
         stream_cls: Any = cast_to if explicit else self._stream_cls or self._default_stream_cls
         item = chunk_type(stream_cls) or (None if explicit else cast_to)
         if item is None:
-            raise TypeError(f"Expected {stream_cls!r} to say what it is a stream of, as `Stream[T]` does")
+            raise TypeError(f"Expected {stream_cls!r} to have a type argument, as `Stream[T]` does")
         make = get_origin(stream_cls) or stream_cls
         return make(cast_to=item, response=self.http_response, client=self._client, options=self._options)
 
@@ -171,62 +171,66 @@ class BaseAPIResponse(Generic[R]):
         return parsed
 
     def _failure(self, error: Exception) -> Exception:
-        """Return what the caller sees of a failure to read the body."""
+        """Return the caller's error for a failure to read the body."""
         if type(error).__name__ == "StreamConsumed":  # by name: httpx or its fork
             return StreamAlreadyConsumed()
         return connection_error(error, self.http_response.request) or error
 
 
 class APIResponse(BaseAPIResponse[R]):
-    """An answer as it came, for a blocking client; `parse` makes of it what was asked for."""
+    """A response as received, for a blocking client; `parse` returns it as a typed value."""
 
     def parse(self, *, to: Any = None) -> Any:
-        """Return the answer as its type, or as ``to``; reads the body unless that is for the answer to do."""
+        """Return the response as the requested type, or as ``to``. The body is read, except for streams.
+
+        Raises `APIResponseValidationError`, the errors of `read`, and `TypeError`, `ValueError` or
+        `RuntimeError` for a type that a response cannot have.
+        """
         cast_to = unwrapped(self._cast_to if to is None else to)
-        if id(cast_to) not in self._parsed:  # by identity, since not every type has a hash
-            answer = self._lazy_form(cast_to, explicit=to is not None)
-            if answer is None:
+        if id(cast_to) not in self._parsed:  # by identity, because not every type has a hash
+            parsed = self._lazy_form(cast_to, explicit=to is not None)
+            if parsed is None:
                 self.read()
-                answer = self._from_body(cast_to)
-            self._parsed[id(cast_to)] = cast_to, answer
+                parsed = self._from_body(cast_to)
+            self._parsed[id(cast_to)] = cast_to, parsed
         return self._parsed[id(cast_to)][1]
 
     def read(self) -> bytes:
-        """Read the body. Raises `StreamAlreadyConsumed`, `APIConnectionError`."""
+        """Read the body. Raises `StreamAlreadyConsumed` and `APIConnectionError`."""
         try:
             return self.http_response.read()
         except Exception as error:
             raise self._failure(error) from error
 
     def text(self) -> str:
-        """Read the body as text."""
+        """Read the body as text. Raises as `read` does."""
         self.read()
         return self.http_response.text
 
     def json(self) -> Any:
-        """Read the body as JSON."""
+        """Read the body as JSON. Raises as `read` does, and `json.JSONDecodeError`."""
         self.read()
         return self.http_response.json()
 
     def close(self) -> None:
-        """Close the body, and its connection unless all of it has arrived."""
+        """Close the body and, unless it has arrived completely, its connection."""
         self.http_response.close()
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """Go over the decoded body as it arrives, in pieces of ``chunk_size`` bytes."""
-        return self._guarded(self.http_response.iter_bytes(chunk_size))
+        """Iterate over the decoded body, in chunks of ``chunk_size`` bytes. Raises as `read` does."""
+        return self._translated(self.http_response.iter_bytes(chunk_size))
 
     def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
-        """Go over the text of the body as it arrives."""
-        return self._guarded(self.http_response.iter_text(chunk_size))
+        """Iterate over the text of the body as it arrives. Raises as `read` does."""
+        return self._translated(self.http_response.iter_text(chunk_size))
 
     def iter_lines(self) -> Iterator[str]:
-        """Go over the lines of the body as it arrives."""
-        return self._guarded(self.http_response.iter_lines())
+        """Iterate over the lines of the body as it arrives. Raises as `read` does."""
+        return self._translated(self.http_response.iter_lines())
 
-    def _guarded(self, pieces: Iterator[T]) -> Iterator[T]:
+    def _translated(self, chunks: Iterator[T]) -> Iterator[T]:
         try:
-            yield from pieces
+            yield from chunks
         except Exception as error:
             raise self._failure(error) from error
 
@@ -238,64 +242,68 @@ class APIResponse(BaseAPIResponse[R]):
 
 
 class AsyncAPIResponse(BaseAPIResponse[R]):
-    """An answer as it came, for an asynchronous client; `parse` makes of it what was asked for."""
+    """A response as received, for an asynchronous client; `parse` returns it as a typed value."""
 
     _default_stream_cls = AsyncStream
 
     @cached_property
-    def _pieces(self) -> list[AsyncIterator[Any]]:
+    def _iterators(self) -> list[AsyncIterator[Any]]:
         return []
 
     async def parse(self, *, to: Any = None) -> Any:
-        """Return the answer as its type, or as ``to``; reads the body unless that is for the answer to do."""
+        """Return the response as the requested type, or as ``to``. The body is read, except for streams.
+
+        Raises `APIResponseValidationError`, the errors of `read`, and `TypeError`, `ValueError` or
+        `RuntimeError` for a type that a response cannot have.
+        """
         cast_to = unwrapped(self._cast_to if to is None else to)
-        if id(cast_to) not in self._parsed:  # by identity, since not every type has a hash
-            answer = self._lazy_form(cast_to, explicit=to is not None)
-            if answer is None:
+        if id(cast_to) not in self._parsed:  # by identity, because not every type has a hash
+            parsed = self._lazy_form(cast_to, explicit=to is not None)
+            if parsed is None:
                 await self.read()
-                answer = self._from_body(cast_to)
-            self._parsed[id(cast_to)] = cast_to, answer
+                parsed = self._from_body(cast_to)
+            self._parsed[id(cast_to)] = cast_to, parsed
         return self._parsed[id(cast_to)][1]
 
     async def read(self) -> bytes:
-        """Read the body. Raises `StreamAlreadyConsumed`, `APIConnectionError`."""
+        """Read the body. Raises `StreamAlreadyConsumed` and `APIConnectionError`."""
         try:
             return await self.http_response.aread()
         except Exception as error:
             raise self._failure(error) from error
 
     async def text(self) -> str:
-        """Read the body as text."""
+        """Read the body as text. Raises as `read` does."""
         await self.read()
         return self.http_response.text
 
     async def json(self) -> Any:
-        """Read the body as JSON."""
+        """Read the body as JSON. Raises as `read` does, and `json.JSONDecodeError`."""
         await self.read()
         return self.http_response.json()
 
     async def close(self) -> None:
-        """Close the body, and its connection unless all of it has arrived."""
-        for pieces in self._pieces:
-            await unwind(pieces)
-        self._pieces.clear()
+        """Close the body and, unless it has arrived completely, its connection."""
+        for chunks in self._iterators:
+            await unwind(chunks)
+        self._iterators.clear()
         await self.http_response.aclose()
 
     def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        """Go over the decoded body as it arrives, in pieces of ``chunk_size`` bytes."""
-        return self._guarded(self.http_response.aiter_bytes(chunk_size))
+        """Iterate over the decoded body, in chunks of ``chunk_size`` bytes. Raises as `read` does."""
+        return self._translated(self.http_response.aiter_bytes(chunk_size))
 
     def iter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
-        """Go over the text of the body as it arrives."""
-        return self._guarded(self.http_response.aiter_text(chunk_size))
+        """Iterate over the text of the body as it arrives. Raises as `read` does."""
+        return self._translated(self.http_response.aiter_text(chunk_size))
 
     def iter_lines(self) -> AsyncIterator[str]:
-        """Go over the lines of the body as it arrives."""
-        return self._guarded(self.http_response.aiter_lines())
+        """Iterate over the lines of the body as it arrives. Raises as `read` does."""
+        return self._translated(self.http_response.aiter_lines())
 
-    def _guarded(self, pieces: AsyncIterator[T]) -> AsyncIterator[T]:
-        self._pieces.append(pieces)
-        return _Guarded(pieces, self._failure)
+    def _translated(self, chunks: AsyncIterator[T]) -> AsyncIterator[T]:
+        self._iterators.append(chunks)
+        return _Translated(chunks, self._failure)
 
     async def __aenter__(self) -> Self:
         return self
@@ -308,16 +316,16 @@ def _is_kind(cls: Any, base: type[Any]) -> bool:
     return isinstance(cls, type) and issubclass(cls, base)
 
 
-class _Guarded(AsyncIterator[T]):
-    """Pieces of a body, with the client's own errors."""
+class _Translated(AsyncIterator[T]):
+    """The chunks of a body, with the client's errors."""
 
-    def __init__(self, pieces: AsyncIterator[T], failure: Callable[[Exception], Exception]) -> None:
-        self._pieces = pieces
+    def __init__(self, chunks: AsyncIterator[T], failure: Callable[[Exception], Exception]) -> None:
+        self._chunks = chunks
         self._failure = failure
 
     async def __anext__(self) -> T:
         try:
-            return await anext(self._pieces)
+            return await anext(self._chunks)
         except StopAsyncIteration:
             raise
         except Exception as error:
@@ -325,7 +333,7 @@ class _Guarded(AsyncIterator[T]):
 
 
 def extract_response_type(cls: Any) -> Any:
-    """Return what a view such as ``APIResponse[T]``, or a subclass of one, makes of its body."""
+    """Return the ``T`` of ``APIResponse[T]`` or of a subclass. Raises `RuntimeError` if it has none."""
     if arguments := get_args(cls):
         return arguments[0]
     for base in getattr(cls, "__orig_bases__", ()):

@@ -1,4 +1,4 @@
-"""`Stream` and `AsyncStream`: the events of a response as they arrive, each as a typed value."""
+"""`Stream` and `AsyncStream`: the events of a response as they arrive, as typed values."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ T = TypeVar("T")
 class Stream(SyncBodyReader[T]):
     """The events of a response as they arrive, each as a ``T``.
 
-    Iterating passes over pings and events of unknown names; `all_events` shows them. An ``error`` event
-    raises the error that it tells, an end before ``message_stop`` `IncompleteStreamError`. Leaving a loop
-    does not close the stream, and iterating may go on later: use ``with``, or `close`.
+    Iterating skips pings and events with unknown names; `all_events` includes them. Leaving a loop does not
+    close the stream, and you can resume later: use ``with``, or `close`.
+
+    Iterating raises the `APIStatusError` of an ``error`` event, `IncompleteStreamError` if the stream ends
+    before ``message_stop``, `APIResponseValidationError` for invalid data, `APITimeoutError` and
+    `APIConnectionError`.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class Stream(SyncBodyReader[T]):
         super().__init__(response, self._events)
 
     def all_events(self) -> Iterator[T]:
-        """Go over all that arrives, pings (signs of life) and events of unknown names included."""
+        """Return an iterator over all events, including pings and events with unknown names."""
         return SyncValues(self, self._events.next_of_all)
 
     def _iter_events(self) -> Iterator[ServerSentEvent]:
@@ -47,7 +50,7 @@ class Stream(SyncBodyReader[T]):
 
 
 class AsyncStream(AsyncBodyReader[T]):
-    """The events of a response as they arrive, each as a ``T``; the asynchronous face of `Stream`."""
+    """The events of a response as they arrive, each as a ``T``; see `Stream`."""
 
     def __init__(
         self, *, cast_to: Any, response: httpx.Response, client: Any, options: object = None
@@ -59,7 +62,7 @@ class AsyncStream(AsyncBodyReader[T]):
         super().__init__(response, self._events)
 
     def all_events(self) -> AsyncIterator[T]:
-        """Go over all that arrives, pings (signs of life) and events of unknown names included."""
+        """Return an iterator over all events, including pings and events with unknown names."""
         return AsyncValues(self, self._events.next_of_all)
 
     def _iter_events(self) -> AsyncIterator[ServerSentEvent]:
@@ -67,7 +70,7 @@ class AsyncStream(AsyncBodyReader[T]):
 
 
 def chunk_type(stream_cls: Any) -> Any:
-    """Return what `Stream[T]` or a subclass of it is a stream of, None where it does not say."""
+    """Return the ``T`` of `Stream[T]` or of a subclass, None if it has none."""
     if arguments := get_args(stream_cls):
         return arguments[0]
     for base in getattr(stream_cls, "__orig_bases__", ()):
@@ -77,6 +80,6 @@ def chunk_type(stream_cls: Any) -> Any:
 
 
 def is_stream_class(cast_to: Any) -> bool:
-    """Tell whether ``cast_to`` is one of the two kinds of streams."""
+    """Return whether ``cast_to`` is a `Stream` or `AsyncStream`."""
     origin = get_origin(unwrapped(cast_to)) or cast_to
     return isinstance(origin, type) and issubclass(origin, Stream | AsyncStream)

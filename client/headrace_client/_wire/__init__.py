@@ -1,1 +1,1 @@
-"""The API's bytes: server-sent events, JSON, accumulated messages, rate-limit headers. Pure."""
+"""The API's bytes: server-sent events, JSON, accumulated messages, rate-limit headers (pure)."""

@@ -1,12 +1,12 @@
-"""Events of a Messages stream to the message that they tell, on plain builtins (pure).
+"""Events of a Messages stream to a message, as plain builtins (pure).
 
-1. ``message_start`` brings the message, ``content_block_start`` a block, ``content_block_delta`` a piece
-   of a block, ``message_delta`` what changed in the message. All else (``ping``, events of a later API) is
-   passed over.
-2. Nothing is lost that this module does not know: fields are kept, blocks are taken whole, and a delta
-   of an unknown type is added field by field (text to text, list to list, anything else replaces).
-3. Pieces of text are joined when somebody looks, not as they come: a long answer costs its length, not
-   its square.
+1. ``message_start`` has the message, ``content_block_start`` a block, ``content_block_delta`` a part of a
+   block, ``message_delta`` the changes of the message. Other events (``ping``, events of a later API) are
+   ignored.
+2. What this module does not know is not lost: fields and blocks are kept, and a delta of an unknown type is
+   added field by field (text to text, list to list; other values are replaced).
+3. Text deltas are joined on access, not on arrival: the cost grows with the length of the text, not with its
+   square.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from .partial_json import PartialJSON
 
 
 class UnexpectedEventError(ValueError):
-    """An event speaks of a message or a block that no event before it has started."""
+    """An event is malformed, or refers to a message or block that has not been started."""
 
 
 class MessageAccumulator:
-    """Adds events up. ``complete`` is True once ``message_stop`` has come."""
+    """Builds a message from events. ``complete``: whether ``message_stop`` has arrived."""
 
     def __init__(self) -> None:
         self.complete = False
@@ -33,7 +33,7 @@ class MessageAccumulator:
         self._inputs: dict[int, PartialJSON] = {}
 
     def add(self, event: Mapping[str, Any]) -> None:
-        """Take the next event. Raises `UnexpectedEventError`, also for one that lacks what its type needs."""
+        """Add the next event. Raises `UnexpectedEventError` if it is out of order or malformed."""
         try:
             self._add(event)
         except (KeyError, TypeError, AttributeError) as error:
@@ -41,17 +41,17 @@ class MessageAccumulator:
 
     @property
     def message(self) -> dict[str, Any]:
-        """The message as far as it is told; the accumulator's own, which later events change.
+        """The message so far. Later events change this same object.
 
-        A tool's input that is not whole shows its complete members.
-        Raises `UnexpectedEventError` before the start.
+        The input of a tool, while incomplete, has its complete members. Raises `UnexpectedEventError` before
+        ``message_start``.
         """
         for index in {index for index, _ in self._texts} | self._inputs.keys():
             self._settle(index)
         return self._started()
 
     def block(self, index: int) -> dict[str, Any]:
-        """The content block of this index as far as it is told. Raises `UnexpectedEventError`."""
+        """Return the content block so far. Raises `UnexpectedEventError` if it has not been started."""
         self._settle(index)
         return self._block(index)
 
@@ -87,7 +87,7 @@ class MessageAccumulator:
     def _start_block(self, index: int, block: Mapping[str, Any]) -> None:
         content = self._started()["content"]
         if index != len(content):
-            raise UnexpectedEventError(f"content block {index} started where {len(content)} comes next")
+            raise UnexpectedEventError(f"content block {index} started, but {len(content)} is next")
         content.append(dict(block))
 
     def _change_message(self, event: Mapping[str, Any]) -> None:
@@ -95,7 +95,7 @@ class MessageAccumulator:
         message.update(event.get("delta") or {})
         for key, value in event.items():
             if key == "usage":
-                message["usage"] = _counted(message.get("usage"), value)
+                message["usage"] = _updated(message.get("usage"), value)
             elif key not in ("type", "delta"):
                 message[key] = value
 
@@ -117,11 +117,11 @@ class MessageAccumulator:
                 _add_fields(block, delta)
 
     def _settle(self, index: int) -> None:
-        """Write what has arrived for one block into it."""
+        """Write the collected deltas of a block into it."""
         for field in ("text", "thinking"):
-            if pieces := self._texts.pop((index, field), None):
+            if deltas := self._texts.pop((index, field), None):
                 block = self._block(index)
-                block[field] = (block.get(field) or "") + "".join(pieces)
+                block[field] = (block.get(field) or "") + "".join(deltas)
         if (parts := self._inputs.get(index)) and parts.text:
             self._block(index)["input"] = _input(parts)
 
@@ -131,10 +131,10 @@ def _own_copy(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _input(parts: PartialJSON) -> Any:
-    """Decode a tool's input.
+    """Decode the input of a tool.
 
-    The model is stopped in the middle of one by ``max_tokens``, and may write one that is no JSON where the
-    API does not check it; that is kept as the provider's guide to fine-grained tool streaming advises.
+    ``max_tokens`` may end it in the middle, and if the API does not check it, it may not be JSON. Such text
+    is kept in the form that the provider's guide to fine-grained tool streaming recommends.
     """
     try:
         return parts.value()
@@ -142,9 +142,9 @@ def _input(parts: PartialJSON) -> Any:
         return {"INVALID_JSON": parts.text}
 
 
-def _counted(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Bring the usage up to date: counts are cumulative, and one that is null is unchanged, not zero."""
-    return {**(before or {}), **{name: count for name, count in (now or {}).items() if count is not None}}
+def _updated(usage: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Update the usage. Counts are cumulative; null means unchanged, not zero."""
+    return {**(usage or {}), **{name: count for name, count in (new or {}).items() if count is not None}}
 
 
 def _add_fields(block: dict[str, Any], delta: Mapping[str, Any]) -> None:

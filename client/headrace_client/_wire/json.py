@@ -1,7 +1,7 @@
-"""JSON as it goes over the wire: compact, UTF-8, nothing that JSON does not have.
+"""JSON on the wire: compact, UTF-8, without extensions such as NaN.
 
-Bodies are written by the standard library, because msgspec writes NaN as null without a word;
-answers are read by msgspec.
+The standard library encodes request bodies, because msgspec silently writes NaN as null. msgspec decodes
+responses.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import msgspec
 def encode(value: object) -> bytes:
     """Return ``value`` as compact JSON.
 
-    Dates become ISO 8601, models their fields that were set, other iterables arrays. Raises `ValueError`
-    for NaN and infinities, `TypeError` for what JSON has no form for.
+    Dates are written as ISO 8601, models as the fields that were set, other iterables as arrays. Raises
+    `ValueError` for NaN and infinities, `TypeError` for a value that JSON cannot express.
     """
     return _ENCODER.encode(value).encode()
 
 
 def decode(data: bytes | str) -> Any:
-    """Return what the JSON text says as builtins. Raises `msgspec.DecodeError`."""
+    """Decode JSON text to builtins. Raises `msgspec.DecodeError`."""
     return msgspec.json.decode(data)
 
 
@@ -43,7 +43,7 @@ def _to_builtin(value: object) -> object:
 
 
 def _fields(model: msgspec.Struct) -> object:
-    to_dict = getattr(model, "to_dict", None)  # our BaseModel knows which fields were set
+    to_dict = getattr(model, "to_dict", None)  # `BaseModel` knows which fields were set
     if to_dict is None:
         return msgspec.to_builtins(model)
     return to_dict(mode="json", exclude_unset=True)

@@ -1,7 +1,7 @@
-"""JSON that is still arriving: the value that its beginning already holds (pure).
+"""JSON that is still arriving: the value of its beginning (pure).
 
-A text may be cut and closed where a container has just opened or a member is complete. Between two
-such places the nesting does not change, so the last one and the brackets open now are all there is to keep.
+A text can be cut and closed where a container has just opened or a member is complete. Between two such
+positions the nesting does not change, so only the last position and the open brackets have to be kept.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ _CLOSERS = {"{": "}", "[": "]"}
 
 
 class PartialJSON:
-    """Collects the pieces of one JSON object or array.
+    """Collects the parts of one JSON object or array.
 
-    A member that is not complete is left out: ``{"a": [1, 2`` reads ``{"a": [1]}``, since the 2 may go on.
+    An incomplete member is left out: ``{"a": [1, 2`` is read as ``{"a": [1]}``, because more digits may
+    follow the 2.
     """
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []
+        self._parts: list[str] = []
         self._length = 0
         self._cut = 0
         self._open: list[str] = []
@@ -30,23 +31,23 @@ class PartialJSON:
 
     @property
     def text(self) -> str:
-        """All that has arrived."""
-        return "".join(self._pieces)
+        """The text so far."""
+        return "".join(self._parts)
 
-    def feed(self, piece: str) -> None:
-        """Take the next piece of the text."""
-        for offset, character in enumerate(piece, self._length):
+    def feed(self, part: str) -> None:
+        """Take the next part of the text."""
+        for offset, character in enumerate(part, self._length):
             if self._in_string:
                 self._step_in_string(character, offset)
             else:
                 self._step(character, offset)
-        self._pieces.append(piece)
-        self._length += len(piece)
+        self._parts.append(part)
+        self._length += len(part)
 
     def value(self) -> Any:
-        """Decode what is there; the whole text where it is complete, and None before anything opened.
+        """Decode the text so far; None before a container has opened.
 
-        Raises `msgspec.DecodeError` when the text is not the beginning of any JSON.
+        Raises `msgspec.DecodeError` if no JSON text begins with it.
         """
         text = self.text
         if self._open or not self._cut:

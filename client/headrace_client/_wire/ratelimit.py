@@ -1,10 +1,10 @@
-"""What the rate-limit headers of an answer say, as one value; pure.
+"""The rate-limit headers of a response, as one value (pure).
 
-    Anthropic   anthropic-ratelimit-<resource>-limit|remaining|reset   reset: RFC 3339, a moment
+    Anthropic   anthropic-ratelimit-<resource>-limit|remaining|reset   reset: RFC 3339, a time
     OpenAI      x-ratelimit-limit|remaining|reset-<resource>           reset: a duration, "6m0s", "20ms"
 
-Resources: requests, tokens, and with Anthropic input-tokens and output-tokens. Headers are read
-generously: what is missing or makes no sense is None, never an error.
+Resources: requests, tokens, and for Anthropic also input-tokens and output-tokens. A missing or malformed
+header is None, never an error.
 
 Sources: https://docs.anthropic.com/en/api/rate-limits#response-headers,
 https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers
@@ -23,12 +23,12 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|us|µs|ns|d|h|m|s)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _INTEGER = re.compile(r"[0-9]{1,18}")
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.]+([Zz]|[+-][0-9]{2}:[0-9]{2})")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.]+([Zz]|[+-][0-9]{2}:[0-9]{2})")
 
 
 @attrs.frozen
 class Limit:
-    """The state of one limit: its size, what is left of it, and in how many seconds it is whole again."""
+    """The state of one limit: its size, the remaining amount, and the seconds until it is full again."""
 
     limit: int | None = None
     remaining: int | None = None
@@ -37,7 +37,7 @@ class Limit:
 
 @attrs.frozen(kw_only=True)
 class RateLimits:
-    """The state of all limits that an answer told about; None for those it did not."""
+    """The state of all limits that a response reports; None for the others."""
 
     requests: Limit | None = None
     tokens: Limit | None = None
@@ -46,9 +46,10 @@ class RateLimits:
 
 
 def rate_limits(headers: Mapping[str, str], now_wall: float) -> RateLimits:
-    """Read the rate limits of an answer.
+    """Read the rate limits of a response.
 
-    ``headers`` finds names in lower case; ``now_wall``: Unix seconds, which moments are measured from.
+    ``headers`` must find names in lower case. ``now_wall``: the current Unix time, for headers that state a
+    time.
     """
     return RateLimits(
         requests=_anthropic(headers, "requests", now_wall) or _openai(headers, "requests", now_wall),
@@ -88,13 +89,13 @@ def _integer(text: str | None) -> int | None:
 
 
 def _seconds(text: str | None, now_wall: float) -> float | None:
-    """Read a duration, a number of seconds, or a moment; a moment in the past is 0 seconds away."""
+    """Read a duration, a number of seconds, or a time; a time in the past gives 0."""
     text = (text or "").strip()
     if _SECONDS.fullmatch(text):
         return float(text)
     if _DURATION.fullmatch(text):
         return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    if _MOMENT.fullmatch(text):
+    if _TIME.fullmatch(text):
         try:
             return max(0.0, datetime.fromisoformat(text.upper()).timestamp() - now_wall)
         except (ValueError, OverflowError):

@@ -1,14 +1,14 @@
-"""Server-sent events and JSON lines: bytes in any chunking to events (pure).
+"""Server-sent events and JSON lines: bytes, in any chunks, to events (pure).
 
-The rules are those of the HTML standard, section 9.2.6 "Interpreting an event stream", with two
-deliberate differences: an event without data is passed on (its data is ``""``), because a bare
-``event: ping`` is a sign of life; and an event is bounded in size, because a server that never sends
-the blank line must not fill the memory.
+This follows the HTML standard, section 9.2.6 "Interpreting an event stream", with two deliberate
+differences. An event without data is passed on (its data is ``""``), because a bare ``event: ping`` is a
+sign of life. And the size of an event is bounded, because a server that never sends the blank line must not
+fill the memory.
 
-What does not depend on the chunking: a line ends at CR, LF or CRLF, even where a chunk ends between
-the two; a character of several bytes is decoded only when its line is whole; a byte order mark counts
-only at the very start. An event that the end of the input cuts off is dropped, as the standard says:
-whoever needs to know that a stream is complete looks for its closing event.
+The chunks make no difference: a line ends at CR, LF or CRLF, even if a chunk ends between the two; a
+multi-byte character is decoded only when its line is complete; a byte order mark counts only at the very
+start. An event that is cut off at the end of the input is dropped, as the standard says. To know that a
+stream is complete, look for its closing event.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 from headrace_client.transport.errors import ResponseTooLarge
 
 DEFAULT_MAX_EVENT_SIZE = 1_048_576
-"""Bytes of one event, field names included; the largest events known are a few kilobytes."""
+"""Bytes of one event, including field names; the largest known events have a few kilobytes."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -30,8 +30,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 class ServerSentEvent:
     """One event of a stream.
 
-    ``event``: its name, None where the server gave none. ``data``: its data lines joined with a newline.
-    ``id``: the last id that the stream named, in this event or before. ``retry``: milliseconds.
+    ``event``: its name, or None. ``data``: its data lines, joined with newlines. ``id``: the last id in the
+    stream, from this event or an earlier one. ``retry``: milliseconds, or None.
     """
 
     event: str | None = None
@@ -45,20 +45,20 @@ class ServerSentEvent:
 
 
 class SSEDecoder:
-    """Collects bytes and gives the events that they complete."""
+    """Collects bytes and returns the events that they complete."""
 
     def __init__(self, *, max_event_size: int = DEFAULT_MAX_EVENT_SIZE) -> None:
         self._max_event_size = max_event_size
-        self._partial = bytearray()  # a bytearray: one line in a thousand chunks must not cost their square
+        self._partial = bytearray()  # a bytearray, so that a line in many chunks does not cost quadratic time
         self._at_start = True
         self._skip_line_feed = False
         self._last_id: str | None = None
         self._begin_event()
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """Take the next bytes and return the events that they complete, often none.
+        """Take the next bytes and return the events that they complete, possibly none.
 
-        Raises `ResponseTooLarge` when an event passes ``max_event_size``; the decoder is then of no more use.
+        Raises `ResponseTooLarge` if an event exceeds ``max_event_size``; do not use the decoder after that.
         """
         if self._skip_line_feed and data:
             data = data.removeprefix(b"\n")
@@ -69,9 +69,9 @@ class SSEDecoder:
             self._check_size(len(self._partial))
             return []
         self._skip_line_feed = data.endswith(b"\r")
-        whole = bytes(self._partial) + data[:end]
+        complete = bytes(self._partial) + data[:end]
         self._partial = bytearray(data[end:])
-        events = self._interpret(whole.splitlines())
+        events = self._interpret(complete.splitlines())
         self._check_size(len(self._partial))
         return events
 
@@ -85,7 +85,7 @@ class SSEDecoder:
                 self._check_size(len(line))
                 self._take_field(line)
             else:
-                if self._seen:
+                if self._has_fields:
                     events.append(self._finished_event())
                 self._begin_event()
         return events
@@ -101,18 +101,18 @@ class SSEDecoder:
                 self._event = value.decode(errors="replace")
             case b"id" if b"\0" not in value:
                 self._last_id = value.decode(errors="replace")
-            case b"retry" if value.isdigit() and len(value) < 16:  # int() refuses to read thousands of digits
+            case b"retry" if value.isdigit() and len(value) < 16:  # int() rejects thousands of digits
                 self._retry = int(value)
-            case _:  # a comment, or a field that the standard says to ignore
+            case _:  # a comment, or a field that the standard ignores
                 return
-        self._seen = True
+        self._has_fields = True
 
     def _finished_event(self) -> ServerSentEvent:
         data = b"\n".join(self._data).decode(errors="replace")
         return ServerSentEvent(event=self._event or None, data=data, id=self._last_id, retry=self._retry)
 
     def _begin_event(self) -> None:
-        self._seen = False
+        self._has_fields = False
         self._event = ""
         self._data: list[bytes] = []
         self._retry: int | None = None
@@ -125,23 +125,23 @@ class SSEDecoder:
 
 
 class LineDecoder:
-    """Collects bytes and gives the lines of a JSON Lines body that they complete, without blank ones."""
+    """Collects bytes of a JSON Lines body and returns the lines that they complete, except blank ones."""
 
     def __init__(self) -> None:
         self._partial = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes and return the whole lines, without their line ends."""
+        """Take the next bytes and return the completed lines, without their line ends."""
         end = data.rfind(b"\n") + 1
         if not end:
             self._partial += data
             return []
-        whole = bytes(self._partial) + data[:end]
+        complete = bytes(self._partial) + data[:end]
         self._partial = bytearray(data[end:])
-        return [line for raw in whole.split(b"\n") if (line := raw.strip())]
+        return [line for raw in complete.split(b"\n") if (line := raw.strip())]
 
     def finish(self) -> list[bytes]:
-        """Return the last line if nothing ended it."""
+        """Return the last line if it has no line end."""
         last = bytes(self._partial).strip()
         self._partial.clear()
         return [last] if last else []

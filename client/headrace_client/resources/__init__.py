@@ -1,1 +1,1 @@
-"""The API's resources: each endpoint described once, with two faces of one line each."""
+"""The API's resources: each endpoint is described once, with a short method for each of the two clients."""

@@ -1,4 +1,4 @@
-"""The parameters of the Messages endpoints, and the checks that are made before anything is sent."""
+"""The parameters of the Messages endpoints, and the checks before a request is sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from headrace_client.types import MessageParam, MetadataParam, TextBlockParam, T
 
 
 class _PromptParams(RequestExtras, total=False):
-    """What a request is made of, whether its tokens are counted or its answer is wanted."""
+    """The parameters of both a message and a count of tokens."""
 
     model: Required[str]
     messages: Required[Iterable[MessageParam]]
@@ -27,7 +27,7 @@ class CountTokensParams(_PromptParams, total=False):
 
 
 class MessageParams(_PromptParams, total=False):
-    """The parameters of ``messages.create`` and ``messages.stream``, but ``stream`` itself."""
+    """The parameters of ``messages.create``, except ``stream``."""
 
     max_tokens: Required[int]
     metadata: MetadataParam | Omit
@@ -74,7 +74,7 @@ _RETIRED_ON: Mapping[str, tuple[str, ...]] = {
     "November 30th, 2026": ("claude-sonnet-4-5", "claude-sonnet-4-5-20250929"),
     "January 22nd, 2027": ("claude-opus-4-5", "claude-opus-4-5-20251101"),
 }
-"""The models that the provider has deprecated, by the day from which requests to them fail (November 2026)."""
+"""The models that the provider has deprecated, by the day on which they are retired (as of November 2026)."""
 END_OF_LIFE: Mapping[str, str] = {model: day for day, models in _RETIRED_ON.items() for model in models}
 _SUCCESSORS = {
     "haiku": "claude-haiku-5-5",
@@ -82,7 +82,7 @@ _SUCCESSORS = {
     "opus": "claude-opus-5-5",
     "mythos": "claude-mythos-5-2",
 }
-"""The newest model of each family, by what the names of the family contain; for any other, see `_successor`."""
+"""The newest model of each family, by a part of the family's names; for any other see `_successor`."""
 
 _THINK_ADAPTIVELY = frozenset({"claude-opus-4-6", "claude-mythos-preview"})
 
@@ -99,15 +99,15 @@ _SLOW_MODELS = frozenset(
     }
 )
 _SLOW_MODELS_CAP = 8192
-"""Output tokens that the slow models finish within ten minutes."""
+"""The output tokens that slow models generate within ten minutes."""
 _TOKENS_PER_HOUR = 128_000
-"""Output tokens that any other model is expected to finish in an hour, at the least."""
+"""The output tokens per hour that any other model is expected to generate at least."""
 _MAX_SECONDS = 600.0
-"""Seconds that a request without streaming may be expected to take."""
+"""The longest expected duration, in seconds, of a request without streaming."""
 
 
 def check_required(params: Mapping[str, Any]) -> None:
-    """Raise `TypeError` when a request for a message lacks one of its three essential parameters."""
+    """Raise `TypeError` if a request for a message lacks a required parameter."""
     if not {"max_tokens", "messages", "model"} <= params.keys():
         raise TypeError(
             "Missing required arguments; Expected either ('max_tokens', 'messages' and 'model') or "
@@ -116,19 +116,19 @@ def check_required(params: Mapping[str, Any]) -> None:
 
 
 def check_duration(model: str, max_tokens: int) -> None:
-    """Raise `ValueError` when the answer may take longer than networks keep a silent connection open."""
-    if not isinstance(max_tokens, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]  # the API says it best
+    """Raise `ValueError` if the answer may take longer than networks keep a silent connection open."""
+    if not isinstance(max_tokens, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]  # the API explains it best
         return
     expected = 3600 * max_tokens / _TOKENS_PER_HOUR
     if expected > _MAX_SECONDS or (model in _SLOW_MODELS and max_tokens > _SLOW_MODELS_CAP):
         raise ValueError(
             "Streaming is required for operations that may take longer than 10 minutes. "
-            "Pass stream=True, or a timeout of your own to say that you will wait."
+            "Pass stream=True, or pass a timeout if you want to wait."
         )
 
 
 def warn_of_model(model: str, thinking: object) -> None:
-    """Warn of a model that is or will be retired, and of a kind of thinking that a model is worse at."""
+    """Warn about a model that is deprecated, and about a deprecated kind of thinking."""
     if model in END_OF_LIFE:
         warnings.warn(
             f"The model '{model}' is deprecated and will reach end-of-life on {END_OF_LIFE[model]}.\n"

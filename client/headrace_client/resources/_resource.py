@@ -1,4 +1,4 @@
-"""The bases of all resources, and how the arguments of an endpoint become a request."""
+"""The base classes of all resources, and how the parameters of an endpoint become a request."""
 
 from __future__ import annotations
 
@@ -32,13 +32,16 @@ class _Resource:
     def with_raw_response(self) -> Any:
         """This resource, with methods that return an `APIResponse` whose body has been read.
 
-        Those of an asynchronous client return an `AsyncAPIResponse`, here and below.
+        The methods of an asynchronous client return an `AsyncAPIResponse`.
         """
         return RawResponses(self)
 
     @property
     def with_streaming_response(self) -> Any:
-        """This resource, with methods that return a context manager giving an unread `APIResponse`."""
+        """This resource, with methods that return a context manager for an unread `APIResponse`.
+
+        Those of an asynchronous client are for an `AsyncAPIResponse`.
+        """
         return StreamingResponses(self, asynchronous=self._asynchronous)
 
     def with_options(
@@ -48,7 +51,7 @@ class _Resource:
         headers: HeadersLike | None = None,
         max_retries: float | NotGiven = not_given,
     ) -> Self:
-        """Return this resource of a client with other settings."""
+        """Return the same resource of a client with other settings; see `copy` of the client."""
         return type(self)(
             self._client.with_options(timeout=timeout, headers=headers, max_retries=max_retries)
         )
@@ -69,13 +72,13 @@ class AsyncAPIResource(_Resource):
 
 
 def call_with_body(params: Mapping[str, Any]) -> RequestArguments:
-    """Return the arguments of a verb for an endpoint whose own parameters are the JSON body."""
+    """Return the arguments of a verb for an endpoint that takes its parameters in a JSON body."""
     body = {name: value for name, value in params.items() if name not in EXTRAS and is_given(value)}
     extras = {name: params[name] for name in EXTRAS if name in params}
     return RequestArguments(body=body, options=make_request_options(**extras))
 
 
 def check_names(method: str, params: Mapping[str, Any], known: frozenset[str]) -> None:
-    """Raise `TypeError` for a parameter that the endpoint does not have."""
+    """Raise `TypeError` if the endpoint does not have a parameter."""
     if unknown := params.keys() - known:
         raise TypeError(f"{method}() got an unexpected keyword argument {min(unknown)!r}")

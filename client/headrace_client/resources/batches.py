@@ -1,4 +1,4 @@
-"""``client.messages.batches``: requests that the provider works off in its own time, at half the price."""
+"""``client.messages.batches``: requests that the provider processes within 24 hours, at half the price."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ class Batches(SyncAPIResource):
     """The batches of a blocking client."""
 
     def create(self, *, requests: Iterable[BatchRequest], **extras: Unpack[RequestExtras]) -> MessageBatch:
-        """Hand in a batch: at most 100,000 requests or 256 MB."""
+        """Submit a batch of at most 100,000 requests or 256 MB. Raises `APIError`."""
         call = call_with_body({"requests": list(requests), **extras})
         return self._client.post(BATCHES, cast_to=MessageBatch, **call)
 
     def retrieve(self, message_batch_id: str, **extras: Unpack[RequestExtras]) -> MessageBatch:
-        """Return how far a batch is."""
+        """Return the state of a batch. Raises `APIError`, and `ValueError` for an invalid id."""
         return self._client.get(_path(message_batch_id), cast_to=MessageBatch, **call_with_query(extras))
 
     def list(self, **params: Unpack[ListParams]) -> SyncPage[MessageBatch]:
-        """Return the first page of the batches, the newest first; iterating it goes over all."""
+        """Return the first page of the batches, newest first; iterate it for all. Raises `APIError`."""
         page = SyncPage[MessageBatch]
         return self._client.get_api_list(BATCHES, model=MessageBatch, page=page, **list_call(params))
 
     def delete(self, message_batch_id: str, **extras: Unpack[RequestExtras]) -> DeletedMessageBatch:
-        """Delete a batch that has ended, and its results."""
+        """Delete a batch that has ended, with its results. Raises as `retrieve` does."""
         path, call = _path(message_batch_id), call_with_query(extras)
         return self._client.delete(path, cast_to=DeletedMessageBatch, **call)
 
     def cancel(self, message_batch_id: str, **extras: Unpack[RequestExtras]) -> MessageBatch:
-        """Begin to cancel a batch; requests that are being worked on are finished."""
+        """Cancel a batch; requests that are being processed are still finished. Raises as `retrieve` does."""
         path = _path(message_batch_id) + "/cancel"
         return self._client.post(path, cast_to=MessageBatch, **call_with_query(extras))
 
     def results(
         self, message_batch_id: str, **extras: Unpack[RequestExtras]
     ) -> JSONLDecoder[MessageBatchIndividualResponse]:
-        """Go over the results of a batch that has ended, in any order, as they arrive.
+        """Return an iterator over the results of a batch that has ended, in any order, as they arrive.
 
-        Raises `AnthropicError` before it has ended. Close what is returned, or use it in a ``with``.
+        Close it, or use it in a ``with`` block. Raises `AnthropicError` if the batch has not ended.
         """
         url = _results_url(self.retrieve(message_batch_id, **extras))
         return self._client.get(
@@ -70,36 +70,36 @@ class AsyncBatches(AsyncAPIResource):
     async def create(
         self, *, requests: Iterable[BatchRequest], **extras: Unpack[RequestExtras]
     ) -> MessageBatch:
-        """Hand in a batch: at most 100,000 requests or 256 MB."""
+        """Submit a batch of at most 100,000 requests or 256 MB. Raises `APIError`."""
         call = call_with_body({"requests": list(requests), **extras})
         return await self._client.post(BATCHES, cast_to=MessageBatch, **call)
 
     async def retrieve(self, message_batch_id: str, **extras: Unpack[RequestExtras]) -> MessageBatch:
-        """Return how far a batch is."""
+        """Return the state of a batch. Raises `APIError`, and `ValueError` for an invalid id."""
         path = _path(message_batch_id)
         return await self._client.get(path, cast_to=MessageBatch, **call_with_query(extras))
 
     def list(self, **params: Unpack[ListParams]) -> AsyncPaginator[MessageBatch, AsyncPage[MessageBatch]]:
-        """Return at once: await it for the first page of the batches, or iterate it for all."""
+        """Return the batches, newest first: await it for the first page, or iterate it for all of them."""
         page = AsyncPage[MessageBatch]
         return self._client.get_api_list(BATCHES, model=MessageBatch, page=page, **list_call(params))
 
     async def delete(self, message_batch_id: str, **extras: Unpack[RequestExtras]) -> DeletedMessageBatch:
-        """Delete a batch that has ended, and its results."""
+        """Delete a batch that has ended, with its results. Raises as `retrieve` does."""
         path, call = _path(message_batch_id), call_with_query(extras)
         return await self._client.delete(path, cast_to=DeletedMessageBatch, **call)
 
     async def cancel(self, message_batch_id: str, **extras: Unpack[RequestExtras]) -> MessageBatch:
-        """Begin to cancel a batch; requests that are being worked on are finished."""
+        """Cancel a batch; requests that are being processed are still finished. Raises as `retrieve` does."""
         path = _path(message_batch_id) + "/cancel"
         return await self._client.post(path, cast_to=MessageBatch, **call_with_query(extras))
 
     async def results(
         self, message_batch_id: str, **extras: Unpack[RequestExtras]
     ) -> AsyncJSONLDecoder[MessageBatchIndividualResponse]:
-        """Go over the results of a batch that has ended, in any order, as they arrive.
+        """Return an iterator over the results of a batch that has ended, in any order, as they arrive.
 
-        Raises `AnthropicError` before it has ended. Close what is returned, or use it in an ``async with``.
+        Close it, or use it in an ``async with`` block. Raises `AnthropicError` if the batch has not ended.
         """
         url = _results_url(await self.retrieve(message_batch_id, **extras))
         cast_to = AsyncJSONLDecoder[MessageBatchIndividualResponse]

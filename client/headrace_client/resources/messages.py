@@ -1,4 +1,4 @@
-"""``client.messages``: send a prompt and get the model's answer, or count its tokens."""
+"""``client.messages``: send a prompt to a model, or count its tokens."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Messages(SyncAPIResource):
 
     @cached_property
     def batches(self) -> Batches:
-        """Many prompts at once, answered in the provider's own time."""
+        """Many prompts at once, processed within 24 hours."""
         return Batches(self._client)
 
     @overload
@@ -62,22 +62,24 @@ class Messages(SyncAPIResource):
     def create(
         self, *, stream: bool | Omit = omit, **params: Unpack[MessageParams]
     ) -> Message | Stream[RawMessageStreamEvent]:
-        """Send a prompt; return the whole answer, or its events as they arrive with ``stream=True``.
+        """Send a prompt; return the whole message or, with ``stream=True``, its events as they arrive.
 
-        ``model``, ``max_tokens`` and ``messages`` are required. ``system``, ``temperature``, ``tools`` and so
-        on are the API's: see `MessageParams`. As to every method, ``extra_headers``, ``extra_query``,
-        ``extra_body``, ``betas`` and ``timeout`` (seconds) may be passed.
+        ``model``, ``max_tokens`` and ``messages`` are required; `MessageParams` has the other parameters of
+        the API. Like every method, this also takes ``extra_headers``, ``extra_query``, ``extra_body``,
+        ``betas`` and ``timeout`` (seconds).
 
-        Raises `APIError`, and `ValueError` for an answer too long to be waited for without a stream.
+        Raises `APIError`, `TypeError` for missing or unknown parameters, and `ValueError` if the answer may
+        take too long without a stream.
         """
         call = create_call(self._client, stream, Stream[RawMessageStreamEvent], params)
         return self._client.post(MESSAGES, cast_to=Message, **call)
 
     def stream(self, **params: Unpack[StreamParams]) -> MessageStreamManager:
-        """Send a prompt on entering the context that is returned; it gives the answer as it arrives.
+        """Return a context manager that sends a prompt and gives the message as it arrives.
 
-        The parameters are those of `create`; ``idle_timeout`` and ``total_timeout``, in seconds, those of
-        `MessageStream.limit`.
+        It takes the parameters of `create`, and ``idle_timeout`` and ``total_timeout`` (seconds) of
+        `MessageStream.limit`. Raises `TypeError` for missing or unknown parameters; entering it raises
+        `APIError`.
         """
         call, limits = stream_call(self._client, MessageStream, params)
         return MessageStreamManager(
@@ -85,17 +87,19 @@ class Messages(SyncAPIResource):
         )
 
     def parse(self, *, output_format: type[T], **params: Unpack[MessageParams]) -> ParsedMessage[T]:
-        """Send a prompt whose answer shall be of a form; ``parsed_output`` of the message is of that type.
+        """Send a prompt for an answer of a given type; ``parsed_output`` of the message has that type.
 
-        The other parameters are those of `create`.
+        The other parameters are those of `create`. Raises as `create` does, and `TypeError` for a type that
+        JSON schema cannot describe.
         """
         call = create_call(self._client, omit, Stream, parse_params(params, output_format))
         return parsed(self._client.post(MESSAGES, cast_to=Message, **call), output_format)
 
     def count_tokens(self, **params: Unpack[CountTokensParams]) -> MessageTokensCount:
-        """Return how many input tokens a prompt takes.
+        """Return the number of input tokens of a prompt.
 
-        ``model`` and ``messages`` are required; `CountTokensParams` has the others.
+        ``model`` and ``messages`` are required; `CountTokensParams` has the others. Raises `APIError`, and
+        `TypeError` for missing or unknown parameters.
         """
         return self._client.post(COUNT_TOKENS, cast_to=MessageTokensCount, **count_call(params))
 
@@ -105,7 +109,7 @@ class AsyncMessages(AsyncAPIResource):
 
     @cached_property
     def batches(self) -> AsyncBatches:
-        """Many prompts at once, answered in the provider's own time."""
+        """Many prompts at once, processed within 24 hours."""
         return AsyncBatches(self._client)
 
     @overload
@@ -123,22 +127,24 @@ class AsyncMessages(AsyncAPIResource):
     async def create(
         self, *, stream: bool | Omit = omit, **params: Unpack[MessageParams]
     ) -> Message | AsyncStream[RawMessageStreamEvent]:
-        """Send a prompt; return the whole answer, or its events as they arrive with ``stream=True``.
+        """Send a prompt; return the whole message or, with ``stream=True``, its events as they arrive.
 
-        ``model``, ``max_tokens`` and ``messages`` are required. ``system``, ``temperature``, ``tools`` and so
-        on are the API's: see `MessageParams`. As to every method, ``extra_headers``, ``extra_query``,
-        ``extra_body``, ``betas`` and ``timeout`` (seconds) may be passed.
+        ``model``, ``max_tokens`` and ``messages`` are required; `MessageParams` has the other parameters of
+        the API. Like every method, this also takes ``extra_headers``, ``extra_query``, ``extra_body``,
+        ``betas`` and ``timeout`` (seconds).
 
-        Raises `APIError`, and `ValueError` for an answer too long to be waited for without a stream.
+        Raises `APIError`, `TypeError` for missing or unknown parameters, and `ValueError` if the answer may
+        take too long without a stream.
         """
         call = create_call(self._client, stream, AsyncStream[RawMessageStreamEvent], params)
         return await self._client.post(MESSAGES, cast_to=Message, **call)
 
     def stream(self, **params: Unpack[StreamParams]) -> AsyncMessageStreamManager:
-        """Send a prompt on entering the context that is returned; it gives the answer as it arrives.
+        """Return a context manager that sends a prompt and gives the message as it arrives.
 
-        The parameters are those of `create`; ``idle_timeout`` and ``total_timeout``, in seconds, those of
-        `AsyncMessageStream.limit`.
+        It takes the parameters of `create`, and ``idle_timeout`` and ``total_timeout`` (seconds) of
+        `AsyncMessageStream.limit`. Raises `TypeError` for missing or unknown parameters; entering it raises
+        `APIError`.
         """
         call, limits = stream_call(self._client, AsyncMessageStream, params)
         return AsyncMessageStreamManager(
@@ -146,17 +152,19 @@ class AsyncMessages(AsyncAPIResource):
         )
 
     async def parse(self, *, output_format: type[T], **params: Unpack[MessageParams]) -> ParsedMessage[T]:
-        """Send a prompt whose answer shall be of a form; ``parsed_output`` of the message is of that type.
+        """Send a prompt for an answer of a given type; ``parsed_output`` of the message has that type.
 
-        The other parameters are those of `create`.
+        The other parameters are those of `create`. Raises as `create` does, and `TypeError` for a type that
+        JSON schema cannot describe.
         """
         call = create_call(self._client, omit, AsyncStream, parse_params(params, output_format))
         return parsed(await self._client.post(MESSAGES, cast_to=Message, **call), output_format)
 
     async def count_tokens(self, **params: Unpack[CountTokensParams]) -> MessageTokensCount:
-        """Return how many input tokens a prompt takes.
+        """Return the number of input tokens of a prompt.
 
-        ``model`` and ``messages`` are required; `CountTokensParams` has the others.
+        ``model`` and ``messages`` are required; `CountTokensParams` has the others. Raises `APIError`, and
+        `TypeError` for missing or unknown parameters.
         """
         return await self._client.post(COUNT_TOKENS, cast_to=MessageTokensCount, **count_call(params))
 
@@ -164,7 +172,7 @@ class AsyncMessages(AsyncAPIResource):
 def create_call(
     client: BaseClient, stream: bool | Omit, stream_cls: type[Any], params: Mapping[str, Any]
 ) -> RequestArguments:
-    """Return the request for a message."""
+    """Return the arguments of a verb for a message. Raises as `Messages.create` does."""
     check_names("create", params, _CREATE_NAMES)
     check_required(params)
     warn_of_model(params["model"], params.get("thinking"))
@@ -179,7 +187,7 @@ def create_call(
 def stream_call(
     client: BaseClient, stream_cls: type[Any], params: Mapping[str, Any]
 ) -> tuple[RequestArguments, dict[str, Any]]:
-    """Return the request for a message that arrives as a ``stream_cls``, and the limits of that."""
+    """Return the arguments of a verb for a message as a ``stream_cls``, and the limits of the stream."""
     limits = {name: params.get(name) for name in ("idle_timeout", "total_timeout")}
     prompt = {name: value for name, value in params.items() if name not in limits}
     prompt["extra_headers"] = {**_STREAM_HELPER, **(params.get("extra_headers") or {})}
@@ -187,7 +195,7 @@ def stream_call(
 
 
 def count_call(params: Mapping[str, Any]) -> RequestArguments:
-    """Return the request for the number of a prompt's tokens."""
+    """Return the arguments of a verb for a count of tokens. Raises `TypeError`."""
     check_names("count_tokens", params, _COUNT_NAMES)
     for name in ("messages", "model"):
         if name not in params:

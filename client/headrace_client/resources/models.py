@@ -1,4 +1,4 @@
-"""``client.models``: which models there are."""
+"""``client.models``: the models that are available."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Models(SyncAPIResource):
     """The models of a blocking client."""
 
     def list(self, **params: Unpack[ListParams]) -> SyncPage[ModelInfo]:
-        """Return the first page of the models, the newest first; iterating it goes over all."""
+        """Return the first page of the models, newest first; iterate it for all. Raises `APIError`."""
         page = SyncPage[ModelInfo]
         return self._client.get_api_list(MODELS, model=ModelInfo, page=page, **list_call(params))
 
     def retrieve(self, model_id: str, **extras: Unpack[RequestExtras]) -> ModelInfo:
-        """Return what there is to know about a model; an alias is resolved."""
+        """Return a model by its id or alias. Raises `APIError`, and `ValueError` for an invalid id."""
         return self._client.get(_path(model_id), cast_to=ModelInfo, **call_with_query(extras))
 
 
@@ -32,12 +32,12 @@ class AsyncModels(AsyncAPIResource):
     """The models of an asynchronous client."""
 
     def list(self, **params: Unpack[ListParams]) -> AsyncPaginator[ModelInfo, AsyncPage[ModelInfo]]:
-        """Return at once: await it for the first page of the models, or iterate it for all."""
+        """Return the models, newest first: await it for the first page, or iterate it for all of them."""
         page = AsyncPage[ModelInfo]
         return self._client.get_api_list(MODELS, model=ModelInfo, page=page, **list_call(params))
 
     async def retrieve(self, model_id: str, **extras: Unpack[RequestExtras]) -> ModelInfo:
-        """Return what there is to know about a model; an alias is resolved."""
+        """Return a model by its id or alias. Raises `APIError`, and `ValueError` for an invalid id."""
         return await self._client.get(_path(model_id), cast_to=ModelInfo, **call_with_query(extras))
 
 

@@ -1,7 +1,7 @@
 """The pooled HTTP/1.1 transport on trio.
 
-What needs trio is served when it is first asked for: the blocking client shares the rules and the errors,
-and should not wait for an event loop to be imported.
+Names that need trio are imported on first use: the blocking client shares the rules and the errors, but must
+not import an event loop.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the module that has ``name`` (PEP 562)."""
+    """Import the module that defines ``name`` (PEP 562)."""
     if name not in _ON_TRIO:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_ON_TRIO[name]}", __name__), name)

@@ -1,7 +1,8 @@
-"""Opening connections: names looked up once in a while, addresses raced, TLS on top.
+"""Opening connections: name lookup, a race of addresses, TLS.
 
-Looking a name up takes a thread and racing its addresses takes tasks, so the address that won a race (trio's
-happy eyeballs, RFC 8305) serves all connections of the next minute. When it fails, the next one races again.
+A name lookup needs a thread and a race of addresses needs tasks. So the address that won a race (trio's
+happy eyeballs, RFC 8305) is used for all connections of the next minute. When it fails, the next connection
+races again.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ from .origin import Origin
 from .stream import ByteStream, SocketStream, start_tls
 
 Connector = Callable[[Origin], Awaitable[ByteStream]]
-"""Opens a connection to an origin. Raises `OSError` when none comes about."""
+"""Opens a connection to an origin. Raises `OSError` if that fails."""
 
 _DNS_TTL = 60.0
-"""Seconds: `getaddrinfo` does not tell the record's own; API providers use 60 to 300."""
+"""Seconds. `getaddrinfo` does not return the TTL of a record; API providers use 60 to 300."""
 _KEEPALIVE_OPTIONS = (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
-"""TCP probes after a silent minute: an answer may take many, and routers forget silent connections."""
+"""TCP probes after a silent minute: a response may take many, and routers drop silent connections."""
 
 
 @functools.cache
 def default_ssl_context() -> ssl.SSLContext:
-    """Return the process's TLS client context, built at the first call (it takes 22 ms).
+    """Return the TLS client context of this process, built on the first call (it takes 22 ms).
 
-    Trusts what ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` name, else certifi's roots, as httpx does.
+    It trusts ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` of the environment, else certifi's roots, as httpx does.
     """
     import certifi
 
@@ -44,7 +45,7 @@ def default_ssl_context() -> ssl.SSLContext:
 
 
 def prepare_ssl_context(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Set what the transport needs: HTTP/1.1 and no other protocol, and no handshake amid an exchange."""
+    """Configure a context for the transport: HTTP/1.1 only, and no renegotiation during an exchange."""
     context.set_alpn_protocols(["http/1.1"])
     context.options |= ssl.OP_NO_RENEGOTIATION
     return context
@@ -52,10 +53,10 @@ def prepare_ssl_context(context: ssl.SSLContext) -> ssl.SSLContext:
 
 @attrs.define
 class _Winner:
-    """The address that last won the race for a name."""
+    """The address that won the last race for a name."""
 
     lock: trio.Lock = attrs.Factory(trio.Lock)
-    """Held while one task looks the name up: the others wait for its finding."""
+    """Held while one task looks the name up; the others wait for its result."""
     address: str = ""
     until: float = -inf
 
@@ -63,8 +64,8 @@ class _Winner:
 class TcpConnector:
     """Opens TCP connections, with TLS where the scheme is https.
 
-    ``ssl_context``: trust and client certificates; by default the process's own. ``dns_ttl``: seconds for
-    which an address serves without a new look-up.
+    ``ssl_context``: trusted roots and client certificates, by default those of `default_ssl_context`.
+    ``dns_ttl``: for how many seconds an address is used without a new lookup.
     """
 
     def __init__(self, *, ssl_context: ssl.SSLContext | None = None, dns_ttl: float = _DNS_TTL) -> None:
@@ -83,7 +84,7 @@ class TcpConnector:
         return await start_tls(sock, self._ssl_context or default_ssl_context(), origin.host)
 
     async def _open(self, host: str, port: int) -> trio.SocketStream:
-        """Connect to the address that is known, else to the one that wins."""
+        """Connect to the known address, else to the winner of a race."""
         winner = self._winners[host, port]
         if (stream := await self._open_known(winner, port)) is not None:
             return stream

@@ -1,7 +1,7 @@
-"""Content codings undone, with a bound on what comes out (RFC 9110 section 8.4.1).
+"""Content codings, decoded with a bound on the result (RFC 9110 section 8.4.1).
 
-A compressed bomb grows a thousandfold, so the bound is on the decoded bytes and holds inside each step:
-never more than what is still allowed, plus one byte, is inflated.
+A compressed bomb expands a thousandfold. So the bound is on the decoded bytes and applies within each step:
+at most one byte more than the remaining limit is decoded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _RAW_WINDOW = -zlib.MAX_WBITS
 
 
 class Inflater:
-    """Undoes gzip or deflate for one body."""
+    """Decodes gzip or deflate for one body."""
 
     def __init__(self, coding: str) -> None:
         self._gzip = coding == "gzip"
@@ -26,7 +26,7 @@ class Inflater:
         self._begun = False
 
     def feed(self, data: bytes, room: int) -> bytes:
-        """Return what ``data`` decodes to. Raises `ResponseTooLarge` if that is more than ``room`` bytes."""
+        """Decode ``data`` to ``room`` bytes at most. Raises `ResponseTooLarge` or `ProtocolViolation`."""
         parts: list[bytes] = []
         while data:
             self._prepare(data[0])
@@ -37,37 +37,38 @@ class Inflater:
                 raise ProtocolViolation(f"the body is not valid {self._name}: {error}") from error
             room -= len(part)
             if room < 0:
-                raise ResponseTooLarge("the decoded body passed the limit")
+                raise ResponseTooLarge("the decoded body exceeds the limit")
             parts.append(part)
             data = inflate.unconsumed_tail or inflate.unused_data
         return b"".join(parts)
 
     def finish(self) -> None:
-        """Take the end of the body. Raises `ProtocolViolation` if it was cut short; an empty one is fine."""
+        """Note the end of the body. Raises `ProtocolViolation` if it was cut off; an empty body is valid."""
         if self._begun and not self._inflate.eof:
-            raise ProtocolViolation(f"the {self._name} body ended too early")
+            raise ProtocolViolation(f"the {self._name} body is cut off")
 
     @property
     def _name(self) -> str:
         return "gzip" if self._gzip else "deflate"
 
     def _prepare(self, first: int) -> None:
-        """Have the decompressor ready for bytes that begin with ``first``."""
+        """Set up the decompressor for bytes that begin with ``first``. Raises `ProtocolViolation`."""
         if not self._begun and not self._gzip and first & 0x0F != zlib.DEFLATED:
-            # "deflate" means the zlib format, but some servers send the raw one: the first byte tells.
+            # "deflate" means the zlib format, but some servers send raw data; the first byte shows which.
             self._inflate = zlib.decompressobj(_RAW_WINDOW)
         self._begun = True
         if self._inflate.eof:
             if not self._gzip:
-                raise ProtocolViolation("bytes follow the end of the deflate body")
+                raise ProtocolViolation("there is data after the end of the deflate body")
             self._inflate = zlib.decompressobj(_GZIP_WINDOW)  # a body may have several members (RFC 1952)
 
 
 class ExpansionGuard:
-    """Watches a compressed body that somebody else decodes, by decoding it on the side.
+    """Checks a compressed body that httpx decodes, by decoding it as well.
 
-    A bomb is told from a large file by its ratio: text shrinks to a tenth, rarely to a fiftieth; a bomb to a
-    thousandth. ``compressed``: there is something to watch.
+    The ratio distinguishes a bomb from a large file: text shrinks to a tenth, rarely to a fiftieth, a bomb
+    to a thousandth. ``compressed``: whether there is anything to check. Raises `ProtocolViolation` for an
+    unknown coding.
     """
 
     def __init__(self, content_encoding: str) -> None:
@@ -76,16 +77,16 @@ class ExpansionGuard:
         self._room = _EXPANSION_FLOOR
 
     def feed(self, data: bytes) -> None:
-        """Take a piece of the body. Raises `ResponseTooLarge` for a bomb, `ProtocolViolation`."""
+        """Check the next part of the body. Raises `ResponseTooLarge` for a bomb, and `ProtocolViolation`."""
         if self._inflater is not None:
             self._room += len(data) * _EXPANSION_RATIO
             self._room -= len(self._inflater.feed(data, self._room))
 
 
 def inflater_for(content_encoding: str) -> Inflater | None:
-    """Return what undoes the codings of a ``content-encoding`` header, None if there is nothing to undo.
+    """Return the decoder for a ``content-encoding`` header, None if there is nothing to decode.
 
-    Raises `ProtocolViolation` for codings that were not asked for and are not known here.
+    Raises `ProtocolViolation` for a coding that was not requested.
     """
     coding = content_encoding.strip(" \t").lower()
     if coding in {"", "identity"}:
@@ -94,4 +95,4 @@ def inflater_for(content_encoding: str) -> Inflater | None:
         return Inflater("gzip")
     if coding == "deflate":
         return Inflater("deflate")
-    raise ProtocolViolation(f"the body has a content coding that was not asked for: {coding[:40]!r}")
+    raise ProtocolViolation(f"the body has a content coding that was not requested: {coding[:40]!r}")

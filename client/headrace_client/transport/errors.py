@@ -1,25 +1,25 @@
-"""What can go wrong in one exchange, as the transport says it (other libraries' errors are mapped to these).
+"""The errors of one exchange. Errors of other libraries are mapped to these.
 
     TransportError
-    ├── ConnectFailed        no connection came about: name, TCP, TLS, proxy; nothing was sent
-    ├── ConnectionLost       the connection ended before the answer did
-    ├── ProtocolViolation    what arrived is no valid HTTP/1.1 response to our request
-    ├── ResponseTooLarge     the answer passed one of the limits (head, body, one event)
+    ├── ConnectFailed        no connection: name lookup, TCP, TLS or proxy failed; nothing was sent
+    ├── ConnectionLost       the connection ended before the response did
+    ├── ProtocolViolation    the response is not valid HTTP/1.1
+    ├── ResponseTooLarge     the response exceeded a limit (head, body, one event)
     └── AttemptTimedOut      the deadline of the attempt, or the idle timeout, passed
 
-Every one says how far the exchange had come, because that decides whether it may be tried
-again and whether it may have been billed.
+Each error says how far the exchange had progressed. This decides whether to retry it, and whether it may
+have been billed.
 """
 
 from __future__ import annotations
 
 
 class TransportError(Exception):
-    """One exchange failed below HTTP's status codes.
+    """One exchange failed without a status.
 
-    ``sent``: the whole request had been handed to the network, so the server may have acted on it.
-    ``received``: how many bytes of the response had arrived. ``reused``: the connection had served
-    an exchange before.
+    ``sent``: the whole request had been passed to the network, so the server may have acted on it.
+    ``received``: how many bytes of the response had arrived. ``reused``: the connection had been used for an
+    earlier exchange.
     """
 
     def __init__(self, message: str, *, sent: bool = False, received: int = 0, reused: bool = False) -> None:
@@ -29,24 +29,24 @@ class TransportError(Exception):
         self.reused = reused
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Make the error picklable, attributes included."""
+        """Pickle the error with its attributes."""
         return (type(self), self.args, self.__dict__)
 
 
 class ConnectFailed(TransportError):
-    """No connection came about, so nothing was sent."""
+    """No connection could be opened, so nothing was sent."""
 
 
 class ConnectionLost(TransportError):
-    """The connection ended before the answer did."""
+    """The connection ended before the response did."""
 
 
 class ProtocolViolation(TransportError):
-    """What arrived is no valid HTTP/1.1 response to our request."""
+    """The response is not valid HTTP/1.1."""
 
 
 class ResponseTooLarge(TransportError):
-    """The answer passed one of the limits of the transport."""
+    """The response exceeded one of the transport's limits."""
 
 
 class AttemptTimedOut(TransportError):

@@ -12,10 +12,10 @@ from .errors import AttemptTimedOut, ConnectionLost, TransportError
 
 
 class Exchange:
-    """An exchange whose response is collected as it arrives, on a connection whose reader has begun.
+    """An exchange that collects its response, on a connection whose reader is ready (`ResponseReader.begin`).
 
-    ``sent``: the whole request has been handed to the network. ``parts``: the decoded body. ``due``: when it
-    is late, at its deadline or after too long a silence. Times are trio's.
+    ``sent``: the whole request has been passed to the network. ``parts``: the decoded body. ``due``: when the
+    deadline or the idle timeout passes. ``late``: whether it has. Times are on trio's clock.
     """
 
     __slots__ = (
@@ -54,7 +54,7 @@ class Exchange:
         self._broken: OSError | None = None
 
     async def run(self, request: bytes) -> None:
-        """Send the request and read its response. A watchdog may `cut` it. Raises `TransportError`."""
+        """Send the request and read the response, until a watchdog calls `cut`. Raises `TransportError`."""
         rest = self._send_nowait(request)
         if rest:
             await self._send_and_read(rest)
@@ -62,28 +62,28 @@ class Exchange:
             await self._read()
 
     async def run_in_scope(self, request: bytes) -> None:
-        """Do as `run` does where nobody watches: in a cancel scope of its own."""
+        """Do the same without a watchdog, in a cancel scope. Raises `TransportError`."""
         with trio.CancelScope(deadline=self.due) as self._scope:
             return await self.run(request)
         raise self._timed_out()
 
     def cut(self) -> None:
-        """End the exchange because it is late: closing its connection wakes whoever waits for that."""
+        """Abort the exchange because it is late. Closing its connection wakes the task that waits for it."""
         self.late = True
         self.connection.stream.close()
 
     def explain(self, error: TransportError) -> None:
-        """Write into the error how far the exchange had come."""
+        """Add to the error how far the exchange had progressed."""
         error.sent = self.sent
         error.received = self.connection.reader.received
         error.reused = self.connection.reused
 
     def _send_nowait(self, request: bytes) -> bytes:
-        """Send what goes at once and return the rest."""
+        """Send without waiting, and return the rest."""
         try:
             count = self.connection.stream.send_nowait(request)
         except OSError as error:
-            self._broken = error  # the server may have answered before it closed: reading tells
+            self._broken = error  # the server may have responded before it closed; reading shows
             return b""
         if count == len(request):
             self.sent = True
@@ -91,9 +91,9 @@ class Exchange:
         return request[count:]
 
     async def _send_and_read(self, rest: bytes) -> None:
-        """Send the rest while reading, as an early 4xx may come before its end (RFC 9112 section 9.5).
+        """Send the rest while reading, because a 4xx may arrive before its end (RFC 9112 section 9.5).
 
-        Whatever ends the answer ends the sending.
+        The end of the response also ends the sending.
         """
         failure: TransportError | None = None
         async with trio.open_nursery() as nursery:
@@ -116,11 +116,11 @@ class Exchange:
                     raise self._timed_out() from None
                 raise ConnectionLost(f"the connection broke: {self._broken or error}") from error
             if data:
-                self._take_in(reader.feed(data))
+                self._collect(reader.feed(data))
             elif not reader.end():
-                raise ConnectionLost("the server closed the connection before its answer was complete")
+                raise ConnectionLost("the server closed the connection before the response was complete")
 
-    def _take_in(self, pieces: list[bytes]) -> None:
+    def _collect(self, parts: list[bytes]) -> None:
         self.finished_at = now = trio.current_time()
         if self.first_byte_at == inf:
             self.first_byte_at = now
@@ -129,10 +129,10 @@ class Exchange:
             self.due = min(self._deadline, now + self._idle_timeout)
             if self._scope is not None:
                 self._scope.deadline = self.due
-        self.parts += pieces
+        self.parts += parts
         if self._on_data is not None and 200 <= reader.status < 300:
-            for piece in pieces:
-                self._on_data(piece)
+            for part in parts:
+                self._on_data(part)
 
     async def _send(self, rest: bytes) -> None:
         try:
@@ -148,4 +148,4 @@ class Exchange:
     def _timed_out(self) -> AttemptTimedOut:
         if self.due >= self._deadline:
             return AttemptTimedOut("the deadline passed")
-        return AttemptTimedOut(f"the server was silent for {self._idle_timeout:g} s")
+        return AttemptTimedOut(f"idle timeout: the server sent no data for {self._idle_timeout:g} s")

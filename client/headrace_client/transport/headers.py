@@ -1,4 +1,4 @@
-"""Header fields of a message: read from a raw head, and checked before they are sent (RFC 9110 section 5)."""
+"""Header fields: parsed from a raw head, and checked before they are sent (RFC 9110 section 5)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _FORBIDDEN_IN_VALUE = re.compile(rb"[\x00\r\n]")
 class Headers(Mapping[str, str]):
     """Header fields by case-insensitive name; the values of a repeated name are joined with ``", "``.
 
-    ``raw``: the fields as they came, in order, as pairs of bytes. Bytes are read as Latin-1, as HTTP
-    defines no other meaning for what lies outside ASCII (RFC 9110 section 5.5).
+    ``raw``: the fields as received, in order, as pairs of bytes. Bytes are decoded as Latin-1, because HTTP
+    defines no other meaning for bytes outside ASCII (RFC 9110 section 5.5).
     """
 
     __slots__ = ("_joined", "raw")
@@ -28,7 +28,7 @@ class Headers(Mapping[str, str]):
 
     @classmethod
     def parse(cls, head: bytes) -> Headers:
-        """Read the fields of a raw head: a start line, field lines, an empty line, each ended by CRLF."""
+        """Parse a raw head: a start line, field lines and an empty line, each with CRLF at its end."""
         lines = head.split(b"\r\n")[1:]
         split = (line.partition(b":") for line in lines if line)
         return cls((name, value.strip(b" \t")) for name, _, value in split)
@@ -50,11 +50,10 @@ class Headers(Mapping[str, str]):
 
 
 def encode_field(name: str, value: str) -> bytes:
-    """Return the field as a line to send, CRLF included.
+    """Return the field as a line to send, including CRLF.
 
-    Raises `ValueError` for a name that is no token and for CR, LF or NUL in the value (promise P24): they
-    would end the field and begin something that its author did not mean to send. The value is not in the
-    message, as it may be a key.
+    Raises `ValueError` for a name that is not a token, and for a value with CR, LF or NUL, which could
+    smuggle in another field or request. The message does not contain the value, because it may be a key.
     """
     raw_name = name.encode("latin-1", "replace")
     if not _TOKEN.fullmatch(raw_name):

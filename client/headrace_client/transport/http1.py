@@ -1,15 +1,14 @@
-"""HTTP/1.1 responses, pure: bytes in, decisions out (RFC 9112).
+"""HTTP/1.1 responses: bytes in, decisions out (RFC 9112; pure).
 
-The rules of this file:
+1. A connection is reusable only if it is proven to be in step: the message was framed by a length or by
+   chunks, both sides keep the connection alive, and not one byte came after the end. In doubt, it is closed.
+2. A message that cannot be framed with certainty is rejected: two lengths, a length with chunks, a transfer
+   coding other than chunked, line ends other than CRLF (llhttp rejects most of these, the code below the
+   rest).
+3. Everything that a server can make long is bounded: the head, the number of interim responses, the body.
 
-1. A connection is reusable only when it is proven to be in step: the message was framed by a length or by
-   chunks, both sides keep it alive, and not one byte came after its end. Any doubt closes.
-2. What cannot be framed with certainty is refused, never guessed: two lengths, a length with chunks, a
-   transfer coding other than chunked, line ends other than CRLF (llhttp refuses most; the rest is below).
-3. Everything that a server can make long is bounded: the head, the count of interim responses, the body.
-
-llhttp (through httptools) frames the messages. It gives no count of the bytes that it took, swallows CR and
-LF after a message, and cannot be told that a response answers HEAD: see `_finish` and `_read_framing`.
+llhttp (through httptools) frames the messages. It does not count the bytes that it consumes, skips CR and LF
+after a message, and cannot know that a response is to HEAD: see `_finish` and `_read_framing`.
 """
 
 from __future__ import annotations
@@ -35,24 +34,25 @@ _CONTINUE = 100
 _SWITCHING_PROTOCOLS = 101
 _FINAL = 200
 _WITHOUT_BODY = frozenset({204, 304})
-_TAIL_KEPT = 256
+_TAIL_SIZE = 256
 _NO_LIMIT = 1 << 62
 
 
 @attrs.frozen(kw_only=True)
 class ReadLimits:
-    """Bounds on one response, in bytes and counts. Passing one raises `ResponseTooLarge`."""
+    """Limits of one response. Exceeding one raises `ResponseTooLarge`."""
 
     head: int = 256 * 1024
+    """Bytes, interim responses included."""
     body: int | None = 64 * 1024 * 1024
-    """The decoded body; None: unbounded, for bodies that are handed on as they arrive."""
+    """Bytes of the decoded body; None: no limit, for bodies that are passed on as they arrive."""
     interim: int = 16
-    """How many 1xx responses may precede the final one."""
+    """The number of 1xx responses before the final one."""
 
 
 @attrs.frozen
 class KeepAliveTerms:
-    """What a ``keep-alive`` header allows: seconds of idleness and further requests; None: not said."""
+    """The limits in a ``keep-alive`` header: seconds of idleness and further requests; None if not stated."""
 
     timeout: int | None
     further: int | None
@@ -61,8 +61,8 @@ class KeepAliveTerms:
 class ResponseReader:
     """Reads the responses of one connection, one after another.
 
-    `begin`, then `feed` what arrives (or `end`) until `complete`; then `reusable` tells whether the
-    connection is in step and may serve another exchange. After an error both are of no more use.
+    Call `begin`, then `feed` with what arrives (or `end`) until `complete`; then `reusable` says whether the
+    connection is in step and may be used again. After an error, use neither the reader nor the connection.
     """
 
     __slots__ = (
@@ -75,7 +75,7 @@ class ResponseReader:
         "_inflater",
         "_keep_alive",
         "_limits",
-        "_most",
+        "_max_body",
         "_parser",
         "_parts",
         "_size",
@@ -94,12 +94,12 @@ class ResponseReader:
         self.begin(ReadLimits())
 
     def begin(self, limits: ReadLimits, *, bodiless: bool = False, decode: bool = True) -> None:
-        """Make ready for one response.
+        """Get ready for one response.
 
-        ``bodiless``: it answers HEAD. ``decode``: undo its content coding.
+        ``bodiless``: it is a response to HEAD. ``decode``: decode its content coding.
         """
         self._limits = limits
-        self._most = _NO_LIMIT if limits.body is None else limits.body
+        self._max_body = _NO_LIMIT if limits.body is None else limits.body
         self._bodiless = bodiless
         self._decode = decode
         self.received = 0
@@ -120,7 +120,7 @@ class ResponseReader:
         self._inflater: Inflater | None = None
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes that arrived and return the pieces of body in them.
+        """Take the next bytes and return the parts of the body in them.
 
         Raises `ProtocolViolation` or `ResponseTooLarge`.
         """
@@ -137,30 +137,30 @@ class ResponseReader:
         if self.head is None:
             self._read_head()
         elif self._expected is None:
-            self._tail = (self._tail + data if len(data) < _TAIL_KEPT else data)[-_TAIL_KEPT:]
+            self._tail = (self._tail + data if len(data) < _TAIL_SIZE else data)[-_TAIL_SIZE:]
         if self._inflater is not None:
             self._inflate(self._inflater)
         for part in self._parts:
             self._size += len(part)
-        if self._size > self._most:
-            raise ResponseTooLarge(f"the response's body passed {self._most} bytes")
+        if self._size > self._max_body:
+            raise ResponseTooLarge(f"the response body exceeds {self._max_body} bytes")
         if self.complete:
             self._finish()
         return self._parts
 
     def end(self) -> bool:
-        """Take the end of the stream and tell whether the response ends there, having no other end."""
+        """Note the end of the stream; return whether the response is complete, having no other end."""
         self._in_step = False
         if self._until_close:
             self.complete = True
             self._finish()
         return self.complete
 
-    # llhttp calls the next three. It goes on with a next message in the same bytes: what comes after the end
-    # of ours is not ours.
+    # llhttp calls the next three methods. It continues with the next message in the same bytes; whatever
+    # follows the end of this response is ignored.
 
     def on_headers_complete(self) -> None:
-        """Note a head, interim or final; one after the end shows that the server is out of step."""
+        """Note a head, interim or final. A head after the end means that the server is out of step."""
         if self.complete:
             self._in_step = False
         else:
@@ -169,25 +169,27 @@ class ResponseReader:
             self._keep_alive = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
-        """Collect a piece of body."""
+        """Collect part of the body."""
         if not self.complete:
             self._parts.append(data)
 
     def on_message_complete(self) -> None:
-        """Note the end, unless of an interim response."""
+        """Note the end, except of an interim response."""
         if self.status >= _FINAL:
             self.complete = True
 
     def _read_head(self) -> None:
-        """Find the final head among the bytes so far, and read from it what framing and decoding need."""
+        """Find the final head in the bytes so far, and read the framing and coding from it."""
         final = self.status >= _FINAL
         if self._heads - final > self._limits.interim:
             raise ResponseTooLarge("too many interim (1xx) responses")
         if 0 < self.status < _CONTINUE or self.status == _SWITCHING_PROTOCOLS:
-            raise ProtocolViolation(f"the server answered with status {self.status}, which was not asked for")
+            raise ProtocolViolation(
+                f"the server responded with status {self.status}, which was not requested"
+            )
         if not final:
             if self.received > self._limits.head:
-                raise ResponseTooLarge(f"the response's head passed {self._limits.head} bytes")
+                raise ResponseTooLarge(f"the response head exceeds {self._limits.head} bytes")
             return
         parts, self._head_parts = self._head_parts, []
         arrived = parts[0] if len(parts) == 1 else b"".join(parts)
@@ -197,15 +199,15 @@ class ResponseReader:
             if end <= start or not arrived.startswith(_VERSIONS, start):
                 raise ProtocolViolation("the response does not begin with HTTP/1.1 or HTTP/1.0")
         if end > self._limits.head:
-            raise ResponseTooLarge(f"the response's head passed {self._limits.head} bytes")
+            raise ResponseTooLarge(f"the response head exceeds {self._limits.head} bytes")
         self.head = arrived[start:end]
         self._read_framing(self.head.lower(), end)
         if self._expected is None:
-            self._tail = arrived[end - 2 :][-_TAIL_KEPT:]
+            self._tail = arrived[end - 2 :][-_TAIL_SIZE:]
 
     def _read_framing(self, head: bytes, end: int) -> None:
-        """Decide from the lower-cased head, which ends ``end`` bytes in, where the message ends."""
-        # find() takes a third of the time of `in`, which looks for a number first
+        """Decide where the message ends. ``head``: in lower case. ``end``: the bytes up to its end."""
+        # find() takes a third of the time of `in`, which tries a number first
         coded = head.find(_CODINGS) >= 0
         chunked = coded and head.find(_TRANSFER_ENCODING) >= 0
         if chunked and _field(head, _TRANSFER_ENCODING) != b"chunked":
@@ -213,7 +215,7 @@ class ResponseReader:
         if head.find(_KEEP_ALIVE) >= 0:
             self.terms = _keep_alive_terms(_field(head, _KEEP_ALIVE))
         if self._bodiless or self.status in _WITHOUT_BODY:
-            self._in_step = self._in_step and not self._bodiless  # llhttp still waits for the body of a HEAD
+            self._in_step = self._in_step and not self._bodiless  # llhttp still expects the body of a HEAD
             self._expected = end
             self._parts = []
             self.complete = True
@@ -222,22 +224,22 @@ class ResponseReader:
         if start >= 0:
             length = int(head[start + len(_CONTENT_LENGTH) : head.index(b"\r\n", start + 2)])
             self._expected = end + length
-            if length > self._most:
+            if length > self._max_body:
                 raise ResponseTooLarge(f"the response announces a body of {length} bytes")
         self._until_close = not chunked and start < 0
         if coded and self._decode and head.find(_CONTENT_ENCODING) >= 0:
             self._inflater = inflater_for(_field(head, _CONTENT_ENCODING).decode("latin-1"))
 
     def _inflate(self, inflater: Inflater) -> None:
-        """Undo the content coding of what has just arrived."""
-        decoded = inflater.feed(b"".join(self._parts), self._most - self._size)
+        """Decode the content coding of the parts that have just arrived."""
+        decoded = inflater.feed(b"".join(self._parts), self._max_body - self._size)
         self._parts = [decoded] if decoded else []
 
     def _finish(self) -> None:
         """Decide whether the connection is in step after the response.
 
-        llhttp swallows CR and LF after a message without a word, so the bytes are counted; after chunks the
-        last ones are looked at. Trailers are not looked into: closing their connection is always right.
+        llhttp silently skips CR and LF after a message. So the bytes are counted and, after chunks, the last
+        ones are checked. Trailers are not parsed: it is always correct to close their connection.
         """
         if self._inflater is not None:
             self._inflater.finish()
@@ -248,8 +250,8 @@ class ResponseReader:
 
 def _field(head: bytes, prefix: bytes) -> bytes:
     """Return the values of a field in a lower-cased head, joined with commas."""
-    pieces = head.split(prefix)[1:]
-    return b",".join(piece.partition(b"\r\n")[0].strip(b" \t") for piece in pieces)
+    rests = head.split(prefix)[1:]
+    return b",".join(rest.partition(b"\r\n")[0].strip(b" \t") for rest in rests)
 
 
 def _keep_alive_terms(value: bytes) -> KeepAliveTerms:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 requests, pure: what is sent, as bytes (RFC 9112 section 3)."""
+"""HTTP/1.1 requests as bytes (RFC 9112 section 3; pure)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ _METHODS_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
 def request_head(method: str, target: str, origin: Origin, headers: Iterable[tuple[str, str]]) -> bytes:
-    """Return the start line and header lines of a request, without the empty line that ends them.
+    """Return the start line and header lines of a request, without the final empty line.
 
-    ``host`` is added unless it is among the headers. Raises `ValueError` for what cannot be sent safely.
+    ``host`` is added unless it is among the headers. Raises `ValueError` for anything that cannot be sent
+    safely.
     """
     if not _METHOD.fullmatch(method):
         raise ValueError(f"{method!r} is not a valid method")
     if not _TARGET.fullmatch(target):
-        raise ValueError("the request target is empty or has spaces, control or non-ASCII characters")
+        raise ValueError("the request target is empty or contains spaces, control or non-ASCII characters")
     fields = list(headers)
     names = {name.lower() for name, _ in fields}
     if "host" not in names:
@@ -32,18 +33,20 @@ def request_head(method: str, target: str, origin: Origin, headers: Iterable[tup
 
 
 class RequestTemplate:
-    """A request of which only the body and the count of earlier attempts vary; the rest is encoded once.
+    """A request in which only the body and the retry count vary; everything else is encoded once.
 
-    ``accept-encoding: identity`` is added unless the headers say otherwise, and ``x-stainless-retry-count``
-    (how the reference client tells the server of earlier attempts) unless it is among them.
-    Raises `ValueError` for what cannot be sent safely, framing headers included: they are the transport's.
+    ``accept-encoding: identity`` and ``x-stainless-retry-count`` (with which the reference SDK reports
+    earlier attempts to the server) are added unless the headers have them. Raises `ValueError` for anything
+    that cannot be sent safely, and for framing headers, which the transport sets.
     """
 
     def __init__(self, method: str, target: str, origin: Origin, headers: Iterable[tuple[str, str]]) -> None:
         fields = list(headers)
         names = {name.lower() for name, _ in fields}
         if names & _FRAMING:
-            raise ValueError(f"the transport sets {' and '.join(sorted(names & _FRAMING))} by itself")
+            raise ValueError(
+                f"remove {' and '.join(sorted(names & _FRAMING))}: the transport sets the framing"
+            )
         if "accept-encoding" not in names:
             fields.append(("accept-encoding", "identity"))
         self._counts = "x-stainless-retry-count" not in names
@@ -53,7 +56,7 @@ class RequestTemplate:
         self.bodiless = method == "HEAD"
 
     def render(self, body: bytes, retries_taken: int) -> bytes:
-        """Return the whole request as bytes; ``retries_taken``: attempts already made."""
+        """Return the whole request as bytes. ``retries_taken``: attempts already made."""
         head = self._head + self._count(retries_taken) if retries_taken else self._first_head
         if not body and not self._sends_empty_length:
             return head + b"\r\n"

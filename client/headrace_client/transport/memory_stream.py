@@ -7,11 +7,11 @@ import trio
 from .stream import READ_SIZE, ByteStream
 
 _CAPACITY = 64 * 1024
-"""Bytes that one direction holds before its sender waits: about what a socket's buffers hold."""
+"""Bytes that one direction holds before its sender waits; about as many as the buffers of a socket."""
 
 
 class _Pipe:
-    """One direction: bytes in order, a bound, and an end on each side."""
+    """One direction of a connection, with a bounded buffer and an end on each side."""
 
     def __init__(self) -> None:
         self.buffer = bytearray()
@@ -20,18 +20,18 @@ class _Pipe:
         self.changed = trio.lowlevel.ParkingLot()
 
     def write(self, data: bytes | memoryview) -> int:
-        """Take what fits."""
+        """Append as many bytes as fit, and return their number. Raises `OSError` if an end is closed."""
         if self.writer_closed:
             raise trio.ClosedResourceError("this stream was closed")
         if self.reader_closed:
             raise BrokenPipeError("the peer has closed the stream")
-        piece = data[: max(_CAPACITY - len(self.buffer), 0)]
-        self.buffer += piece
+        accepted = data[: max(_CAPACITY - len(self.buffer), 0)]
+        self.buffer += accepted
         self._wake()
-        return len(piece)
+        return len(accepted)
 
     def read(self) -> bytes | None:
-        """Return what there is, ``b""`` at the end, None if one has to wait."""
+        """Return the buffered bytes, ``b""`` at the end, None if there are none yet."""
         if self.reader_closed:
             raise trio.ClosedResourceError("this stream was closed")
         if not self.buffer:
@@ -51,7 +51,7 @@ class _Pipe:
         self._wake()
 
     def _wake(self) -> None:
-        if self.changed:  # closing after the event loop has ended finds nobody parked
+        if self.changed:  # empty if the stream is closed after the event loop has ended
             self.changed.unpark_all()
 
 
@@ -63,29 +63,26 @@ class MemoryStream:
         self._incoming = incoming
 
     def send_nowait(self, data: bytes) -> int:
-        """Send what fits into the bounded buffer."""
         return self._outgoing.write(data)
 
     async def send_all(self, data: bytes) -> None:
-        """Send all, waiting while the peer does not read."""
         await trio.lowlevel.checkpoint()
         rest = memoryview(data)
         while rest := rest[self._outgoing.write(rest) :]:
             await self._outgoing.changed.park()
 
     async def receive_some(self) -> bytes:
-        """Return what has arrived, or wait for it."""
         await trio.lowlevel.checkpoint()
         while (data := self._incoming.read()) is None:
             await self._incoming.changed.park()
         return data
 
     def probe(self) -> bool:
-        """Tell whether nothing has arrived and the peer is still there."""
+        """Return whether nothing has arrived and the peer has not closed."""
         return not (self._incoming.buffer or self._incoming.writer_closed or self._incoming.reader_closed)
 
     def close(self) -> None:
-        """Close both directions; the peer reads what is still there, then the end."""
+        """Close both directions. The peer can still read what was sent."""
         self._outgoing.close_writer()
         self._incoming.close_reader()
 
@@ -93,8 +90,8 @@ class MemoryStream:
 def memory_stream_pair() -> tuple[ByteStream, ByteStream]:
     """Return the two ends of a new connection in memory.
 
-    Each direction holds 64 KiB, then its sender waits. Closing an end lets the other one read what was sent,
-    then ``b""``; its sending raises `BrokenPipeError`.
+    Each direction holds 64 KiB; then its sender waits. After one end has been closed, the other can read
+    what was sent, then ``b""``, and sending raises `BrokenPipeError`.
     """
-    there, back = _Pipe(), _Pipe()
-    return MemoryStream(there, back), MemoryStream(back, there)
+    first, second = _Pipe(), _Pipe()
+    return MemoryStream(first, second), MemoryStream(second, first)

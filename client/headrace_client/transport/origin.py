@@ -1,4 +1,4 @@
-"""Origins: where a request goes, and what a connection may be reused for (RFC 9110 section 4.3.1)."""
+"""Origins: where a request is sent, and for what a connection may be reused (RFC 9110 section 4.3.1)."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ class Origin:
     scheme: str
     """``"http"`` or ``"https"``."""
     host: str
-    """A name in its ASCII form, or a numeric address without brackets."""
+    """A host name in ASCII form, or an IP address without brackets."""
     port: int
 
     @classmethod
     def parse(cls, url: str) -> Origin:
-        """Return the origin of ``url``, whatever path follows. Raises `ValueError` if it names none."""
+        """Return the origin of ``url``, whatever its path. Raises `ValueError` if it has none."""
         parts = urlsplit(url)
         if parts.scheme not in _DEFAULT_PORTS:
-            raise ValueError(f"the URL {_without_userinfo(url)!r} is neither http:// nor https://")
+            raise ValueError(f"the URL {_without_userinfo(url)!r} must begin with http:// or https://")
         if not parts.hostname:
-            raise ValueError(f"the URL {_without_userinfo(url)!r} names no host")
+            raise ValueError(f"the URL {_without_userinfo(url)!r} has no host")
         port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
         return _interned(parts.scheme, _ascii_host(parts.hostname), port)
 
     @property
     def authority(self) -> str:
-        """Host and port as the ``host`` header wants them: without the scheme's default port."""
+        """Host and port in the format of the ``host`` header: without the scheme's default port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -43,7 +43,7 @@ class Origin:
 
 @lru_cache(maxsize=256)
 def _interned(scheme: str, host: str, port: int) -> Origin:
-    """Return one object for equal origins: a pool then finds its connections without comparing fields."""
+    """Return the same object for equal origins, so a pool finds connections without comparing fields."""
     return Origin(scheme, host, port)
 
 
@@ -57,5 +57,5 @@ def _ascii_host(host: str) -> str:
 
 
 def _without_userinfo(url: str) -> str:
-    """Return the URL without what stands before an ``@``: it may be a password (promise P21)."""
+    """Return the URL without the part before an ``@``: no error may show a password."""
     return url.rpartition("@")[2]

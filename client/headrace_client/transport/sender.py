@@ -1,7 +1,7 @@
-"""The sender: exactly one attempt at one request, and what came of it.
+"""The sender: exactly one attempt at one request, and its outcome.
 
-A sender never sleeps, retries or redirects. Whoever holds it (the client's flow, the runner's
-dispatcher) decides with a policy of its own what to do about an `Answer` or a `TransportError`.
+A sender never sleeps, retries or redirects. Its owner decides with its own policy what to do about a
+`Response` or a `TransportError`.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _X_REQUEST_ID: Final = re.compile(rb"\r\nx-request-id:[ \t]*([^\r]*)", re.IGNORE
 
 
 class Response(msgspec.Struct, kw_only=True, gc=False, eq=False):
-    """A whole response, whatever its status. Times are those of the event loop's monotonic clock, seconds.
+    """A whole response, whatever its status. Times are in seconds, on the event loop's clock.
 
-    ``sent``: the whole request was sent before the answer was complete (False after an early 4xx).
-    A Struct, as there is one for each job: it takes a tenth of the time of a class.
+    ``sent``: the whole request was sent before the response was complete (False after an early 4xx). It is a
+    Struct, which takes a tenth of the time of a class, because there is one per job.
     """
 
     status: int
     head: bytes
-    """The raw head: status line and header lines, as they came."""
+    """The raw head: status line and header lines, as received."""
     body: bytes
-    """The decoded body: transfer and content encodings are undone."""
+    """The body, without transfer and content codings."""
     sent: bool = True
     started_at: float
     first_byte_at: float
@@ -51,21 +51,21 @@ class Response(msgspec.Struct, kw_only=True, gc=False, eq=False):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The header fields by case-insensitive name, parsed when first looked at."""
+        """The header fields by case-insensitive name, parsed on first use."""
         if self._headers is None:
             self._headers = Headers.parse(self.head)
         return self._headers
 
     @property
     def request_id(self) -> str | None:
-        """The provider's name for this attempt (``request-id``, ``x-request-id``)."""
-        # Searched for, as parsing all headers of every answer would cost as much as sending a job (7 us).
+        """The provider's id of this attempt (``request-id``, ``x-request-id``)."""
+        # Searched for: parsing all headers of every response would cost as much as sending a job (7 us).
         found = _REQUEST_ID.search(self.head) or _X_REQUEST_ID.search(self.head)
         return found[1].rstrip(b" \t").decode("latin-1") or None if found else None
 
 
 class Sender(Protocol):
-    """One worker's way to one endpoint: method, path and headers are fixed, bodies follow each other."""
+    """Sends one worker's requests to one endpoint: method, path and headers are fixed, only bodies vary."""
 
     async def send(
         self,
@@ -75,19 +75,19 @@ class Sender(Protocol):
         deadline: float = inf,
         on_data: Callable[[bytes], None] | None = None,
     ) -> Response:
-        """Make one attempt and return the whole answer.
+        """Make one attempt and return the whole response.
 
-        ``retries_taken``: attempts already made (told to the server). ``deadline``: absolute, on the event loop's
-        clock. ``on_data``: called with each piece of a 2xx answer's decoded body as it arrives
-        (the body is collected all the same).
+        ``retries_taken``: attempts already made (reported to the server). ``deadline``: in seconds, on the
+        event loop's clock. ``on_data``: called with each part of the decoded body of a 2xx response as it
+        arrives; the body is collected as well.
 
-        Raises `TransportError`; a cancelled or failed exchange has closed its connection.
+        Raises `TransportError`. A cancelled or failed exchange closes its connection.
         """
         ...
 
 
 class PooledSender:
-    """A sender over a `ConnectionPool`: the hot path, where each call and each clock read is counted."""
+    """A sender over a `ConnectionPool`. This is the hot path, where every call and clock read counts."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class PooledSender:
         deadline: float = inf,
         on_data: Callable[[bytes], None] | None = None,
     ) -> Response:
-        """Make one attempt and return the whole answer; see `Sender.send`."""
+        """Make one attempt and return the whole response; see `Sender.send`. Raises `TransportError`."""
         pool = self._pool
         await trio.lowlevel.checkpoint_if_cancelled()  # a cancelled task sends nothing
         now = started_at = trio.current_time()
@@ -174,10 +174,10 @@ async def open_pooled_sender(
     idle_timeout: float = inf,
     limits: ReadLimits | None = None,
 ) -> AsyncGenerator[Sender, None]:
-    """Give a sender to ``method target`` at ``origin``, for the task that opens it.
+    """Open a sender of ``method`` requests to ``target`` at ``origin``, for the task that opens it.
 
-    ``target``: path and query as they are sent. ``idle_timeout``: seconds of silence after
-    which an attempt ends. Raises `ValueError` for headers that cannot be sent safely.
+    ``target``: path and query as they are sent. ``idle_timeout``: an attempt fails after this many seconds
+    without data. Raises `ValueError` for headers that cannot be sent safely.
     """
     template = RequestTemplate(method, target, origin, headers.items())
     yield PooledSender(pool, origin, template, idle_timeout=idle_timeout, limits=limits or ReadLimits())

@@ -1,7 +1,7 @@
-"""The seam between the transport and the network: five operations on a stream of bytes.
+"""The boundary between the transport and the network: five operations on a stream of bytes.
 
-Everything above it (pool, HTTP/1.1, sender, the whole runner) neither knows nor cares whether the
-bytes cross a socket, TLS or memory; tests run it all in memory under virtual time.
+Everything above it (pool, HTTP/1.1, sender, the whole runner) works the same over a socket, TLS or memory;
+tests run it in memory under virtual time.
 """
 
 from __future__ import annotations
@@ -17,45 +17,45 @@ import trio
 _T = TypeVar("_T")
 
 READ_SIZE = 256 * 1024
-"""Most bytes that one read returns: large reads cost no more than small ones."""
+"""The most bytes that one read returns. Large reads cost no more than small ones."""
 
 
 class ByteStream(Protocol):
     """A connected, bidirectional stream of bytes."""
 
     def send_nowait(self, data: bytes) -> int:
-        """Send what goes without waiting; return how many bytes. Raises `OSError` when the peer is gone."""
+        """Send without waiting; return how many bytes were sent. Raises `OSError` if the peer is gone."""
         ...
 
     async def send_all(self, data: bytes) -> None:
-        """Send all of ``data``. Raises `OSError` when the peer is gone."""
+        """Send all of ``data``. Raises `OSError` if the peer is gone."""
         ...
 
     async def receive_some(self) -> bytes:
-        """Return what has arrived (at most 256 KiB), waiting for at least one byte; ``b""`` at the end.
+        """Return the bytes that have arrived, at most 256 KiB. Wait for at least one; ``b""`` at the end.
 
-        Raises `OSError` when the connection broke.
+        Raises `OSError` if the connection broke.
         """
         ...
 
     def probe(self) -> bool:
-        """Tell, without waiting, whether an idle stream is fit for reuse.
+        """Return, without waiting, whether an idle stream can be reused.
 
-        True only if reading now would block: a byte, an end or an error that waits there
-        means that the connection is not in step with us any more.
+        True only if reading now would block. If there is a byte, an end or an error to read, the connection
+        is out of step.
         """
         ...
 
     def close(self) -> None:
-        """Close at once, without waiting; more than once is allowed."""
+        """Close at once, without waiting. May be called more than once."""
         ...
 
 
 class _Scratch(threading.local):
-    """What a read is read into, one for each thread.
+    """The buffer for reads, one per thread.
 
-    A bytes object of 256 KiB for each read would be mapped, shrunk and unmapped by the kernel: three system
-    calls and their page faults, a quarter of a small exchange's CPU time (strace, glibc 2.36).
+    The kernel would map, shrink and unmap a bytes object of 256 KiB for each read: three system calls and
+    their page faults, a quarter of the CPU time of a small exchange (strace, glibc 2.36).
     """
 
     def __init__(self) -> None:
@@ -70,24 +70,22 @@ def _received(size: int) -> bytes:
 
 
 class SocketStream:
-    """A connected TCP socket, non-blocking.
+    """A connected, non-blocking TCP socket.
 
-    Reading waits first and reads then, as the answer to what was just sent is never there yet: it saves one
-    failing system call for each exchange.
+    `receive_some` waits before it reads, because the response to what was just sent has never arrived yet.
+    This saves one failing system call per exchange.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
     def send_nowait(self, data: bytes) -> int:
-        """Send what fits into the socket's buffer."""
         try:
             return self._sock.send(data)
         except BlockingIOError:
             return 0
 
     async def send_all(self, data: bytes) -> None:
-        """Send all, waiting while the socket's buffer is full."""
         rest = memoryview(data)
         while rest:
             await trio.lowlevel.wait_writable(self._sock)
@@ -97,7 +95,6 @@ class SocketStream:
                 continue
 
     async def receive_some(self) -> bytes:
-        """Wait until the socket is readable, then read it."""
         while True:
             await trio.lowlevel.wait_readable(self._sock)
             try:
@@ -106,7 +103,6 @@ class SocketStream:
                 continue
 
     def probe(self) -> bool:
-        """Peek at the socket."""
         try:
             self._sock.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -116,35 +112,33 @@ class SocketStream:
         return False
 
     def close(self) -> None:
-        """Close the socket and wake who waits for it."""
         close_socket(self._sock)
 
 
 class TLSStream:
-    """A TLS connection over a non-blocking `ssl.SSLSocket` whose handshake is done.
+    """A TLS connection over a non-blocking `ssl.SSLSocket`, after its handshake.
 
-    A read asks for more than one TLS record, so nothing stays behind in OpenSSL's buffer and waiting for the
-    socket first is right here, too.
+    A read requests more than one TLS record, so no data stays in OpenSSL's buffer, and `receive_some` can
+    wait for the socket first here as well.
     """
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         self._sock = sock
 
     def send_nowait(self, data: bytes) -> int:
-        """Send what fits; after 0 the same bytes must follow, as OpenSSL may have begun with them."""
+        """Send without waiting. After 0, send the same bytes next: OpenSSL may have begun with them."""
         try:
             return self._sock.send(data)
         except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return 0
 
     async def send_all(self, data: bytes) -> None:
-        """Send all, waiting for the socket as OpenSSL asks for it."""
         rest = memoryview(data)
         while rest:
-            rest = rest[await _tls_step(self._sock, lambda piece=rest: self._sock.send(piece)) :]
+            rest = rest[await _tls_step(self._sock, lambda data=rest: self._sock.send(data)) :]
 
     async def receive_some(self) -> bytes:
-        """Wait until the socket is readable, then read it; ``b""`` only after the peer's close_notify."""
+        """Return the bytes that have arrived; ``b""`` only after the peer's close_notify."""
         await trio.lowlevel.wait_readable(self._sock)
         try:
             size = self._sock.recv_into(_scratch.view)
@@ -153,7 +147,7 @@ class TLSStream:
         return _received(size)
 
     def probe(self) -> bool:
-        """Read one byte: an SSLSocket cannot peek, and session tickets make it readable without data."""
+        """Read a byte: an SSLSocket cannot peek, and session tickets make it readable without data."""
         try:
             self._sock.recv(1)
         except ssl.SSLWantReadError:
@@ -163,17 +157,17 @@ class TLSStream:
         return False
 
     def close(self) -> None:
-        """Close without a closing handshake: nobody waits for one after a whole HTTP message."""
+        """Close without a closing handshake, which no peer expects after a complete HTTP message."""
         close_socket(self._sock)
 
 
 async def start_tls(sock: socket.socket, context: ssl.SSLContext, server_hostname: str) -> TLSStream:
-    """Make a connected, non-blocking socket a TLS connection; on failure the socket is closed."""
+    """Start TLS on a connected, non-blocking socket. Raises `OSError`, after closing the socket."""
     tls = context.wrap_socket(
         sock,
         server_hostname=server_hostname,
         do_handshake_on_connect=False,
-        suppress_ragged_eofs=False,  # an end without close_notify is a cut: a body may depend on it
+        suppress_ragged_eofs=False,  # an end without close_notify is a truncation, which may cut a body
     )
     try:
         await _tls_step(tls, tls.do_handshake)
@@ -184,7 +178,7 @@ async def start_tls(sock: socket.socket, context: ssl.SSLContext, server_hostnam
 
 
 async def _tls_step(sock: ssl.SSLSocket, step: Callable[[], _T]) -> _T:
-    """Repeat ``step`` until OpenSSL needs nothing more from the socket."""
+    """Repeat ``step`` until OpenSSL does not have to wait for the socket. Raises `OSError`."""
     while True:
         wait: Callable[[ssl.SSLSocket], Awaitable[None]]
         try:
@@ -197,7 +191,7 @@ async def _tls_step(sock: ssl.SSLSocket, step: Callable[[], _T]) -> _T:
 
 
 def close_socket(sock: socket.socket) -> None:
-    """Close, waking tasks that wait for the socket; also after the event loop has ended."""
+    """Close a socket and wake the tasks that wait for it. Works after the event loop has ended, too."""
     if sock.fileno() != -1 and trio.lowlevel.in_trio_run():
         trio.lowlevel.notify_closing(sock)
     sock.close()

@@ -1,4 +1,4 @@
-"""One request and its response as streams: sent as the body comes about, read as somebody asks for it."""
+"""One request and its response as streams: the body is sent as it is generated and read on demand."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _CLIENT_ERROR = 400
 
 
 class StreamedExchange:
-    """An exchange on a connection taken from a pool, to which it gives it back when it is over.
+    """An exchange on a connection of a pool, to which it returns the connection at its end.
 
-    `send`, then `receive` until it returns None, or `close` before that. ``read_timeout`` and
-    ``write_timeout``: seconds that one read or write may wait before `AttemptTimedOut` is raised.
+    Call `send`, then `receive` until it returns None, or `close` before that. ``read_timeout``,
+    ``write_timeout``: how many seconds one read or write may wait.
     """
 
     def __init__(
@@ -41,10 +41,11 @@ class StreamedExchange:
     async def send(
         self, head: bytes, body: bytes | AsyncIterator[bytes], limits: ReadLimits, *, bodiless: bool
     ) -> tuple[int, bytes]:
-        """Send the request and return the status and the raw head of the response. Raises `TransportError`.
+        """Send the request; return the status and the raw head of the response. Raises `TransportError`.
 
-        ``head`` ends with the empty line; an iterated ``body`` is framed already. An answer of 400 or above
-        that comes early ends the sending (RFC 9112 section 9.5), any other waits for it.
+        ``head`` ends with the empty line; an iterated ``body`` is already framed. ``bodiless``: the request
+        is HEAD. An early response with a status of 400 or above ends the sending (RFC 9112 section 9.5); any
+        other waits for its end.
         """
         reader = self._connection.reader
         reader.begin(limits, bodiless=bodiless, decode=False)
@@ -58,7 +59,7 @@ class StreamedExchange:
         return reader.status, reader.head
 
     async def receive(self) -> bytes | None:
-        """Return a piece of the body, its content coding left as it is, or None at the end."""
+        """Return the next part of the body, not decoded, or None at the end. Raises `TransportError`."""
         while not self._arrived:
             if self._connection.reader.complete:
                 self.close()
@@ -71,7 +72,7 @@ class StreamedExchange:
         return self._arrived.pop(0)
 
     def close(self) -> None:
-        """Give the connection back: to be reused if the exchange is over, else to be closed."""
+        """Return the connection to the pool, for reuse if the exchange is complete, else to be closed."""
         if self._returned:
             return
         self._returned = True
@@ -90,16 +91,16 @@ class StreamedExchange:
             error.reused = self._connection.reused
 
     async def _send(self, head: bytes, body: bytes | AsyncIterator[bytes]) -> None:
-        """Send all, or what an early answer lets us send; a broken connection is left for reading to find."""
+        """Send everything, or until an early response. A broken connection is left for reading to report."""
         if isinstance(body, bytes):
             unsent = self._send_nowait(head + body)
             if unsent:
                 await self._send_while_reading(self._write(unsent))
         else:
-            await self._send_while_reading(self._write_pieces(head, body))
+            await self._send_while_reading(self._write_parts(head, body))
 
     def _send_nowait(self, request: bytes) -> bytes:
-        """Send what goes at once, which is nearly always all (no task of its own: 25 us), return the rest."""
+        """Send without waiting, and return the rest: nearly always nothing, which saves a task (25 us)."""
         try:
             count = self._connection.stream.send_nowait(request)
         except OSError:
@@ -115,16 +116,16 @@ class StreamedExchange:
                 self._sent = True
             except OSError:
                 pass
-            except Exception as error:  # noqa: BLE001  # raised below, where no nursery makes a group of it
+            except Exception as error:  # noqa: BLE001  # raised below, outside the nursery, which would wrap it in a group
                 self._failure = error
             nursery.cancel_scope.cancel()
         if self._failure is not None:
             raise self._failure
 
-    async def _write_pieces(self, head: bytes, body: AsyncIterator[bytes]) -> None:
+    async def _write_parts(self, head: bytes, body: AsyncIterator[bytes]) -> None:
         unsent = head
-        async for piece in body:
-            await self._write(unsent + piece)
+        async for part in body:
+            await self._write(unsent + part)
             unsent = b""
         if unsent:
             await self._write(unsent)
@@ -135,16 +136,18 @@ class StreamedExchange:
             with trio.move_on_after(self._write_timeout) as waiting:
                 await self._connection.stream.send_all(data[count:])
             if waiting.cancelled_caught:
-                raise AttemptTimedOut(f"the server took nothing in for {self._write_timeout:g} s")
+                raise AttemptTimedOut(
+                    f"write timeout: the server accepted no data for {self._write_timeout:g} s"
+                )
 
     async def _watch(self, sending: trio.CancelScope) -> None:
-        """Read while the request is sent, up to the head of an answer; an error status ends the sending."""
+        """Read during the sending, up to the head of a response. An error status ends the sending."""
         reader = self._connection.reader
         try:
             while reader.head is None:
                 await self._read()
         except ConnectionLost:
-            return  # the sending finds it out, or reading does when it is over
+            return  # the sending fails as well, or reading does after it
         except TransportError as error:
             self._failure = error
         if self._failure is not None or reader.status >= _CLIENT_ERROR:
@@ -154,7 +157,7 @@ class StreamedExchange:
         with trio.move_on_after(self._read_timeout) as waiting:
             await self._read()
         if waiting.cancelled_caught:
-            raise AttemptTimedOut(f"the server was silent for {self._read_timeout:g} s")
+            raise AttemptTimedOut(f"read timeout: the server sent no data for {self._read_timeout:g} s")
 
     async def _read(self) -> None:
         reader = self._connection.reader
@@ -165,4 +168,4 @@ class StreamedExchange:
         if data:
             self._arrived += reader.feed(data)
         elif not reader.end():
-            raise ConnectionLost("the server closed the connection before its answer was complete")
+            raise ConnectionLost("the server closed the connection before the response was complete")

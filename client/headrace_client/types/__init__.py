@@ -1,4 +1,4 @@
-"""What the API answers, as typed values, and the names of what it is asked with."""
+"""The typed responses of the API, and the types of request parameters."""
 
 from __future__ import annotations
 

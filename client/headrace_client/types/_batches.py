@@ -19,7 +19,7 @@ class BatchRequest(TypedDict, total=False):
 
 
 class MessageBatchRequestCounts(BaseModel, kw_only=True):
-    """How many requests of a batch are where; all but ``processing`` are 0 until the batch has ended."""
+    """The requests of a batch by state. All counts but ``processing`` are 0 until the batch has ended."""
 
     processing: int
     succeeded: int
@@ -29,7 +29,7 @@ class MessageBatchRequestCounts(BaseModel, kw_only=True):
 
 
 class MessageBatch(BaseModel, kw_only=True):
-    """A batch of requests that the provider works off in its own time."""
+    """A batch of requests, processed within 24 hours."""
 
     id: str
     type: Literal["message_batch"]
@@ -44,21 +44,21 @@ class MessageBatch(BaseModel, kw_only=True):
 
 
 class DeletedMessageBatch(BaseModel, kw_only=True):
-    """A batch that is no more."""
+    """A deleted batch."""
 
     id: str
     type: Literal["message_batch_deleted"]
 
 
 class ErrorObject(BaseModel, kw_only=True):
-    """What went wrong: ``type`` is one of the API's error types, such as ``invalid_request_error``."""
+    """An error: ``type`` is one of the API's error types, such as ``invalid_request_error``."""
 
     type: str
     message: str
 
 
 class ErrorResponse(BaseModel, kw_only=True):
-    """An error as the API answers it."""
+    """An error response of the API."""
 
     type: Literal["error"]
     error: ErrorObject
@@ -66,27 +66,27 @@ class ErrorResponse(BaseModel, kw_only=True):
 
 
 class MessageBatchSucceededResult(BaseModel, kw_only=True):
-    """A request that was answered."""
+    """A request that succeeded."""
 
     type: Literal["succeeded"]
     message: Message
 
 
 class MessageBatchErroredResult(BaseModel, kw_only=True):
-    """A request that failed; it is not billed."""
+    """A request that failed. It is not billed."""
 
     type: Literal["errored"]
     error: ErrorResponse
 
 
 class MessageBatchCanceledResult(BaseModel, kw_only=True):
-    """A request that the batch's cancellation came before."""
+    """A request that was not processed because the batch was canceled."""
 
     type: Literal["canceled"]
 
 
 class MessageBatchExpiredResult(BaseModel, kw_only=True):
-    """A request that was not reached within the batch's 24 hours."""
+    """A request that was not processed within the 24 hours of the batch."""
 
     type: Literal["expired"]
 
@@ -100,7 +100,7 @@ MessageBatchResult: TypeAlias = (
 
 
 class MessageBatchIndividualResponse(BaseModel, kw_only=True):
-    """What became of one request; results come in any order."""
+    """The result of one request. Results come in any order."""
 
     custom_id: str
     result: MessageBatchResult

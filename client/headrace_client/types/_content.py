@@ -1,7 +1,7 @@
-"""The blocks that a message consists of, and what they quote.
+"""The content blocks of a message, and their citations.
 
-Facts: the provider's reference of the Messages API. A block, citation or delta of a kind that is
-not described here is an ``Unknown...`` with all its fields.
+Source: the provider's reference of the Messages API. A block, citation or delta of an unknown type becomes an
+``Unknown...`` with all its fields.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from headrace_client._models.base_model import BaseModel
 
 
 class CitationCharLocation(BaseModel, kw_only=True):
-    """A quotation from a plain text; indices count characters, the end is exclusive."""
+    """A citation from a plain text. Indices count characters; the end is exclusive."""
 
     type: Literal["char_location"]
     cited_text: str
@@ -24,7 +24,7 @@ class CitationCharLocation(BaseModel, kw_only=True):
 
 
 class CitationPageLocation(BaseModel, kw_only=True):
-    """A quotation from a PDF; pages count from 1, the end is exclusive."""
+    """A citation from a PDF. Pages count from 1; the end is exclusive."""
 
     type: Literal["page_location"]
     cited_text: str
@@ -36,7 +36,7 @@ class CitationPageLocation(BaseModel, kw_only=True):
 
 
 class CitationContentBlockLocation(BaseModel, kw_only=True):
-    """A quotation from a document of content blocks; the end is exclusive."""
+    """A citation from a document of content blocks. The end is exclusive."""
 
     type: Literal["content_block_location"]
     cited_text: str
@@ -48,7 +48,7 @@ class CitationContentBlockLocation(BaseModel, kw_only=True):
 
 
 class CitationsWebSearchResultLocation(BaseModel, kw_only=True):
-    """A quotation from a page that the web search found."""
+    """A citation from a page that the web search found."""
 
     type: Literal["web_search_result_location"]
     cited_text: str
@@ -58,7 +58,7 @@ class CitationsWebSearchResultLocation(BaseModel, kw_only=True):
 
 
 class CitationsSearchResultLocation(BaseModel, kw_only=True):
-    """A quotation from a search result that the caller gave."""
+    """A citation from a search result that the caller passed in."""
 
     type: Literal["search_result_location"]
     cited_text: str
@@ -70,7 +70,7 @@ class CitationsSearchResultLocation(BaseModel, kw_only=True):
 
 
 class UnknownCitation(BaseModel, kw_only=True):
-    """A citation of a kind that this version does not know; its fields are attributes."""
+    """A citation of a type that this version does not know. Its fields are attributes."""
 
     type: str
 
@@ -86,7 +86,7 @@ TextCitation: TypeAlias = (
 
 
 class TextBlock(BaseModel, kw_only=True):
-    """Text that the model wrote."""
+    """Text from the model."""
 
     type: Literal["text"]
     text: str
@@ -94,7 +94,7 @@ class TextBlock(BaseModel, kw_only=True):
 
 
 class ThinkingBlock(BaseModel, kw_only=True):
-    """What the model thought before it answered; the signature proves it when it is sent back."""
+    """The model's thinking before its answer. The signature proves its origin when it is sent back."""
 
     type: Literal["thinking"]
     thinking: str
@@ -102,14 +102,14 @@ class ThinkingBlock(BaseModel, kw_only=True):
 
 
 class RedactedThinkingBlock(BaseModel, kw_only=True):
-    """Thinking that is given in encrypted form only."""
+    """Thinking in encrypted form."""
 
     type: Literal["redacted_thinking"]
     data: str
 
 
 class ToolUseBlock(BaseModel, kw_only=True):
-    """The model asks the caller to run a tool."""
+    """The model's request to run a tool of the caller."""
 
     type: Literal["tool_use"]
     id: str
@@ -118,7 +118,7 @@ class ToolUseBlock(BaseModel, kw_only=True):
 
 
 class ServerToolUseBlock(BaseModel, kw_only=True):
-    """The model ran a tool of the provider."""
+    """The model's use of a tool of the provider."""
 
     type: Literal["server_tool_use"]
     id: str
@@ -127,7 +127,7 @@ class ServerToolUseBlock(BaseModel, kw_only=True):
 
 
 class WebSearchResultBlock(BaseModel, kw_only=True):
-    """One page that the web search found."""
+    """A page that the web search found."""
 
     type: Literal["web_search_result"]
     title: str
@@ -137,14 +137,14 @@ class WebSearchResultBlock(BaseModel, kw_only=True):
 
 
 class WebSearchToolResultError(BaseModel, kw_only=True):
-    """Why a web search gave no results."""
+    """Why a web search failed."""
 
     type: Literal["web_search_tool_result_error"]
     error_code: str
 
 
 class WebSearchToolResultBlock(BaseModel, kw_only=True):
-    """What a web search gave."""
+    """The results of a web search."""
 
     type: Literal["web_search_tool_result"]
     tool_use_id: str
@@ -152,7 +152,7 @@ class WebSearchToolResultBlock(BaseModel, kw_only=True):
 
 
 class UnknownBlock(BaseModel, kw_only=True):
-    """A block of a kind that this version does not know; its fields are attributes."""
+    """A block of a type that this version does not know. Its fields are attributes."""
 
     type: str
 

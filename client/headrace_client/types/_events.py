@@ -1,4 +1,4 @@
-"""The events of a Messages stream, as they come (``Raw...``) and as `MessageStream` adds to them."""
+"""The events of a Messages stream: the API's own (``Raw...``), and those that `MessageStream` derives."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from ._message import Message, ServerToolUsage, StopReason
 
 
 class TextDelta(BaseModel, kw_only=True):
-    """A piece of a text block."""
+    """Part of a text block."""
 
     type: Literal["text_delta"]
     text: str
 
 
 class InputJSONDelta(BaseModel, kw_only=True):
-    """A piece of the JSON text of a tool's input."""
+    """Part of the JSON text of a tool's input."""
 
     type: Literal["input_json_delta"]
     partial_json: str
 
 
 class CitationsDelta(BaseModel, kw_only=True):
-    """One more citation of a text block."""
+    """Another citation of a text block."""
 
     type: Literal["citations_delta"]
     citation: TextCitation
 
 
 class ThinkingDelta(BaseModel, kw_only=True):
-    """A piece of a thinking block."""
+    """Part of a thinking block."""
 
     type: Literal["thinking_delta"]
     thinking: str
@@ -46,7 +46,7 @@ class SignatureDelta(BaseModel, kw_only=True):
 
 
 class UnknownDelta(BaseModel, kw_only=True):
-    """A piece of a block of a kind that this version does not know; its fields are attributes."""
+    """Part of a block, of a type that this version does not know. Its fields are attributes."""
 
     type: str
 
@@ -57,7 +57,7 @@ RawContentBlockDelta: TypeAlias = (
 
 
 class MessageDeltaUsage(BaseModel, kw_only=True):
-    """The usage so far, cumulative; what is None is not counted anew."""
+    """The cumulative usage so far. None means unchanged."""
 
     output_tokens: int
     input_tokens: int | None = None
@@ -67,7 +67,7 @@ class MessageDeltaUsage(BaseModel, kw_only=True):
 
 
 class MessageDelta(BaseModel, kw_only=True):
-    """What changed in the message itself."""
+    """Changes of the message itself."""
 
     stop_reason: StopReason | None = None
     stop_sequence: str | None = None
@@ -75,7 +75,7 @@ class MessageDelta(BaseModel, kw_only=True):
 
 
 class RawMessageStartEvent(BaseModel, kw_only=True):
-    """A message begins; its content is empty."""
+    """A message begins, with empty content."""
 
     type: Literal["message_start"]
     message: Message
@@ -104,7 +104,7 @@ class RawContentBlockStartEvent(BaseModel, kw_only=True):
 
 
 class RawContentBlockDeltaEvent(BaseModel, kw_only=True):
-    """A piece of a content block."""
+    """Part of a content block."""
 
     type: Literal["content_block_delta"]
     index: int
@@ -119,13 +119,13 @@ class RawContentBlockStopEvent(BaseModel, kw_only=True):
 
 
 class PingEvent(BaseModel, kw_only=True):
-    """A sign of life. Only `Stream.all_events` shows it."""
+    """A sign of life. Only `Stream.all_events` includes it."""
 
     type: Literal["ping"]
 
 
 class UnknownEvent(BaseModel, kw_only=True):
-    """An event of a kind that this version does not know. Only `Stream.all_events` shows it."""
+    """An event of a type that this version does not know. Only `Stream.all_events` includes it."""
 
     type: str
 
@@ -143,7 +143,7 @@ RawMessageStreamEvent: TypeAlias = (
 
 
 class TextEvent(BaseModel, kw_only=True):
-    """A piece of text, and the text of its block up to now."""
+    """A text delta, and the text of its block so far."""
 
     type: Literal["text"]
     text: str
@@ -151,7 +151,7 @@ class TextEvent(BaseModel, kw_only=True):
 
 
 class CitationEvent(BaseModel, kw_only=True):
-    """A citation, and all citations of its block up to now."""
+    """A citation, and all citations of its block so far."""
 
     type: Literal["citation"]
     citation: TextCitation
@@ -159,7 +159,7 @@ class CitationEvent(BaseModel, kw_only=True):
 
 
 class ThinkingEvent(BaseModel, kw_only=True):
-    """A piece of thinking, and the thinking of its block up to now."""
+    """A thinking delta, and the thinking of its block so far."""
 
     type: Literal["thinking"]
     thinking: str
@@ -174,7 +174,7 @@ class SignatureEvent(BaseModel, kw_only=True):
 
 
 class InputJsonEvent(BaseModel, kw_only=True):
-    """A piece of a tool's input, and what the complete members of the input are up to now."""
+    """Part of a tool's input, and the complete members of the input so far."""
 
     type: Literal["input_json"]
     partial_json: str
@@ -182,14 +182,14 @@ class InputJsonEvent(BaseModel, kw_only=True):
 
 
 class MessageStopEvent(BaseModel, kw_only=True):
-    """The message is complete; here it is."""
+    """The message is complete."""
 
     type: Literal["message_stop"]
     message: Message
 
 
 class ContentBlockStopEvent(BaseModel, kw_only=True):
-    """A content block is complete; here it is."""
+    """A content block is complete."""
 
     type: Literal["content_block_stop"]
     index: int

@@ -1,4 +1,4 @@
-"""The message that answers a request, and what it cost."""
+"""The message in the response, and its usage."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ StopReason: TypeAlias = Literal[
 
 
 class CacheCreation(BaseModel, kw_only=True):
-    """Input tokens written to the prompt cache, by how long they stay there."""
+    """Input tokens written to the prompt cache, by time to live."""
 
     ephemeral_5m_input_tokens: int
     ephemeral_1h_input_tokens: int
 
 
 class ServerToolUsage(BaseModel, kw_only=True):
-    """How often the provider's own tools ran."""
+    """How often the provider's tools were used."""
 
     web_search_requests: int
     web_fetch_requests: int | None = None
 
 
 class Usage(BaseModel, kw_only=True):
-    """What is billed and counts against the rate limits, in tokens."""
+    """The tokens that are billed and that count against the rate limits."""
 
     input_tokens: int
     output_tokens: int
@@ -47,7 +47,7 @@ class Usage(BaseModel, kw_only=True):
 
 
 class Message(BaseModel, kw_only=True):
-    """What the model answered."""
+    """The model's answer."""
 
     id: str
     type: Literal["message"]
@@ -61,6 +61,6 @@ class Message(BaseModel, kw_only=True):
 
 
 class MessageTokensCount(BaseModel, kw_only=True):
-    """How many input tokens a request would take."""
+    """The number of input tokens of a prompt."""
 
     input_tokens: int

@@ -1,4 +1,4 @@
-"""What the API says about a model."""
+"""The description of a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from headrace_client._models.base_model import BaseModel
 
 
 class ModelInfo(BaseModel, kw_only=True):
-    """A model that can be asked."""
+    """A model that is available."""
 
     id: str
     type: Literal["model"]

@@ -1,4 +1,4 @@
-"""What a request holds. Plain dicts do as well: these names are for type checkers and editors."""
+"""The parameters of a request. Plain dicts work as well; these types are for type checkers and editors."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from headrace_client._models.base_model import BaseModel
 
 
 class CacheControlParam(TypedDict, total=False):
-    """Cache the prompt up to and including the block that has this."""
+    """Cache the prompt up to and including the block that has this field."""
 
     type: Required[Literal["ephemeral"]]
     ttl: Literal["5m", "1h"]
 
 
 class TextBlockParam(TypedDict, total=False):
-    """Text."""
+    """A block of text."""
 
     type: Required[Literal["text"]]
     text: Required[str]
@@ -24,7 +24,7 @@ class TextBlockParam(TypedDict, total=False):
 
 
 ContentBlockParam: TypeAlias = TextBlockParam | Mapping[str, object] | BaseModel
-"""A block of a message: a dict of any kind that the API knows, or one out of an earlier answer."""
+"""A block of a message: a dict of any type that the API knows, or a block of an earlier response."""
 
 
 class MessageParam(TypedDict):
@@ -35,13 +35,13 @@ class MessageParam(TypedDict):
 
 
 class MetadataParam(TypedDict, total=False):
-    """What the provider may know about the request."""
+    """Information about the request for the provider."""
 
     user_id: str | None
 
 
 class ToolParam(TypedDict, total=False):
-    """A tool that the model may ask the caller to run; ``input_schema`` is JSON Schema."""
+    """A tool of the caller that the model may request to run. ``input_schema``: JSON Schema."""
 
     name: Required[str]
     input_schema: Required[Mapping[str, object]]
@@ -51,4 +51,4 @@ class ToolParam(TypedDict, total=False):
 
 
 ToolUnionParam: TypeAlias = ToolParam | Mapping[str, object]
-"""A tool of the caller's, or one of the provider's."""
+"""A tool of the caller or of the provider."""

@@ -1,8 +1,7 @@
-"""``client.beta``: the same endpoints with ``?beta=true`` and the betas that they need.
+"""``client.beta``: the same endpoints with ``?beta=true`` and the betas that they require.
 
-An endpoint is not described twice: the resources are those of the client itself, made over a client
-that marks what goes through it. Which betas a request asks for is said by ``betas=[...]``, which
-every method takes.
+No endpoint is described twice: the resources are those of the client, over a client that marks its requests
+as beta. Every method takes ``betas=[...]``, the beta features to enable.
 """
 
 from __future__ import annotations
@@ -23,39 +22,39 @@ _NEEDED = {
     "/v1/messages/batches": "message-batches-2024-09-24",
     "/v1/messages/count_tokens": "token-counting-2024-11-01",
 }
-"""The betas that came before their endpoints left beta, by the beginning of the path."""
+"""The betas under which these endpoints were introduced, by the start of the path."""
 
 
 class Beta(SyncAPIResource):
-    """What is not final yet, of a blocking client."""
+    """The endpoints with beta features, of a blocking client."""
 
     @cached_property
     def messages(self) -> Messages:
-        """The Messages endpoints with betas."""
+        """The Messages endpoints with beta features."""
         return Messages(cast("Any", _BetaClient(self._client)))
 
     @cached_property
     def models(self) -> Models:
-        """Which models there are."""
+        """The models that are available."""
         return Models(cast("Any", _BetaClient(self._client)))
 
 
 class AsyncBeta(AsyncAPIResource):
-    """What is not final yet, of an asynchronous client."""
+    """The endpoints with beta features, of an asynchronous client."""
 
     @cached_property
     def messages(self) -> AsyncMessages:
-        """The Messages endpoints with betas."""
+        """The Messages endpoints with beta features."""
         return AsyncMessages(cast("Any", _BetaClient(self._client)))
 
     @cached_property
     def models(self) -> AsyncModels:
-        """Which models there are."""
+        """The models that are available."""
         return AsyncModels(cast("Any", _BetaClient(self._client)))
 
 
 class _BetaClient:
-    """A client of either face whose verbs mark their requests as beta."""
+    """A client, blocking or asynchronous, whose verbs mark their requests as beta."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -84,14 +83,14 @@ def _beta_path(path: str) -> str:
 
 
 def _with_needed(path: str, call: dict[str, Any]) -> dict[str, Any]:
-    """Add the beta that the endpoint itself needs to those that the caller asks for."""
+    """Add the beta that the endpoint requires to those of the caller."""
     path = urlsplit(path).path  # the results of a batch have an absolute URL
     needed = next((beta for start, beta in _NEEDED.items() if path.startswith(start)), None)
     options: dict[str, Any] = call.get("options", {})
     headers: dict[str, Any] = dict(options.get("headers") or {})
-    asked = find_header(headers, BETA_HEADER)
-    if needed is None or isinstance(asked, Omit):
+    requested = find_header(headers, BETA_HEADER)
+    if needed is None or isinstance(requested, Omit):
         return call
     others = {name: value for name, value in headers.items() if name.lower() != BETA_HEADER}
-    marked = {**others, BETA_HEADER: f"{asked},{needed}" if asked else needed}
+    marked = {**others, BETA_HEADER: f"{requested},{needed}" if requested else needed}
     return {**call, "options": {**options, "headers": marked}}
