@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         not_given,
         omit,
     )
+    from ._responses.base_response import StreamAlreadyConsumed
     from ._responses.event_reader import IncompleteStreamError
     from ._responses.message_stream import AsyncMessageStream, MessageStream
     from ._responses.pagination import (
@@ -73,7 +74,7 @@ if TYPE_CHECKING:
         SyncPageCursor,
         SyncTokenPage,
     )
-    from ._responses.response import APIResponse, AsyncAPIResponse, StreamAlreadyConsumed
+    from ._responses.response import APIResponse, AsyncAPIResponse
     from ._responses.stream import AsyncStream, Stream
     from ._wire.ratelimit import Limit, RateLimits, rate_limits
 
@@ -137,7 +138,7 @@ _MODULES = {
     "RetryPolicy": "_base_client.retry",
     "ServiceUnavailableError": "_exceptions",
     "Stream": "_responses.stream",
-    "StreamAlreadyConsumed": "_responses.response",
+    "StreamAlreadyConsumed": "_responses.base_response",
     "SyncAPIClient": "_base_client",
     "SyncPage": "_responses.pagination",
     "SyncPageCursor": "_responses.pagination",

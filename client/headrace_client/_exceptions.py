@@ -19,7 +19,7 @@
     │           ├── ServiceUnavailableError 503
     │           ├── DeadlineExceededError   504  timeout_error
     │           └── OverloadedError         529  overloaded_error
-    └── StreamAlreadyConsumed               see `_responses/response.py`
+    └── StreamAlreadyConsumed               see `_responses/base_response.py`
 
 `IncompleteStreamError`, an `APIConnectionError`, is defined in `_responses/event_reader.py`.
 

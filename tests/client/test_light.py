@@ -17,6 +17,12 @@ import sys, trio
 from headrace_client import AsyncAPIClient, omit
 client = AsyncAPIClient(version="1", base_url="http://h", custom_headers={"Authorization": "k"})
 """
+OPEN_SENDER = """
+async def main():
+    async with client, client.open_sender("POST", "/v1/x"):
+        pass
+trio.run(main)
+"""
 
 
 def modules_after(code: str) -> set[str]:
@@ -46,8 +52,7 @@ def test_the_package_imports_next_to_nothing() -> None:
     [
         "from headrace_client import Anthropic, AsyncAnthropic; Anthropic(api_key='k', timeout=3).api_key",
         "from headrace_client import APIError, RetryPolicy, rate_limits, not_given",
-        BASE
-        + "async def main():\n    async with client, client.open_sender('POST', '/v1/x'): pass\ntrio.run(main)",
+        BASE + OPEN_SENDER,
     ],
     ids=["client", "values", "sender"],
 )

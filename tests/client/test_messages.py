@@ -149,7 +149,7 @@ async def test_a_model_that_is_retired_warns_with_the_day_and_a_newer_model(
     """Item 114."""
     client, _ = backend.scripted(reply(json=MESSAGE))
 
-    with pytest.warns(DeprecationWarning) as caught:
+    with pytest.warns(DeprecationWarning, match="^The model") as caught:
         await settle(client.messages.create(**{**PROMPT, "model": model}))
 
     first, second = str(caught[0].message).splitlines()
@@ -165,7 +165,7 @@ async def test_the_warning_of_a_model_points_to_the_line_that_calls(backend: Bac
     """Item 114."""
     client, _ = backend.scripted(reply(json=MESSAGE), reply(json=MESSAGE))
 
-    with pytest.warns(DeprecationWarning) as caught:
+    with pytest.warns(DeprecationWarning, match="^The model 'claude-2.1'") as caught:
         await settle(client.messages.create(**{**PROMPT, "model": "claude-2.1"}))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -16,9 +16,13 @@ from headrace_client import (
     AsyncAPIResponse,
     BaseModel,
 )
+from headrace_client._responses.base_response import (
+    BaseAPIResponse,
+    StreamAlreadyConsumed,
+    extract_response_type,
+)
 from headrace_client._responses.binary import HttpxBinaryResponseContent
 from headrace_client._responses.jsonl import AsyncJSONLDecoder, JSONLDecoder
-from headrace_client._responses.response import BaseAPIResponse, StreamAlreadyConsumed, extract_response_type
 from headrace_client._responses.stream import AsyncStream, Stream
 from headrace_client.testing import reply, sse
 from tests.client.backends import Backend, each, entered, settle
@@ -103,7 +107,7 @@ async def test_other_text_in_place_of_a_users_model(backend: Backend) -> None:
 
     assert await get(backend, answer, Cat) == "it works"
     assert await get(backend, answer, Cat | Dog) == "it works"
-    with pytest.raises(APIResponseValidationError, match="content type of the response is 'application/text'"):
+    with pytest.raises(APIResponseValidationError, match="of the response is 'application/text'"):
         await get(backend, answer, Cat, _strict_response_validation=True)
 
 

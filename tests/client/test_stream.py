@@ -298,7 +298,7 @@ async def test_a_stream_made_by_hand_gives_the_events_themselves(backend: Backen
 
 @TRIO_ONLY
 async def test_silence_beyond_the_idle_timeout_raises(backend: Backend) -> None:
-    """A server that pings is alive; one that sends nothing at all is given up (blocking: see the next test)."""
+    """A server that pings is alive; one that sends nothing is not. For blocking clients see the next test."""
     pieces = [body(START), 9.0, body(PING), 9.0, body(PING), 11.0, body(STOP)]
     stream, api = await start(backend, reply(body=pieces))
 

@@ -20,10 +20,11 @@ from headrace_client._requests.options import FinalRequestOptions, HeadersLike
 from headrace_client._requests.urls import build_url, request_target
 from headrace_client._requests.verbs import RequestArguments, final_options
 
-from .base import BaseClient, ClientSettings
+from .base import BaseClient
 from .flow import Flow, RetryEvent, Send, Success
 from .logging import log_failure, log_response, log_send
 from .platform import loop_name
+from .settings import ClientSettings
 
 if TYPE_CHECKING:
     import httpx

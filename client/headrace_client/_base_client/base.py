@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Required, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from headrace_client._exceptions import SENSITIVE_HEADERS
 from headrace_client._httpx.request import PreparedRequest, http_request
@@ -34,25 +33,12 @@ from .logging import log_retry
 from .platform import platform_headers
 from .redirect import same_origin
 from .retry import RetryPolicy, checked_max_retries
+from .settings import checked_timeout, default_timeout, read_timeout
 
 if TYPE_CHECKING:
     import httpx
 
 ResponseT = TypeVar("ResponseT")
-
-
-class ClientSettings(TypedDict, total=False):
-    """What the constructors of both clients take, in addition to the HTTP client."""
-
-    version: Required[str]
-    base_url: Required[str | httpx.URL]
-    _strict_response_validation: bool
-    max_retries: float
-    timeout: TimeoutTypes | NotGiven
-    custom_headers: HeadersLike | None
-    custom_query: Query | None
-    on_retry: Callable[[RetryEvent], object] | None
-    max_retry_after: float
 
 
 class BaseClient:
@@ -82,7 +68,7 @@ class BaseClient:
         self._url = with_trailing_slash(str(base_url))
         self._strict_response_validation = _strict_response_validation
         self.max_retries = checked_max_retries(max_retries)
-        self._timeout = _checked_timeout(timeout)
+        self._timeout = checked_timeout(timeout)
         self._custom_headers: HeadersLike = dict(custom_headers or {})
         self._custom_query: Query = dict(custom_query or {})
         self.on_retry = on_retry
@@ -106,11 +92,11 @@ class BaseClient:
     @property
     def timeout(self) -> TimeoutTypes:
         """The default timeout of requests: seconds, an `httpx.Timeout`, or None for no timeout."""
-        return _default_timeout() if isinstance(self._timeout, NotGiven) else self._timeout
+        return default_timeout() if isinstance(self._timeout, NotGiven) else self._timeout
 
     @timeout.setter
     def timeout(self, timeout: TimeoutTypes) -> None:
-        self._timeout = _checked_timeout(timeout)
+        self._timeout = checked_timeout(timeout)
 
     @property
     def _client(self) -> Any:
@@ -120,7 +106,7 @@ class BaseClient:
     @property
     def has_default_timeout(self) -> bool:
         """Whether the timeout is the default, so the caller has not said how long to wait."""
-        return isinstance(self._timeout, NotGiven) or self._timeout == _default_timeout()
+        return isinstance(self._timeout, NotGiven) or self._timeout == default_timeout()
 
     @property
     def user_agent(self) -> str:
@@ -234,7 +220,7 @@ class BaseClient:
         if options.idempotency_key is not None:
             headers[self._idempotency_header or "Idempotency-Key"] = options.idempotency_key
         per_call = not isinstance(options.timeout, NotGiven)
-        read = _read_timeout(_checked_timeout(options.timeout) if per_call else self.timeout)
+        read = read_timeout(checked_timeout(options.timeout) if per_call else self.timeout)
         if read is not None:
             headers["x-stainless-read-timeout"] = str(read)
             if per_call:
@@ -287,29 +273,6 @@ class BaseClient:
 
     def _assemble(self, http_client: Any, options: FinalRequestOptions, retries_taken: int) -> httpx.Request:
         return http_request(http_client, self._prepared_request(options, retries_taken))
-
-
-@cache
-def _default_timeout() -> TimeoutTypes:
-    from headrace_client._httpx.clients import DEFAULT_TIMEOUT  # imports httpx
-
-    return DEFAULT_TIMEOUT
-
-
-def _checked_timeout(timeout: Any) -> Any:
-    """Return ``timeout`` if it is valid. Raises `TypeError` or `ValueError`.
-
-    The HTTP libraries would notice later, and with longer tracebacks.
-    """
-    if isinstance(timeout, str):
-        raise TypeError("timeout must be a number of seconds, an httpx.Timeout, or None, not str")
-    if isinstance(timeout, int | float) and not timeout >= 0:
-        raise ValueError(f"timeout must be 0 or more seconds, not {timeout}")
-    return timeout
-
-
-def _read_timeout(timeout: Any) -> float | None:
-    return getattr(timeout, "read", timeout)
 
 
 def _without_credentials(layer: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from headrace_client._requests.multipart import file_pairs, paths_in, with_conte
 from headrace_client._requests.options import FinalRequestOptions
 from headrace_client._requests.verbs import RequestArguments, final_options
 
-from .base import BaseClient, ClientSettings
+from .base import BaseClient
 from .flow import Flow, RetryEvent, Send, Success
 from .logging import log_failure, log_response, log_send
+from .settings import ClientSettings
 
 if TYPE_CHECKING:
     import httpx

@@ -14,7 +14,6 @@ tags. Scalars (including dates, enums, UUIDs) are left to msgspec.
 
 from __future__ import annotations
 
-import datetime as dt
 import types
 import typing
 from collections.abc import Collection, Iterable, Mapping, MutableMapping, MutableSequence, Sequence
@@ -24,6 +23,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar, Union
 import attrs
 import msgspec
 
+from .scalars import AnyReader, LiteralReader, MismatchError, ScalarReader, TypedDictReader, mismatch
+
 EXTRA = "_extra"
 UNSET = "_unset"
 """Keys in the ``__dict__`` of a Struct that has one: its unknown fields, and the names of unset fields."""
@@ -32,23 +33,6 @@ _LISTS = (list, Sequence, MutableSequence, Iterable, Collection)
 _DICTS = (dict, Mapping, MutableMapping)
 _OBJECTS = (dict, Mapping)
 """Types of JSON objects. dict comes first: a check of an abstract class takes five times as long."""
-
-
-class MismatchError(msgspec.ValidationError):
-    """A value does not fit its type; the message says where, in msgspec's format."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.path = ""
-
-    def inside(self, step: str) -> MismatchError:
-        """Prepend a step to the path of the mismatch, and return the error."""
-        self.path = step + self.path
-        return self
-
-    def __str__(self) -> str:
-        return f"{self.problem} - at `${self.path}`" if self.path else self.problem
 
 
 def construct(value: Any, type_: Any, *, strict: bool = False) -> Any:
@@ -87,7 +71,7 @@ def _new_reader(type_: Any) -> _Reader:
         members = _UnionReader(tuple(unwrapped(member) for member in arguments))
         return _OptionalReader(members) if types.NoneType in arguments else members
     if origin is Literal:
-        return _LiteralReader(type_, frozenset(arguments))
+        return LiteralReader(type_, frozenset(arguments))
     if isinstance(origin, type) and issubclass(origin, msgspec.Struct):
         return _StructReader(type_, origin)
     if origin in _LISTS:
@@ -95,10 +79,10 @@ def _new_reader(type_: Any) -> _Reader:
     if origin in _DICTS:
         return _DictReader(arguments[1] if arguments else Any)
     if type_ in (Any, object) or isinstance(type_, TypeVar):
-        return _AnyReader()
+        return AnyReader()
     if typing.is_typeddict(type_):
-        return _TypedDictReader(type_)
-    return _ScalarReader(type_)
+        return TypedDictReader(type_)
+    return ScalarReader(type_)
 
 
 def unwrapped(type_: Any) -> Any:
@@ -118,76 +102,6 @@ def unwrapped(type_: Any) -> Any:
     return type_
 
 
-def _mismatch(value: Any, strict: bool, expected: str) -> Any:
-    if strict:
-        raise MismatchError(f"Expected `{expected}`, got `{type(value).__name__}`")
-    return value
-
-
-@attrs.frozen
-class _AnyReader:
-    shape = object
-
-    def read(self, value: Any, *, strict: bool) -> Any:  # anything fits
-        return value
-
-
-@attrs.frozen
-class _ScalarReader:
-    type_: Any
-    shape = type(None)
-
-    def read(self, value: Any, *, strict: bool) -> Any:
-        if type(value) is self.type_:
-            return value
-        if self.type_ is float and isinstance(value, int) and not _is_exact(value):
-            return _mismatch(value, strict, "float")
-        if strict and self.type_ is int and isinstance(value, float) and value.is_integer():
-            return int(value)  # JSON does not distinguish 3.0 from 3
-        try:
-            return _converted(value, self.type_)
-        except MismatchError:
-            if self.type_ is dt.datetime and (moment := _iso_datetime(value)):
-                return moment
-            if strict:
-                raise
-            return value
-
-
-def _converted(value: Any, type_: Any) -> Any:
-    try:
-        return msgspec.convert(value, type_)
-    except msgspec.ValidationError as error:
-        raise MismatchError(str(error)) from None
-
-
-def _is_exact(number: int) -> bool:
-    try:
-        return int(float(number)) == number
-    except OverflowError:
-        return False
-
-
-def _iso_datetime(value: Any) -> dt.datetime | None:
-    """Read an ISO 8601 format that RFC 3339, and so msgspec, does not have."""
-    try:
-        return dt.datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-
-
-@attrs.frozen
-class _LiteralReader:
-    type_: Any
-    values: frozenset[Any]
-    shape = types.NoneType
-
-    def read(self, value: Any, *, strict: bool) -> Any:
-        if isinstance(value, str) and value in self.values:  # 0.2 us, msgspec takes 1.5
-            return value
-        return _ScalarReader(self.type_).read(value, strict=strict)
-
-
 @attrs.frozen
 class _OptionalReader:
     """A union with None as a member. The value is often None, so no member has to be tried."""
@@ -197,17 +111,6 @@ class _OptionalReader:
 
     def read(self, value: Any, *, strict: bool) -> Any:
         return None if value is None else self.members.read(value, strict=strict)
-
-
-@attrs.frozen
-class _TypedDictReader:
-    type_: Any
-    shape = Mapping
-
-    def read(self, value: Any, *, strict: bool) -> Any:
-        if strict:
-            _converted(value, self.type_)
-        return value
 
 
 @attrs.define(slots=False)
@@ -221,7 +124,7 @@ class _ListReader:
 
     def read(self, value: Any, *, strict: bool) -> Any:
         if not isinstance(value, list):
-            return _mismatch(value, strict, "array")
+            return mismatch(value, strict, "array")
         items: list[Any] = []
         try:
             for item in cast("list[Any]", value):
@@ -242,7 +145,7 @@ class _DictReader:
 
     def read(self, value: Any, *, strict: bool) -> Any:
         if not isinstance(value, _OBJECTS):
-            return _mismatch(value, strict, "object")
+            return mismatch(value, strict, "object")
         items: dict[str, Any] = {}
         for key, item in cast("_Json", value).items():
             try:
@@ -283,7 +186,7 @@ class _StructReader:
         if isinstance(value, self.cls):
             return value
         if not isinstance(value, _OBJECTS):
-            return _mismatch(value, strict, "object")
+            return mismatch(value, strict, "object")
         given = cast("_Json", value)
         known: dict[str, Any] = {}
         unset: list[str] = []
@@ -330,7 +233,7 @@ class _UnionReader:
             except MismatchError:
                 continue
         if strict:
-            return _mismatch(value, strict, self._names)
+            return mismatch(value, strict, self._names)
         for reader in tagged[::-1] or self._readers:
             if isinstance(value, reader.shape):
                 return reader.read(value, strict=False)
