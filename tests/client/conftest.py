@@ -51,9 +51,9 @@ def sent_by_httpx(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
     sent: list[httpx.Request] = []
     send = httpx.AsyncClient.send
 
-    async def noted(client: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
+    async def recorded(client: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
         sent.append(request)
         return await send(client, request, **options)
 
-    monkeypatch.setattr(httpx.AsyncClient, "send", noted)
+    monkeypatch.setattr(httpx.AsyncClient, "send", recorded)
     return sent

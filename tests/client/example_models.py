@@ -1,4 +1,4 @@
-"""Models that stand for an API's answers in the tests of construction."""
+"""Models of responses, for the tests of construction."""
 
 import enum
 from typing import Any, Generic, Literal, NewType, TypedDict, TypeVar

@@ -2,8 +2,8 @@
 
 A client that goes away makes its handler fail in the middle of a read or write. The standard server prints
 the error from the handler's thread, at any later time. If pytest has closed the captured output by then, the
-print itself fails, and with it whatever test is running. Here, lost connections are ignored, other failures of
-a handler are raised where the server was started, and no thread outlives the server.
+print itself fails, and with it whatever test is running. Here, lost connections are ignored, other failures
+of a handler are raised where the server was started, and no thread outlives the server.
 """
 
 from __future__ import annotations

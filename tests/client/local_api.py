@@ -68,7 +68,7 @@ class _Handler(QuietHandler):
         body = json.loads(self.body())
         match urlsplit(self.path).path:
             case "/v1/messages" if body.get("stream"):
-                self._send(b"".join(piece for piece in EVENTS.chunks if isinstance(piece, bytes)))
+                self._send(b"".join(chunk for chunk in EVENTS.chunks if isinstance(chunk, bytes)))
             case "/v1/messages" if "output_config" in body:
                 text = json.dumps({"name": "Ada", "age": 36})
                 self._answer({**MESSAGE, "content": [{"type": "text", "text": text}]})

@@ -1,4 +1,4 @@
-"""Events of a Messages stream add up to the message (contract item 115), and nothing unknown is lost."""
+"""Events of a Messages stream become a message, without losing anything unknown."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def stop(index: int) -> dict[str, Any]:
     return {"type": "content_block_stop", "index": index}
 
 
-def told(*events: dict[str, Any]) -> dict[str, Any]:
+def accumulated(*events: dict[str, Any]) -> dict[str, Any]:
     accumulator = MessageAccumulator()
     for event in (START, *events):
         accumulator.add(event)
@@ -47,7 +47,7 @@ def told(*events: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_text() -> None:
-    message = told(
+    message = accumulated(
         start(0, type="text", text=""),
         delta(0, type="text_delta", text="Hel"),
         {"type": "ping"},
@@ -80,7 +80,7 @@ def test_complete_only_after_message_stop() -> None:
 
 
 def test_thinking_signature_and_citations() -> None:
-    message = told(
+    message = accumulated(
         start(0, type="thinking", thinking="", signature=""),
         delta(0, type="thinking_delta", thinking="a"),
         delta(0, type="thinking_delta", thinking="b"),
@@ -97,7 +97,7 @@ def test_thinking_signature_and_citations() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pieces", "value"),
+    ("parts", "value"),
     [
         ([], {}),
         ([""], {}),
@@ -108,11 +108,11 @@ def test_thinking_signature_and_citations() -> None:
     ],
 )
 @pytest.mark.parametrize("closed", [True, False])
-def test_tool_input(pieces: list[str], value: object, closed: bool) -> None:
-    """Whole, cut off by max_tokens (its complete members), or no JSON at all (kept as text)."""
-    message = told(
+def test_tool_input(parts: list[str], value: object, closed: bool) -> None:
+    """Complete, cut off by max_tokens (its complete members), or not JSON at all (kept as text)."""
+    message = accumulated(
         start(0, type="tool_use", id="t", name="weather", input={}),
-        *(delta(0, type="input_json_delta", partial_json=piece) for piece in pieces),
+        *(delta(0, type="input_json_delta", partial_json=part) for part in parts),
         *([stop(0)] * closed),
     )
 
@@ -120,7 +120,7 @@ def test_tool_input(pieces: list[str], value: object, closed: bool) -> None:
 
 
 def test_unknown_blocks_deltas_and_fields_survive() -> None:
-    message = told(
+    message = accumulated(
         start(0, type="hologram", frames=[1], title="a", depth=1, extra={"k": 1}),
         delta(0, type="hologram_delta", frames=[2], title="b", depth=2, new=True),
         delta(0, type="text_delta", text="c"),
@@ -159,7 +159,7 @@ def test_events_are_never_changed() -> None:
     ]
     before = json.dumps(events)
 
-    told(*events[1:])
+    accumulated(*events[1:])
 
     assert json.dumps(events) == before
 
@@ -188,17 +188,17 @@ def test_a_message_may_start_with_content_which_stays_the_events_own() -> None:
 )
 def test_an_event_out_of_order_or_malformed_is_an_error(event: dict[str, Any]) -> None:
     with pytest.raises(UnexpectedEventError):
-        told(event)
+        accumulated(event)
 
 
-def test_nothing_comes_before_message_start() -> None:
+def test_no_event_precedes_message_start() -> None:
     accumulator = MessageAccumulator()
 
     with pytest.raises(UnexpectedEventError, match="did not begin with message_start"):
         accumulator.add(start(0, type="text", text=""))
 
 
-def test_a_block_can_be_looked_at_as_it_grows() -> None:
+def test_a_block_can_be_read_as_it_grows() -> None:
     accumulator = MessageAccumulator()
     accumulator.add(START)
     accumulator.add(start(0, type="text", text=""))
@@ -247,8 +247,8 @@ json_values = st.recursive(
 
 @settings(deadline=None, derandomize=True)
 @given(value=st.dictionaries(st.text(max_size=3), json_values, max_size=4), indent=st.sampled_from([None, 2]))
-def test_every_beginning_of_json_has_a_value(value: dict[str, Any], indent: int | None) -> None:
-    """Fed character by character, each prefix decodes, and the whole gives the whole."""
+def test_every_prefix_of_json_has_a_value(value: dict[str, Any], indent: int | None) -> None:
+    """Fed by character, each prefix decodes, and the whole text gives the whole value."""
     parts = PartialJSON()
 
     for character in json.dumps(value, indent=indent):

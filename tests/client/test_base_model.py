@@ -1,4 +1,4 @@
-"""What every typed answer can do (contract items 91, 92, D7)."""
+"""The methods of every typed response."""
 
 import copy
 import datetime as dt
@@ -16,8 +16,7 @@ from .example_models import Basic, Renamed, Settings, Tree
 UTC = dt.UTC
 
 
-def test_to_dict_leaves_out_what_was_not_given() -> None:
-    """Item 92."""
+def test_to_dict_leaves_out_unset_fields() -> None:
     model = Settings.construct(name="x", note=None, extra=1)
 
     assert model.to_dict() == {"name": "x", "note": None, "extra": 1}
@@ -34,7 +33,6 @@ def test_to_dict_leaves_out_what_was_not_given() -> None:
 
 
 def test_to_dict_modes_and_names() -> None:
-    """Item 92."""
 
     class Event(BaseModel):
         at: dt.datetime
@@ -48,7 +46,6 @@ def test_to_dict_modes_and_names() -> None:
 
 
 def test_to_json() -> None:
-    """Item 92."""
     model = construct({"foo": "ü", "more": {"a": [1]}}, Basic)
 
     assert model.to_json(indent=None) == '{"foo":"ü","more":{"a":[1]}}'
@@ -56,7 +53,6 @@ def test_to_json() -> None:
 
 
 def test_fields_set() -> None:
-    """Item 92."""
     assert construct({"name": "x", "more": 1}, Settings).model_fields_set == {"name", "more"}
     assert Settings(name="x").model_fields_set == {"name"}
     assert Settings.construct(_fields_set={"limit"}, name="x").model_fields_set == {"limit"}
@@ -80,8 +76,7 @@ def test_copies_keep_unknown_fields(copied: Any) -> None:
     assert (twin.bar, twin.model_fields_set) == ({"a": 1}, {"name", "bar"})
 
 
-def test_only_the_answer_itself_has_a_request_id() -> None:
-    """Item 91."""
+def test_only_the_response_itself_has_a_request_id() -> None:
     tree = with_request_id(construct({"name": "r", "children": [{"name": "c"}]}, Tree), "req_1")
 
     assert tree._request_id == "req_1"

@@ -1,4 +1,4 @@
-"""What goes wrong, as the caller sees it."""
+"""Errors as the caller sees them."""
 
 from __future__ import annotations
 
@@ -57,8 +57,7 @@ async def failure(client: Any, **call: Any) -> Any:
 
 
 @pytest.mark.parametrize(("status", "name"), STATUSES.items())
-async def test_each_status_has_its_class_on_both_faces(backend: Backend, status: int, name: str) -> None:
-    """Items 80 and 81 (B)."""
+async def test_each_status_has_its_class(backend: Backend, status: int, name: str) -> None:
     client, _ = backend.scripted(
         reply(status, json={"type": "error"}, headers={"request-id": "req_1"}), max_retries=0
     )
@@ -74,7 +73,6 @@ async def test_each_status_has_its_class_on_both_faces(backend: Backend, status:
 
 
 def test_the_tree() -> None:
-    """Item 79."""
     assert issubclass(APITimeoutError, APIConnectionError)
     for error in (APIConnectionError, APIStatusError, APIResponseValidationError, APIRedirectError):
         assert issubclass(error, APIError)
@@ -97,7 +95,6 @@ def test_the_tree() -> None:
     ],
 )
 async def test_message_and_body(backend: Backend, answer: Any, message: str, body: object) -> None:
-    """Item 82."""
     client, _ = backend.scripted(answer)
 
     error = await failure(client)
@@ -107,7 +104,7 @@ async def test_message_and_body(backend: Backend, answer: Any, message: str, bod
 
 
 async def test_the_body_of_a_failed_stream_is_read(backend: Backend) -> None:
-    """Item 82: and its connection is free again."""
+    """So its connection is free again."""
     client, api = backend.scripted(reply(400, json={"a": 1}))
 
     error = await failure(client, stream=True)
@@ -127,7 +124,6 @@ async def test_the_body_of_a_failed_stream_is_read(backend: Backend) -> None:
     ],
 )
 async def test_timeouts(backend: Backend, cause: Exception) -> None:
-    """Item 83."""
     client, api = backend.scripted(cause, cause)
 
     error = await failure(client, options={"max_retries": 1})
@@ -150,7 +146,6 @@ async def test_timeouts(backend: Backend, cause: Exception) -> None:
     ],
 )
 async def test_failures_of_the_network(backend: Backend, cause: Exception) -> None:
-    """Item 83."""
     client, api = backend.scripted(cause, cause)
 
     error = await failure(client, options={"max_retries": 1})
@@ -162,7 +157,7 @@ async def test_failures_of_the_network(backend: Backend, cause: Exception) -> No
 
 
 async def test_errors_of_the_fork_of_httpx(backend: Backend) -> None:
-    """D10: known by their names."""
+    """They are recognized by name."""
     fork = type(
         "ReadTimeout",
         (type("TimeoutException", (Exception,), {"__module__": "httpx2"}),),
@@ -175,7 +170,6 @@ async def test_errors_of_the_fork_of_httpx(backend: Backend) -> None:
 
 @pytest.mark.parametrize("mistake", [ValueError("m"), RuntimeError("m"), KeyError("m")])
 async def test_mistakes_are_neither_retried_nor_masked(backend: Backend, mistake: Exception) -> None:
-    """Item 69 (B)."""
     client, api = backend.scripted(mistake)
 
     with pytest.raises(type(mistake)) as caught:
@@ -185,8 +179,8 @@ async def test_mistakes_are_neither_retried_nor_masked(backend: Backend, mistake
     assert len(api.requests) == 1
 
 
-async def test_a_scheme_that_nobody_speaks(backend: Backend) -> None:
-    """Item 69 (B): told at once."""
+async def test_an_unknown_scheme(backend: Backend) -> None:
+    """It fails at once."""
     http_client = httpx.AsyncClient() if backend.is_async else httpx.Client()
     client = backend.client_class(
         base_url="htp://h", http_client=http_client, default_headers={"x-api-key": "k"}
@@ -200,7 +194,7 @@ async def test_a_scheme_that_nobody_speaks(backend: Backend) -> None:
 
 
 async def test_a_body_that_breaks_off_is_retried(backend: Backend) -> None:
-    """Item 74: a body that is not streamed is read inside the attempt."""
+    """A body that is not streamed is read as part of the attempt."""
     client, api = backend.scripted(reply(body=[b"{", httpx.ReadError("broken")]), reply(json={"ok": 1}))
 
     response = await settle(client.get("/foo", cast_to=httpx.Response))
@@ -225,7 +219,7 @@ async def test_a_body_that_breaks_off_is_retried(backend: Backend) -> None:
     ],
 )
 def test_error_events_in_streams(kind: str, error: str, status: int) -> None:
-    """Item 103 (B): the class follows the type that the event tells."""
+    """The type in the event decides the class."""
     request = httpx.Request("POST", "https://h/")
     response = httpx.Response(200, headers={"request-id": "r"}, request=request)
 
@@ -238,7 +232,7 @@ def test_error_events_in_streams(kind: str, error: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("data", ["not json", "[1]", '{"error": "flat"}', '{"error": {"type": 7}}'])
-def test_error_events_that_tell_nothing(data: str) -> None:
+def test_error_events_without_details(data: str) -> None:
     response = httpx.Response(200, request=httpx.Request("POST", "https://h/"))
 
     assert type(event_error(response, data)) is APIStatusError
@@ -254,8 +248,7 @@ def test_error_events_that_tell_nothing(data: str) -> None:
         reply(302, headers={"location": "https://other.test/"}),
     ],
 )
-async def test_errors_are_picklable_and_leave_secrets_behind(backend: Backend, answer: Any) -> None:
-    """Item 84 (B)."""
+async def test_errors_can_be_pickled_without_their_secrets(backend: Backend, answer: Any) -> None:
     client, _ = backend.scripted(answer, max_retries=0, api_key="canary-key", auth_token="canary-token")
     error = await failure(client)
 
@@ -275,7 +268,7 @@ async def test_errors_are_picklable_and_leave_secrets_behind(backend: Backend, a
 
 
 def test_errors_are_made_as_in_the_reference() -> None:
-    """Item 79: users' tests make them by hand."""
+    """Tests of users make errors by hand."""
     request = httpx.Request("POST", "https://h/")
     response = httpx.Response(429, request=request)
 

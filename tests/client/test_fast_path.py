@@ -1,4 +1,4 @@
-"""Requests that pass httpx's client layer by: when they do, and that nobody can tell from their results."""
+"""The fast path on trio: which requests take it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def client_of(
             yield client_
 
 
-async def test_whole_answers_come_straight_from_the_transport(
+async def test_plain_requests_take_the_fast_path(
     sent_by_httpx: list[httpx.Request], autojump_clock: MockClock
 ) -> None:
     async with client_of(always(MESSAGE_REPLY)) as client:
@@ -50,7 +50,7 @@ async def test_whole_answers_come_straight_from_the_transport(
     assert sent_by_httpx == []
 
 
-async def pieces() -> AsyncIterator[bytes]:
+async def chunks() -> AsyncIterator[bytes]:
     yield b"{}"
 
 
@@ -59,13 +59,13 @@ async def pieces() -> AsyncIterator[bytes]:
     [
         {"stream": True, "stream_cls": AsyncStream[object]},
         {"files": {"a": b"b"}},
-        {"content": pieces()},
+        {"content": chunks()},
         {"content": "text"},
         {"content": b"{}", "options": {"headers": {"Content-Length": "2"}}},
     ],
     ids=["stream", "form", "iterated", "text", "framing"],
 )
-async def test_what_is_not_plain_goes_through_httpx(
+async def test_other_requests_go_through_httpx(
     call: dict[str, Any], sent_by_httpx: list[httpx.Request], autojump_clock: MockClock
 ) -> None:
     async def script(peer: Peer) -> None:
@@ -150,7 +150,7 @@ async def test_a_subclass_with_hooks_sees_requests(
     assert len(sent_by_httpx) == 1
 
 
-async def test_a_hook_put_into_one_client_sees_requests(
+async def test_a_hook_of_a_single_client_sees_requests(
     sent_by_httpx: list[httpx.Request], monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     async with client_of(always(MESSAGE_REPLY)) as client:
@@ -160,7 +160,7 @@ async def test_a_hook_put_into_one_client_sees_requests(
     assert len(sent_by_httpx) == 1
 
 
-async def test_credentials_in_the_url_are_httpxs(
+async def test_credentials_in_the_url_are_left_to_httpx(
     sent_by_httpx: list[httpx.Request], autojump_clock: MockClock
 ) -> None:
     async with client_of(always(MESSAGE_REPLY), base_url="http://user:secret@api.test/v1") as client:
@@ -169,7 +169,7 @@ async def test_credentials_in_the_url_are_httpxs(
     assert sent_by_httpx[0].headers["authorization"].startswith("Basic ")
 
 
-async def test_a_url_without_http_is_refused_as_ever(autojump_clock: MockClock) -> None:
+async def test_a_url_without_http_is_rejected(autojump_clock: MockClock) -> None:
     async with client_of(always(MESSAGE_REPLY), base_url="api.test/v1", max_retries=0) as client:
         with pytest.raises(APIConnectionError) as caught:
             await client.get("/messages", cast_to=Message)
@@ -188,7 +188,7 @@ async def test_httpxs_log_is_still_written(
     assert 'HTTP Request: GET http://api.test/v1/messages "HTTP/1.1 200 OK"' in caplog.text
 
 
-async def test_a_closed_client_refuses_as_ever(autojump_clock: MockClock) -> None:
+async def test_a_closed_client_rejects_requests(autojump_clock: MockClock) -> None:
     async with client_of(always(MESSAGE_REPLY)) as client:
         await client.get("/messages", cast_to=Message)
     with pytest.raises(RuntimeError, match="has been closed"):

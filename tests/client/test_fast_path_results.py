@@ -1,12 +1,9 @@
-"""Requests that pass httpx's client layer by come to the same as those that go through it."""
+"""Requests on the fast path have the same results as those through httpx's client layer."""
 
 from __future__ import annotations
 
-import gzip
 import logging
 import pickle
-import zlib
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -20,15 +17,12 @@ from headrace_client._base_client.clock import SystemClock
 from headrace_client._httpx.transport import HttpxTransport
 from headrace_client.transport import ByteStream, ConnectionPool, Origin, PoolLimits
 from headrace_client.types import Message
-from tests.client.local_api import MESSAGE
-from tests.transport.scripted import Peer, Script, always, response, serving
+from tests.client.fast_path_cases import CASES, Case
+from tests.transport.scripted import Peer, Script, serving
 
 pytestmark = pytest.mark.trio
 
 BASE_URL = "http://api.test/v1"
-JSON = b"content-type: application/json"
-ANSWER = httpx.Response(200, json=MESSAGE).content
-MESSAGE_REPLY = response(ANSWER, JSON, b"request-id: req_1")
 
 
 class SteadyClock(SystemClock):
@@ -40,7 +34,7 @@ class SteadyClock(SystemClock):
 
 @attrs.frozen
 class Observed:
-    """All that a caller and the server see of one call."""
+    """Everything that a caller and the server see of one call."""
 
     result: Any
     sent: list[tuple[str, frozenset[str], bytes]]
@@ -48,16 +42,8 @@ class Observed:
     took: float
 
 
-@attrs.frozen(kw_only=True)
-class Case:
-    name: str
-    scripts: tuple[Script, ...]
-    call: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
-    method: str = "post"
-
-
-def seen_of(answer: httpx.Response) -> dict[str, Any]:
-    """Return what can be seen of a response."""
+def visible_of(answer: httpx.Response) -> dict[str, Any]:
+    """Return everything that is visible of a response."""
     request = answer.request
     return {
         "status": (answer.status_code, answer.reason_phrase, answer.http_version),
@@ -72,7 +58,7 @@ def seen_of(answer: httpx.Response) -> dict[str, Any]:
     }
 
 
-def seen_of_error(error: APIError) -> dict[str, Any]:
+def visible_of_error(error: APIError) -> dict[str, Any]:
     causes: list[str] = []
     cause: BaseException | None = error
     while cause is not None:
@@ -84,35 +70,35 @@ def seen_of_error(error: APIError) -> dict[str, Any]:
         "causes": causes,
         "body": error.body,
         "request": (request.method, request.url, sorted(request.headers.items())),
-        "response": None if answer is None else seen_of(answer),
+        "response": None if answer is None else visible_of(answer),
         "pickled": str(pickle.loads(pickle.dumps(error))),
     }
 
 
-async def observe(case: Case, *, direct: bool) -> Observed:
-    """Make the call of the case, straight or through httpx."""
+async def observe(case: Case, *, fast: bool) -> Observed:
+    """Make the call of the case, on the fast path or through httpx."""
     sent: list[bytes] = []
 
-    def noting(script: Script) -> Script:
-        async def noted(peer: Peer) -> None:
+    def recording(script: Script) -> Script:
+        async def recorded(peer: Peer) -> None:
             request = peer.request
 
-            async def noted_request() -> bytes:
+            async def recorded_request() -> bytes:
                 sent.append(await request())
                 return sent[-1]
 
-            peer.request = noted_request
+            peer.request = recorded_request
             await script(peer)
 
-        return noted
+        return recorded
 
-    async with serving(*map(noting, case.scripts)) as server:
+    async with serving(*map(recording, case.scripts)) as server:
         pool = ConnectionPool(connect=server.connect, limits=PoolLimits(connect_timeout=3))
-        way: dict[str, Any] = {"pool": pool}
-        if not direct:
+        settings: dict[str, Any] = {"pool": pool}
+        if not fast:
             transport = HttpxTransport(pool)
-            way = {"http_client": httpx.AsyncClient(transport=transport, follow_redirects=True)}
-        client = AsyncAPIClient(version="7", base_url=BASE_URL, timeout=20, **way)
+            settings = {"http_client": httpx.AsyncClient(transport=transport, follow_redirects=True)}
+        client = AsyncAPIClient(version="7", base_url=BASE_URL, timeout=20, **settings)
         client.clock = SteadyClock()
         started_at = trio.current_time()
         async with client:
@@ -132,7 +118,7 @@ async def call(client: AsyncAPIClient, case: Case) -> dict[str, Any]:
         answer: AsyncAPIResponse[Any] = await getattr(client, case.method)("/messages", **arguments)
         parsed = await answer.parse()
     except APIError as error:
-        return seen_of_error(error)
+        return visible_of_error(error)
     return {
         "parsed": (
             type(parsed).__name__.removeprefix("Lazy"),
@@ -140,7 +126,7 @@ async def call(client: AsyncAPIClient, case: Case) -> dict[str, Any]:
             getattr(parsed, "_request_id", None),
         ),
         "view": (answer.status_code, answer.request_id, answer.retries_taken, answer.is_closed),
-        **seen_of(answer.http_response),
+        **visible_of(answer.http_response),
     }
 
 
@@ -150,138 +136,8 @@ def split(request: bytes) -> tuple[str, frozenset[str], bytes]:
     return start, frozenset(lines), body
 
 
-def answering(*answers: bytes) -> Script:
-    async def script(peer: Peer) -> None:
-        for answer in answers:
-            await peer.request()
-            await peer.send(answer)
-        peer.stream.close()
-
-    return script
-
-
-async def silent(peer: Peer) -> None:
-    await peer.request()
-    await peer.wait_closed()
-
-
-async def slow(peer: Peer) -> None:
-    await peer.request()
-    for piece in (MESSAGE_REPLY[:20], MESSAGE_REPLY[20:400], MESSAGE_REPLY[400:]):
-        await trio.sleep(15)
-        await peer.send(piece)
-    await peer.wait_closed()
-
-
-async def reads_nothing(peer: Peer) -> None:
-    await trio.sleep_forever()
-
-
-async def refuses_early(peer: Peer) -> None:
-    await peer.stream.receive_some()
-    await peer.send(response(b"", status=b"413 Payload Too Large"))
-    await peer.wait_closed()
-
-
-def error_reply(status: bytes, *headers: bytes) -> bytes:
-    return response(
-        b'{"type":"error","error":{"type":"some_error","message":"m"}}', JSON, *headers, status=status
-    )
-
-
-ONCE = {"options": {"max_retries": 0}}
-CHUNKED = b"%x\r\n%b\r\n0\r\n\r\n" % (len(ANSWER), ANSWER)
-LARGE = b"x" * 1_000_000
-CASES = (
-    Case(name="JSON", scripts=(always(MESSAGE_REPLY),)),
-    Case(name="GET", scripts=(always(MESSAGE_REPLY),), method="get"),
-    Case(name="empty POST", scripts=(always(MESSAGE_REPLY),), call={"content": b""}),
-    Case(
-        name="DELETE with a body", scripts=(always(MESSAGE_REPLY),), method="delete", call={"body": {"a": 1}}
-    ),
-    Case(name="chunks", scripts=(always(response(CHUNKED, JSON, framing=b"transfer-encoding: chunked")),)),
-    Case(name="until closed", scripts=(answering(response(ANSWER, JSON, framing=b"connection: close")),)),
-    Case(name="gzip", scripts=(always(response(gzip.compress(ANSWER), JSON, b"content-encoding: gzip")),)),
-    Case(
-        name="deflate", scripts=(always(response(zlib.compress(ANSWER), JSON, b"Content-Encoding: deflate")),)
-    ),
-    Case(name="no gzip", scripts=(always(response(ANSWER, JSON, b"content-encoding: gzip")),), call=ONCE),
-    Case(name="br", scripts=(always(response(ANSWER, JSON, b"content-encoding: br")),), call=ONCE),
-    Case(
-        name="bomb",
-        scripts=(always(response(gzip.compress(bytes(80_000_000)), b"content-encoding: gzip")),),
-        call=ONCE,
-    ),
-    Case(
-        name="204",
-        scripts=(always(response(status=b"204 No Content", framing=b"x: y")),),
-        call={"cast_to": object},
-    ),
-    Case(
-        name="text",
-        scripts=(always(response("é".encode("latin-1"), b"content-type: text/plain; charset=latin-1")),),
-        call={"cast_to": str},
-    ),
-    Case(name="bytes", scripts=(always(response(b"\x00\xff")),), call={"cast_to": bytes}),
-    Case(name="not JSON", scripts=(always(response(b"<html>", b"content-type: text/html")),)),
-    Case(name="bad JSON", scripts=(always(response(b"{", JSON)),)),
-    Case(name="the response itself", scripts=(always(MESSAGE_REPLY),), call={"cast_to": httpx.Response}),
-    Case(name="two fields of a name", scripts=(always(response(ANSWER, JSON, b"X-A: 1", b"x-a: 2")),)),
-    Case(
-        name="cookies",
-        scripts=(answering(error_reply(b"500 Oops", b"set-cookie: a=b; path=/"), MESSAGE_REPLY),),
-    ),
-    Case(name="400", scripts=(always(error_reply(b"400 Bad Request", b"request-id: req_2")),)),
-    Case(
-        name="429 then 200",
-        scripts=(answering(error_reply(b"429 Too Many", b"retry-after: 7"), MESSAGE_REPLY),),
-    ),
-    Case(name="529 for ever", scripts=(always(error_reply(b"529 Overloaded", b"retry-after: 1")),)),
-    Case(
-        name="redirect",
-        scripts=(
-            answering(response(status=b"307 T", framing=b"location: /x\r\ncontent-length: 0"), MESSAGE_REPLY),
-        ),
-    ),
-    Case(
-        name="redirect to a GET",
-        scripts=(answering(response(b"", b"Location: /x", status=b"303 See Other"), MESSAGE_REPLY),),
-    ),
-    Case(
-        name="redirect elsewhere",
-        scripts=(always(response(b"", b"location: http://b.test/", status=b"302 Found")),),
-    ),
-    Case(name="cut in the head", scripts=(answering(MESSAGE_REPLY[:20]),), call=ONCE),
-    Case(name="cut in the body", scripts=(answering(MESSAGE_REPLY[:-9]),), call=ONCE),
-    Case(name="cut, then whole", scripts=(answering(MESSAGE_REPLY[:-9]), always(MESSAGE_REPLY))),
-    Case(name="closed at once", scripts=(answering(),), call=ONCE),
-    Case(name="garbage", scripts=(always(b"garbage\r\n\r\n"),), call=ONCE),
-    Case(name="silence", scripts=(silent,), call=ONCE),
-    Case(
-        name="silence, other timeouts",
-        scripts=(silent,),
-        call={"options": {"max_retries": 0, "timeout": httpx.Timeout(3, read=5)}},
-    ),
-    Case(
-        name="silence, no timeout but one",
-        scripts=(slow,),
-        call={"options": {"timeout": httpx.Timeout(None, read=16)}},
-    ),
-    Case(name="slow", scripts=(slow,)),
-    Case(name="slow without limits", scripts=(slow,), call={"options": {"timeout": None}}),
-    Case(name="a large body", scripts=(always(MESSAGE_REPLY),), call={"content": LARGE}),
-    Case(name="nobody reads", scripts=(reads_nothing,), call={"content": LARGE, **ONCE}),
-    Case(name="an early 413", scripts=(refuses_early,), call={"content": LARGE, **ONCE}),
-    Case(
-        name="a header of the call",
-        scripts=(always(MESSAGE_REPLY),),
-        call={"options": {"headers": {"Cookie": "a=b", "user-agent": "x"}}},
-    ),
-)
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_both_ways_come_to_the_same(
+async def test_both_paths_give_the_same_result(
     case: Case,
     caplog: pytest.LogCaptureFixture,
     sent_by_httpx: list[httpx.Request],
@@ -289,15 +145,15 @@ async def test_both_ways_come_to_the_same(
 ) -> None:
     caplog.set_level(logging.WARNING, logger="headrace_client")  # writing the log would look at everything
 
-    through_httpx = await observe(case, direct=False)
+    through_httpx = await observe(case, fast=False)
     through_httpx_count = len(sent_by_httpx)
-    direct = await observe(case, direct=True)
+    fast_path = await observe(case, fast=True)
 
-    assert attrs.asdict(direct) == attrs.asdict(through_httpx)
+    assert attrs.asdict(fast_path) == attrs.asdict(through_httpx)
     assert 0 < through_httpx_count == len(sent_by_httpx)
 
 
-async def test_no_connection_comes_about(autojump_clock: MockClock) -> None:
+async def test_a_failed_connection_gives_the_same_error(autojump_clock: MockClock) -> None:
     async def refuse(origin: Origin) -> ByteStream:
         raise ConnectionRefusedError
 
@@ -305,8 +161,10 @@ async def test_no_connection_comes_about(autojump_clock: MockClock) -> None:
         await trio.sleep_forever()
         raise AssertionError
 
-    async def failure(way: dict[str, Any]) -> dict[str, Any]:
-        async with AsyncAPIClient(version="7", base_url=BASE_URL, timeout=20, max_retries=0, **way) as client:
+    async def failure(settings: dict[str, Any]) -> dict[str, Any]:
+        async with AsyncAPIClient(
+            version="7", base_url=BASE_URL, timeout=20, max_retries=0, **settings
+        ) as client:
             return await call(client, Case(name="", scripts=()))
 
     for connect in (refuse, never):

@@ -1,4 +1,4 @@
-"""Header layers, merged."""
+"""Merging layers of headers."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def default_client(request: pytest.FixtureRequest) -> Any:
 
 
 def pool_of(transport: Any) -> Any:
-    """httpcore's pool below a transport, which holds what was handed to it."""
+    """Return httpcore's pool below a transport, which keeps its arguments."""
     if hasattr(transport, "_make"):
         transport = transport._make("asyncio")
     return transport._pool
@@ -53,7 +53,6 @@ def transport_of(client: Any) -> Any:
 
 
 def test_defaults(default_client: Any) -> None:
-    """Items 51 and 52."""
     client = default_client()
     pool = pool_of(client._transport)
 
@@ -68,7 +67,6 @@ def test_defaults(default_client: Any) -> None:
 
 
 def test_defaults_can_be_changed(default_client: Any) -> None:
-    """Items 51, 53 and D6."""
     client = default_client(
         timeout=3,
         follow_redirects=False,
@@ -94,7 +92,6 @@ def test_http2_has_a_tls_context_of_its_own(default_client: Any) -> None:
 
 
 def test_keepalive_options() -> None:
-    """Item 52."""
     options = {(level, option): value for level, option, value in keepalive_options()}
 
     assert options[socket.SOL_SOCKET, socket.SO_KEEPALIVE] is True
@@ -104,8 +101,8 @@ def test_keepalive_options() -> None:
     assert options[socket.IPPROTO_TCP, idle] == 60
 
 
-def test_a_transport_of_the_caller_s(default_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Item 52: used as it is, and no proxy of the environment goes around it."""
+def test_a_transport_of_the_caller(default_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is used as it is, and proxies of the environment do not bypass it."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test")
     transport = httpx.MockTransport(lambda _: httpx.Response(200))
 
@@ -116,7 +113,7 @@ def test_a_transport_of_the_caller_s(default_client: Any, monkeypatch: pytest.Mo
 
 
 def test_proxies_of_the_environment(default_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Items 52 and 54: one mount, with keep-alive."""
+    """A proxy is one mount, with keep-alive."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
 
     mounts = list(default_client()._mounts.items())
@@ -126,8 +123,7 @@ def test_proxies_of_the_environment(default_client: Any, monkeypatch: pytest.Mon
     assert mounts[0][1]._pool._socket_options == keepalive_options()
 
 
-def test_the_caller_s_mounts_win(default_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Item 54."""
+def test_the_mounts_of_the_caller_win(default_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test")
     mine = httpx.MockTransport(lambda _: httpx.Response(200))
 
@@ -136,8 +132,8 @@ def test_the_caller_s_mounts_win(default_client: Any, monkeypatch: pytest.Monkey
     assert list(mounts.values()) == [mine]
 
 
-def test_a_proxy_of_the_caller_s(default_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Item 55 (B): the environment's does not go before it, and it has keep-alive."""
+def test_a_proxy_of_the_caller(default_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It wins over the environment, and has keep-alive."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test")
 
     client = default_client(proxy="http://mine.test")
@@ -147,8 +143,7 @@ def test_a_proxy_of_the_caller_s(default_client: Any, monkeypatch: pytest.Monkey
     assert pool_of(client._transport)._socket_options == keepalive_options()
 
 
-def test_the_environment_can_be_left_alone(default_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Item 55 (B)."""
+def test_the_environment_can_be_ignored(default_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test")
 
     assert default_client(trust_env=False)._mounts == {}
@@ -166,15 +161,13 @@ def test_the_environment_can_be_left_alone(default_client: Any, monkeypatch: pyt
         ("http://only.test", "http://only.test"),
     ],
 )
-def test_hosts_that_need_no_proxy(hosts: str, pattern: str) -> None:
-    """Item 54."""
+def test_hosts_without_a_proxy(hosts: str, pattern: str) -> None:
     patterns = proxy_patterns({"https": "proxy.test:80", "no": f" {hosts} ,"})
 
     assert patterns == {"https://": "http://proxy.test:80", pattern: None}
 
 
-def test_all_hosts_need_no_proxy() -> None:
-    """Item 54."""
+def test_no_host_has_a_proxy() -> None:
     assert proxy_patterns({"https": "http://p", "all": "http://p", "no": "a.test,*"}) == {}
 
 
@@ -185,8 +178,8 @@ def test_the_order_of_schemes() -> None:
 
 
 @ASYNC_ONLY
-async def test_the_transport_is_picked_at_the_first_request(backend: Backend) -> None:
-    """D9: ours under trio, httpx's own under asyncio."""
+async def test_the_transport_is_chosen_at_the_first_request(backend: Backend) -> None:
+    """headrace's on trio, httpx's on asyncio."""
     async with AsyncAnthropic(base_url="http://127.0.0.1:1", max_retries=0) as client:
         transport = transport_of(client)
         assert transport.__class__ is LibraryTransport
@@ -201,15 +194,15 @@ async def test_the_transport_is_picked_at_the_first_request(backend: Backend) ->
 @pytest.mark.parametrize(
     "settings", [{"verify": False}, {"http2": True}, {"proxy": "http://p.test"}, {"trust_env": False}]
 )
-async def test_special_wishes_are_httpx_s_own_under_trio_too(backend: Backend, settings: Any) -> None:
+async def test_special_settings_use_httpxs_transport_on_trio_too(backend: Backend, settings: Any) -> None:
     client: Any = DefaultAsyncHttpxClient(**settings)
     async with client:
         assert isinstance(client._transport.chosen(), httpx.AsyncHTTPTransport)
 
 
 @ASYNC_ONLY
-async def test_a_second_event_loop_is_refused(backend: Backend) -> None:
-    """D9: with words that say what to do, not retried and not masked."""
+async def test_a_second_event_loop_is_rejected(backend: Backend) -> None:
+    """The error says what to do; it is neither retried nor wrapped."""
     client = AsyncAnthropic()
     client.clock = backend.clock
     transport = transport_of(client)
@@ -223,7 +216,7 @@ async def test_a_second_event_loop_is_refused(backend: Backend) -> None:
 
 
 async def test_an_http_client_may_build_requests_its_own_way(backend: Backend) -> None:
-    """What httpx made of a request is kept only where it is httpx that makes it."""
+    """Built requests are cached only if httpx builds them."""
     client, api = backend.scripted(reply(json={}), reply(json={}))
     http_client = client._client
     build = http_client.build_request
@@ -255,7 +248,6 @@ async def test_nothing_of_a_call_waits_for_the_garbage_collector(backend: Backen
 
 
 def test_the_aiohttp_client() -> None:
-    """Item 56."""
     client = DefaultAioHttpClient(headers={"x-a": "1"})
 
     assert client.timeout == DEFAULT_TIMEOUT
@@ -265,7 +257,6 @@ def test_the_aiohttp_client() -> None:
 
 
 def test_the_aiohttp_client_without_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Item 56."""
     monkeypatch.setitem(sys.modules, "headrace_client._httpx.aiohttp", None)
 
     with pytest.raises(RuntimeError, match="installed the package with the `aiohttp` extra"):

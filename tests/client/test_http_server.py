@@ -86,6 +86,6 @@ def test_an_open_connection_does_not_keep_the_server_open() -> None:
     assert threading.active_count() == before
 
 
-def test_a_bug_of_a_handler_is_not_ignored() -> None:
+def test_a_bug_in_a_handler_is_raised() -> None:
     with pytest.raises(LookupError, match="a bug of the handler"), http_server(Handler) as url:
         ask(url, "/bug")

@@ -1,4 +1,4 @@
-"""Closing, and what happens to clients that are dropped."""
+"""Closing clients, and dropping them without closing."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from tests.client.backends import Backend, entered, settle
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_context_manager_gives_the_client_and_closes_it(backend: Backend) -> None:
-    """Item 59."""
+async def test_the_context_manager_yields_the_client_and_closes_it(backend: Backend) -> None:
     client, _ = backend.scripted(reply(json={}))
 
     async with entered(client) as same:
@@ -30,7 +29,6 @@ async def test_the_context_manager_gives_the_client_and_closes_it(backend: Backe
 
 
 async def test_closing_a_copy_closes_the_original(backend: Backend) -> None:
-    """Item 58."""
     client, _ = backend.scripted()
 
     await settle(client.copy().close())
@@ -38,8 +36,7 @@ async def test_closing_a_copy_closes_the_original(backend: Backend) -> None:
     assert client.is_closed()
 
 
-async def test_a_closed_client_says_so_at_once(backend: Backend) -> None:
-    """Item 58 (B)."""
+async def test_a_closed_client_raises_at_once(backend: Backend) -> None:
     client, _ = backend.scripted()
     await settle(client.close())
 
@@ -60,7 +57,6 @@ async def test_a_client_closed_before_its_first_request(backend: Backend) -> Non
 
 
 def test_dropping_a_client_closes_its_own_http_client() -> None:
-    """Item 60."""
     client: Any = Anthropic()
     http_client = client._client
     closed: list[bool] = []
@@ -73,7 +69,6 @@ def test_dropping_a_client_closes_its_own_http_client() -> None:
 
 
 def test_dropping_a_copy_closes_nothing() -> None:
-    """Item 60."""
     client: Any = Anthropic()
     copy = client.copy()
 
@@ -85,7 +80,7 @@ def test_dropping_a_copy_closes_nothing() -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio"], indirect=True)
 async def test_dropping_an_asynchronous_client(backend: Backend) -> None:
-    """Item 60: under asyncio a task closes it."""
+    """On asyncio, a task closes it."""
     client: Any = AsyncAnthropic()
     closed: list[bool] = []
 

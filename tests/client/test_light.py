@@ -1,4 +1,4 @@
-"""Importing costs little, and httpx is imported when it is first needed."""
+"""Importing is fast, and httpx is imported on first use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ trio.run(main)
 
 
 def modules_after(code: str) -> set[str]:
-    """The top-level packages that a fresh interpreter has after running ``code``."""
+    """Return the top-level packages that a fresh interpreter has imported after running ``code``."""
     report = "\nprint(*{name.partition('.')[0] for name in __import__('sys').modules})"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run(
@@ -35,8 +35,8 @@ def modules_after(code: str) -> set[str]:
     return set(run.stdout.split())
 
 
-def test_the_package_imports_next_to_nothing() -> None:
-    """Better: import under 100 ms; names are served when asked for."""
+def test_the_package_imports_almost_nothing() -> None:
+    """So importing takes less than 100 ms, unlike the reference SDK."""
     assert not modules_after("import headrace_client") & {
         "httpx",
         "trio",
@@ -56,15 +56,15 @@ def test_the_package_imports_next_to_nothing() -> None:
     ],
     ids=["client", "values", "sender"],
 )
-def test_httpx_waits_until_it_is_needed(code: str) -> None:
+def test_httpx_is_imported_on_first_use(code: str) -> None:
     assert "httpx" not in modules_after(code)
 
 
-def test_the_blocking_client_does_not_wait_for_an_event_loop() -> None:
+def test_the_blocking_client_does_not_import_trio() -> None:
     assert "trio" not in modules_after("from headrace_client import Anthropic; Anthropic(api_key='k')")
 
 
-def test_the_transport_serves_and_lists_its_names() -> None:
+def test_the_names_of_the_transport() -> None:
     for name in headrace_client.transport.__all__:
         assert getattr(headrace_client.transport, name) is not None
 
@@ -72,7 +72,7 @@ def test_the_transport_serves_and_lists_its_names() -> None:
         headrace_client.transport.nothing  # noqa: B018  # it is the look-up that fails
 
 
-def test_all_names_are_served_and_listed() -> None:
+def test_the_names_of_the_package() -> None:
     for name in headrace_client.__all__:
         assert getattr(headrace_client, name) is not None
 

@@ -1,4 +1,4 @@
-"""What is logged, and what never is (P21, P22). (The fixture `secret_canary` looks at every test's logs.)"""
+"""What is logged, and what never is (P21, P22). The fixture `secret_canary` checks the log of every test."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ from tests.client.conftest import CANARY
 pytestmark = pytest.mark.anyio
 
 
-async def test_debug_tells_the_story_without_secrets(
-    backend: Backend, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Item 78: no credential, no body, no query, no password of the URL."""
+async def test_debug_logs_everything_but_secrets(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
+    """It never contains credentials, bodies, queries or passwords in URLs."""
     client, _ = backend.scripted(
         reply(500, body="body-canary", headers={"set-cookie": "cookie-canary"}),
         reply(json={"answer": "answer-canary"}, headers={"request-id": "req_7"}),
@@ -47,8 +45,7 @@ async def test_debug_tells_the_story_without_secrets(
     }
 
 
-async def test_info_tells_only_of_retries(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
-    """Item 78."""
+async def test_info_logs_only_retries(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="headrace_client")
     client, _ = backend.scripted(reply(429), reply(400))
 
@@ -60,8 +57,7 @@ async def test_info_tells_only_of_retries(backend: Backend, caplog: pytest.LogCa
     assert messages[0].startswith("Retrying request to /foo in ")
 
 
-async def test_debug_tells_why_nothing_is_retried(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
-    """Item 78."""
+async def test_debug_logs_why_nothing_is_retried(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
     client, _ = backend.scripted(reply(404))
 
     with pytest.raises(AnthropicError):
@@ -75,7 +71,7 @@ async def test_debug_tells_why_nothing_is_retried(backend: Backend, caplog: pyte
     [("debug", logging.DEBUG), ("info", logging.INFO), ("DEBUG", logging.NOTSET), ("", logging.NOTSET)],
 )
 def test_the_environment_sets_the_level(monkeypatch: pytest.MonkeyPatch, value: str, level: int) -> None:
-    """Item 78: exact words only."""
+    """Other words, and other cases, are ignored."""
     for name in ("headrace_client", "httpx"):
         monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
     monkeypatch.setenv("ANTHROPIC_LOG", value)
@@ -88,7 +84,7 @@ def test_the_environment_sets_the_level(monkeypatch: pytest.MonkeyPatch, value: 
 
 
 async def test_the_canary_is_what_would_be_sent(backend: Backend) -> None:
-    """The fixture would not find a key that no request has."""
+    """Otherwise the fixture would prove nothing."""
     client, api = backend.scripted(reply(json={}))
 
     await settle(client.get("/foo", cast_to=httpx.Response))

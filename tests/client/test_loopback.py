@@ -1,4 +1,4 @@
-"""The HTTP clients over real sockets on this machine: what scripts cannot show."""
+"""The HTTP clients over real sockets on this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Handler(QuietHandler):
-    """Echoes bodies; paths ask for other things."""
+    """Echoes bodies; special paths misbehave."""
 
     protocol_version = "HTTP/1.1"
     released = threading.Event()
@@ -90,7 +90,7 @@ def make(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
 @pytest.fixture
 def anyio_backend(request: pytest.FixtureRequest) -> str:
-    """The event loop that goes with the client; real sockets want real time."""
+    """The event loop of the client; real sockets need real time."""
     return CLIENTS[request.node.callspec.params["make"]][0]
 
 
@@ -173,7 +173,6 @@ async def test_no_answer_is_not_a_timeout(make: Any, server: str, path: str) -> 
 
 
 async def test_an_answer_that_is_cut_off(make: Any, server: str) -> None:
-    """Item 83."""
     client = make(base_url=server, max_retries=0)
 
     with pytest.raises(APIConnectionError) as caught:
@@ -183,8 +182,8 @@ async def test_an_answer_that_is_cut_off(make: Any, server: str) -> None:
     assert isinstance(caught.value.__cause__, httpx.TransportError)
 
 
-async def test_a_server_that_says_nothing(make: Any, server: str) -> None:
-    """Item 83: a read timeout, told as such by each HTTP client."""
+async def test_a_silent_server(make: Any, server: str) -> None:
+    """Every HTTP client reports a read timeout as such."""
     client = make(base_url=server, max_retries=0, timeout=0.05)
 
     with pytest.raises(APITimeoutError) as caught:
@@ -194,8 +193,7 @@ async def test_a_server_that_says_nothing(make: Any, server: str) -> None:
     assert isinstance(caught.value.__cause__, httpx.ReadTimeout)
 
 
-async def test_nobody_listens(make: Any) -> None:
-    """Item 83."""
+async def test_a_refused_connection(make: Any) -> None:
     client = make(base_url="http://127.0.0.1:1", max_retries=0)
 
     with pytest.raises(APIConnectionError) as caught:
@@ -207,7 +205,6 @@ async def test_nobody_listens(make: Any) -> None:
 
 @pytest.mark.parametrize("make", ["trio"], indirect=True)
 async def test_the_aiohttp_client_is_for_asyncio(make: Any) -> None:
-    """Item 56."""
     del make
     async with aiohttp_client() as client:
         with pytest.raises(RuntimeError, match="runs on asyncio only"):
@@ -224,7 +221,7 @@ async def test_the_aiohttp_client_through_a_proxy(make: Any, server: str) -> Non
 
 
 @pytest.mark.parametrize("make", ["aiohttp"], indirect=True)
-async def test_no_proxy_listens(make: Any) -> None:
+async def test_a_refused_connection_to_a_proxy(make: Any) -> None:
     http_client = DefaultAioHttpClient(proxy="http://127.0.0.1:1")
     async with AsyncAnthropic(base_url="http://api.test", http_client=http_client, max_retries=0) as client:
         with pytest.raises(APIConnectionError) as caught:
@@ -234,7 +231,7 @@ async def test_no_proxy_listens(make: Any) -> None:
 
 
 @pytest.mark.parametrize("make", ["aiohttp"], indirect=True)
-async def test_a_stream_left_early_gives_its_connection_up(make: Any, server: str) -> None:
+async def test_a_stream_that_is_left_early_frees_its_connection(make: Any, server: str) -> None:
     async with make(base_url=server) as client:
         http_client = client._client
         async with http_client.stream("POST", f"{server}/echo", content=b"x" * 300_000) as response:

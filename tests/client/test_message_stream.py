@@ -1,4 +1,4 @@
-"""``messages.stream``: events, snapshots and the final message, on all backends (contract items 25, 115)."""
+"""``messages.stream``: events, snapshots and the final message."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from headrace_client import APIResponseValidationError, APITimeoutError, RateLimitError
 from headrace_client._responses.stream import IncompleteStreamError
 from headrace_client.testing import reply, sse
+from headrace_client.types import Message
 from tests.client.backends import TRIO_ONLY, Backend, each, entered, settle
 
 pytestmark = pytest.mark.anyio
@@ -79,8 +80,8 @@ async def test_events_with_their_snapshots(backend: Backend) -> None:
     assert api.open_responses == 0
 
 
-async def test_the_request_is_made_on_entering_and_says_what_helps_it(backend: Backend) -> None:
-    """Item 25; and the guard against long answers is for those that are not streamed (115)."""
+async def test_the_request_is_made_on_entering_and_names_the_helper(backend: Backend) -> None:
+    """The check for long answers applies only without a stream."""
     client, api = backend.scripted(sse(*TEXT))
 
     manager = client.messages.stream(**{**PROMPT, "max_tokens": 100_000}, extra_headers={"X-Mine": "1"})
@@ -107,7 +108,7 @@ async def test_text_stream_and_final_text(backend: Backend) -> None:
 
 
 async def test_the_final_message(backend: Backend) -> None:
-    """It is typed, and nothing unknown is lost."""
+    """It is typed and keeps unknown fields."""
     answer = sse(*TEXT)
     client, _ = backend.scripted(reply(body=list(answer.chunks), headers={"request-id": "req_7"}))
 
@@ -123,49 +124,63 @@ async def test_the_final_message(backend: Backend) -> None:
     assert stream.response.status_code == 200
 
 
-async def test_tool_input_thinking_signature_and_citations(backend: Backend) -> None:
-    client, _ = backend.scripted(
-        sse(
-            START,
-            begin(0, type="thinking", thinking="", signature=""),
-            delta(0, type="thinking_delta", thinking="a"),
-            delta(0, type="thinking_delta", thinking="b"),
-            delta(0, type="signature_delta", signature="sig"),
-            end(0),
-            begin(1, type="tool_use", id="t", name="weather", input={}),
-            delta(1, type="input_json_delta", partial_json='{"city": "Par'),
-            delta(1, type="input_json_delta", partial_json='is", "n": 1'),
-            delta(1, type="input_json_delta", partial_json="2}"),
-            end(1),
-            begin(2, type="text", text="", citations=[]),
-            delta(2, type="citations_delta", citation={"type": "new", "cited_text": "x"}),
-            end(2),
-            DONE,
-            STOP,
-        )
+async def read(backend: Backend, *events: tuple[str, object]) -> tuple[list[Any], Message]:
+    """Return the events of a message with these events inside, and the message."""
+    client, _ = backend.scripted(sse(START, *events, DONE, STOP))
+    async with entered(client.messages.stream(**PROMPT)) as stream:
+        return [event async for event in each(stream)], await settle(stream.get_final_message())
+
+
+def of_type(events: list[Any], *names: str) -> list[Any]:
+    return [event for event in events if event.type in names]
+
+
+async def test_thinking_and_its_signature(backend: Backend) -> None:
+    events, message = await read(
+        backend,
+        begin(0, type="thinking", thinking="", signature=""),
+        delta(0, type="thinking_delta", thinking="a"),
+        delta(0, type="thinking_delta", thinking="b"),
+        delta(0, type="signature_delta", signature="sig"),
+        end(0),
     )
 
-    async with entered(client.messages.stream(**PROMPT)) as stream:
-        events = [event async for event in each(stream)]
-        message = await settle(stream.get_final_message())
+    derived = of_type(events, "thinking", "signature")
+    assert [event.type for event in derived] == ["thinking", "thinking", "signature"]
+    assert [event.snapshot for event in derived[:2]] == ["a", "ab"]
+    assert derived[2].signature == "sig"
+    assert message.content[0].to_dict() == {"type": "thinking", "thinking": "ab", "signature": "sig"}
 
-    derived = {"thinking", "signature", "input_json", "citation"}
-    assert [event.type for event in events if event.type in derived] == [
-        "thinking",
-        "thinking",
-        "signature",
-        "input_json",
-        "input_json",
-        "input_json",
-        "citation",
+
+async def test_the_input_of_a_tool(backend: Backend) -> None:
+    events, message = await read(
+        backend,
+        begin(0, type="tool_use", id="t", name="weather", input={}),
+        delta(0, type="input_json_delta", partial_json='{"city": "Par'),
+        delta(0, type="input_json_delta", partial_json='is", "n": 1'),
+        delta(0, type="input_json_delta", partial_json="2}"),
+        end(0),
+    )
+
+    assert [event.snapshot for event in of_type(events, "input_json")] == [
+        {},
+        {"city": "Paris"},
+        {"city": "Paris", "n": 12},
     ]
-    assert [event.snapshot for event in events if event.type == "thinking"] == ["a", "ab"]
-    assert [event.signature for event in events if event.type == "signature"] == ["sig"]
-    inputs = [event.snapshot for event in events if event.type == "input_json"]
-    assert inputs == [{}, {"city": "Paris"}, {"city": "Paris", "n": 12}]
-    assert [len(event.snapshot) for event in events if event.type == "citation"] == [1]
-    assert message.content[1].input == {"city": "Paris", "n": 12}
-    assert message.content[2].citations[0].cited_text == "x"
+    assert message.content[0].to_dict()["input"] == {"city": "Paris", "n": 12}
+
+
+async def test_citations(backend: Backend) -> None:
+    citation = {"type": "new", "cited_text": "x"}
+    events, message = await read(
+        backend,
+        begin(0, type="text", text="", citations=[]),
+        delta(0, type="citations_delta", citation=citation),
+        end(0),
+    )
+
+    assert [len(event.snapshot) for event in of_type(events, "citation")] == [1]
+    assert message.content[0].to_dict()["citations"] == [citation]
 
 
 async def test_the_snapshot_grows(backend: Backend) -> None:
@@ -181,7 +196,7 @@ async def test_the_snapshot_grows(backend: Backend) -> None:
     assert seen == ["Hel", "Hello"]
 
 
-async def test_an_answer_without_text_has_no_final_text(backend: Backend) -> None:
+async def test_a_message_without_text_has_no_final_text(backend: Backend) -> None:
     client, _ = backend.scripted(
         sse(START, begin(0, type="tool_use", id="t", name="n", input={}), end(0), STOP)
     )
@@ -191,8 +206,8 @@ async def test_an_answer_without_text_has_no_final_text(backend: Backend) -> Non
             await settle(stream.get_final_text())
 
 
-async def test_a_message_that_was_cut_off_is_never_taken_for_whole(backend: Backend) -> None:
-    """Better than item 105."""
+async def test_a_message_that_was_cut_off_is_an_error(backend: Backend) -> None:
+    """Unlike the reference SDK."""
     client, _ = backend.scripted(sse(*TEXT[:-1]), sse(*TEXT))
 
     async with entered(client.messages.stream(**PROMPT)) as stream:
@@ -206,7 +221,7 @@ async def test_a_message_that_was_cut_off_is_never_taken_for_whole(backend: Back
 
 
 async def test_an_error_event_is_typed(backend: Backend) -> None:
-    """Better than item 103."""
+    """Unlike the reference SDK."""
     error = {"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}
     client, api = backend.scripted(sse(*TEXT[:4], ("error", error)))
 
@@ -236,9 +251,9 @@ async def test_leaving_early_closes(backend: Backend) -> None:
 
 
 @TRIO_ONLY
-async def test_limits_are_those_of_the_stream(backend: Backend) -> None:
-    pieces = [*sse(*TEXT[:4]).chunks, 60.0]
-    client, _ = backend.scripted(reply(body=pieces), reply(body=pieces))
+async def test_time_limits(backend: Backend) -> None:
+    chunks = [*sse(*TEXT[:4]).chunks, 60.0]
+    client, _ = backend.scripted(reply(body=chunks), reply(body=chunks))
 
     for limit in ({"idle_timeout": 5.0}, {"total_timeout": 5.0}):
         async with entered(client.messages.stream(**PROMPT, **limit)) as stream:
@@ -246,7 +261,7 @@ async def test_limits_are_those_of_the_stream(backend: Backend) -> None:
                 await settle(stream.until_done())
 
 
-async def test_unknown_parameters_are_refused(backend: Backend) -> None:
+async def test_unknown_parameters_are_rejected(backend: Backend) -> None:
     client, _ = backend.scripted()
 
     with pytest.raises(TypeError, match="colour"):

@@ -34,7 +34,6 @@ PROMPT: dict[str, Any] = {
 
 
 async def test_create(backend: Backend) -> None:
-    """Item 113."""
     client, api = backend.scripted(reply(json=MESSAGE, headers={"request-id": "req_1"}))
 
     message = await settle(
@@ -56,7 +55,6 @@ async def test_create(backend: Backend) -> None:
 
 
 async def test_extras(backend: Backend) -> None:
-    """Item 67."""
     client, api = backend.scripted(reply(json=MESSAGE))
 
     await settle(
@@ -78,8 +76,7 @@ async def test_extras(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("missing", ["model", "max_tokens", "messages"])
-async def test_what_is_required(backend: Backend, missing: str) -> None:
-    """Item 113."""
+async def test_required_parameters(backend: Backend, missing: str) -> None:
     client, _ = backend.scripted()
     params = {name: value for name, value in PROMPT.items() if name != missing}
 
@@ -87,7 +84,7 @@ async def test_what_is_required(backend: Backend, missing: str) -> None:
         await settle(client.messages.create(**params))
 
 
-async def test_what_does_not_exist(backend: Backend) -> None:
+async def test_unknown_parameters(backend: Backend) -> None:
     client, _ = backend.scripted()
 
     with pytest.raises(TypeError, match=r"create\(\) got an unexpected keyword argument 'max_token'"):
@@ -115,10 +112,9 @@ async def test_what_does_not_exist(backend: Backend) -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:The model 'claude-opus-4:DeprecationWarning")  # the slow models are old
-async def test_answers_that_take_too_long_to_be_waited_for(
+async def test_long_answers_need_a_stream(
     backend: Backend, params: Any, settings: Any, refused: bool
 ) -> None:
-    """Items 49 and 50."""
     client, api = backend.scripted(reply(json=MESSAGE), **settings)
 
     if refused:
@@ -146,7 +142,6 @@ async def test_answers_that_take_too_long_to_be_waited_for(
 async def test_a_model_that_is_retired_warns_with_the_day_and_a_newer_model(
     backend: Backend, model: str, day: str, successor: str
 ) -> None:
-    """Item 114."""
     client, _ = backend.scripted(reply(json=MESSAGE))
 
     with pytest.warns(DeprecationWarning, match="^The model") as caught:
@@ -162,7 +157,6 @@ def test_no_successor_is_retired_itself() -> None:
 
 
 async def test_the_warning_of_a_model_points_to_the_line_that_calls(backend: Backend) -> None:
-    """Item 114."""
     client, _ = backend.scripted(reply(json=MESSAGE), reply(json=MESSAGE))
 
     with pytest.warns(DeprecationWarning, match="^The model 'claude-2.1'") as caught:
@@ -175,8 +169,7 @@ async def test_the_warning_of_a_model_points_to_the_line_that_calls(backend: Bac
         assert caught[0].filename == __file__
 
 
-async def test_a_model_that_had_better_think_adaptively(backend: Backend) -> None:
-    """Item 114."""
+async def test_a_model_with_a_deprecated_kind_of_thinking(backend: Backend) -> None:
     client, _ = backend.scripted(reply(json=MESSAGE))
 
     with pytest.warns(UserWarning, match="claude-opus-4-6"):
@@ -188,7 +181,6 @@ async def test_a_model_that_had_better_think_adaptively(backend: Backend) -> Non
 
 
 async def test_count_tokens(backend: Backend) -> None:
-    """Item 116."""
     client, api = backend.scripted(reply(json={"input_tokens": 42}))
 
     count = await settle(client.messages.count_tokens(model="m", messages=[], system="s"))
@@ -200,8 +192,8 @@ async def test_count_tokens(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "{", "nonsense"])
-async def test_answers_that_are_no_json(backend: Backend, body: str) -> None:
-    """Item 85 (B): wrapped, the cause kept, not retried."""
+async def test_responses_that_are_not_json(backend: Backend, body: str) -> None:
+    """The error keeps the cause and is not retried."""
     client, api = backend.scripted(reply(body=body, headers={"content-type": "application/json"}))
 
     with pytest.raises(APIResponseValidationError) as caught:

@@ -1,4 +1,4 @@
-"""Pages, one after the other, on all backends (contract items 107-112)."""
+"""Pages of lists."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Item(BaseModel):
 
 
 class Linked(BasePage[Item]):
-    """A page of a user's own, of one kind of items."""
+    """A page class of a user, for one type of items."""
 
     data: list[Item]
     next: str | None = None
@@ -57,7 +57,7 @@ class AsyncLinked(Linked, BaseAsyncPage[Item]): ...
 
 
 class Posted(BasePage[T]):
-    """A page of a user's own, of any kind of items."""
+    """A page class of a user, for any type of items."""
 
     data: list[T]
 
@@ -90,7 +90,7 @@ async def ask(backend: Backend, *script: Any, page: Any = None, **call: Any) -> 
 
 
 async def test_iterating_goes_over_all_pages(backend: Backend) -> None:
-    """Items 110, 111: also without awaiting the first page."""
+    """The first page need not be awaited."""
     listing, api = await ask(
         backend, FIRST, SECOND, options={"params": {"limit": 2}, "headers": {"X-Mine": "1"}}
     )
@@ -106,8 +106,7 @@ async def test_iterating_goes_over_all_pages(backend: Backend) -> None:
 
 
 @ASYNC_ONLY
-async def test_the_asynchronous_list_asks_for_nothing_until_awaited(backend: Backend) -> None:
-    """Item 111."""
+async def test_an_asynchronous_list_is_not_requested_until_awaited(backend: Backend) -> None:
     listing, api = await ask(backend, FIRST)
 
     assert AsyncPaginator in type(listing).__mro__
@@ -117,7 +116,6 @@ async def test_the_asynchronous_list_asks_for_nothing_until_awaited(backend: Bac
 
 
 async def test_iter_pages_and_get_next_page(backend: Backend) -> None:
-    """Item 110."""
     listing, _ = await ask(backend, FIRST, SECOND, SECOND)
     page = await settle(listing)
 
@@ -144,14 +142,12 @@ async def test_iter_pages_and_get_next_page(backend: Backend) -> None:
     ids=["more", "no more", "not said", "no id", "empty", "no data"],
 )
 async def test_whether_there_is_a_next_page(backend: Backend, fields: dict[str, Any], more: bool) -> None:
-    """Item 108."""
     listing, _ = await ask(backend, reply(json=fields))
 
     assert (await settle(listing)).has_next_page() is more
 
 
 async def test_going_backwards(backend: Backend) -> None:
-    """Item 109."""
     listing, api = await ask(
         backend,
         items("y", "z", has_more=True, first_id="y", last_id="z"),
@@ -168,7 +164,6 @@ async def test_going_backwards(backend: Backend) -> None:
     [(SyncTokenPage, AsyncTokenPage, "page_token"), (SyncPageCursor, AsyncPageCursor, "page")],
 )
 async def test_tokens_and_cursors(backend: Backend, sync_page: Any, async_page: Any, name: str) -> None:
-    """Item 107."""
     page = async_page if backend.is_async else sync_page
     listing, api = await ask(backend, items("a", next_page="t1"), items("b", next_page=None), page=page[Item])
 
@@ -177,7 +172,7 @@ async def test_tokens_and_cursors(backend: Backend, sync_page: Any, async_page: 
 
 
 async def test_the_next_page_may_be_a_url(backend: Backend) -> None:
-    """Items 107, 112: its parameters and the request's are merged."""
+    """Its parameters are merged with those of the request."""
     url = "https://api.anthropic.com/elsewhere?cursor=x&limit=1"
     page = AsyncLinked if backend.is_async else SyncLinked
     listing, api = await ask(
@@ -190,8 +185,7 @@ async def test_the_next_page_may_be_a_url(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("body", [{"q": 1, "page": 1}, ["no mapping"]], ids=["mapping", "list"])
-async def test_the_next_page_may_be_asked_for_in_the_body(backend: Backend, body: object) -> None:
-    """Item 112."""
+async def test_the_next_page_may_be_requested_in_the_body(backend: Backend, body: object) -> None:
     page = AsyncPosted[Item] if backend.is_async else SyncPosted[Item]
     listing, api = await ask(backend, items("a"), items(), page=page, method="post", body=body)
 
@@ -205,7 +199,7 @@ async def test_the_next_page_may_be_asked_for_in_the_body(backend: Backend, body
 
 
 async def test_following_pages_are_not_raw(backend: Backend) -> None:
-    """Item 109: the header that asks for a raw response is for the first page only."""
+    """The header for a raw response applies to the first page only."""
     client, api = backend.scripted(FIRST, SECOND)
 
     raw = await settle(client.models.with_raw_response.list(limit=2))
@@ -218,13 +212,12 @@ async def test_following_pages_are_not_raw(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("places", [{}, {"url": "/x", "params": {}}])
-def test_a_page_info_names_one_place(places: dict[str, Any]) -> None:
+def test_a_page_info_has_exactly_one_place(places: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="exactly one"):
         PageInfo(**places)
 
 
 async def test_a_page_keeps_unknown_fields_and_has_a_request_id(backend: Backend) -> None:
-    """Items 91, 92."""
     listing, _ = await ask(backend, reply(json={"data": [], "odd": 1}, headers={"request-id": "r"}))
 
     page = await settle(listing)

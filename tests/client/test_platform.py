@@ -1,4 +1,4 @@
-"""Item 23: how machines are named."""
+"""The names of platforms."""
 
 from __future__ import annotations
 

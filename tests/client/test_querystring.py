@@ -1,4 +1,4 @@
-"""Item 35 and 36: query strings in every style."""
+"""Query strings in every format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redirects are followed by the flow, within one origin."""
+"""The flow follows redirects within one origin."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ def to(location: str, status: int = 302) -> Any:
 
 @pytest.mark.parametrize("status", [301, 302, 303])
 async def test_a_post_becomes_a_get(backend: Backend, status: int) -> None:
-    """Item 76."""
     client, api = backend.scripted(to("/bar?x=1", status), reply(json={"ok": 1}), default_query={"q": 1})
 
     response = await settle(client.post("/v1/foo", cast_to=httpx.Response, body={"a": 1}))
@@ -46,7 +45,7 @@ async def test_method_and_body_are_kept(backend: Backend, status: int) -> None:
     assert api.requests[1].content == b'{"a":1}'
 
 
-async def test_a_file_is_read_from_its_beginning_again(backend: Backend) -> None:
+async def test_a_file_is_read_again_from_its_start(backend: Backend) -> None:
     client, api = backend.scripted(to("/bar", 307), reply(json={}))
 
     await settle(client.post("/foo", cast_to=httpx.Response, content=io.BytesIO(b"all of it")))
@@ -63,7 +62,7 @@ async def test_a_body_that_can_be_read_once_is_not_redirected(backend: Backend) 
     assert [request.content for request in api.requests] == [b"all of it"]
 
 
-async def test_a_body_that_can_be_read_once_is_left_behind(backend: Backend) -> None:
+async def test_a_body_that_can_be_read_once_is_not_needed_for_a_get(backend: Backend) -> None:
     client, api = backend.scripted(to("/bar", 303), reply(json={}))
 
     await settle(client.post("/foo", cast_to=httpx.Response, content=iter([b"all of it"])))
@@ -84,7 +83,7 @@ async def test_a_body_that_can_be_read_once_is_left_behind(backend: Backend) -> 
 )
 @pytest.mark.parametrize("status", [302, 307])
 async def test_another_origin_gets_nothing(backend: Backend, status: int, location: str) -> None:
-    """Item 21 (B): a typed error that carries neither key nor body."""
+    """The error has neither the key nor the body."""
     client, api = backend.scripted(to(location, status))
 
     with pytest.raises(APIRedirectError) as caught:
@@ -99,7 +98,7 @@ async def test_another_origin_gets_nothing(backend: Backend, status: int, locati
     assert backend.clock.sleeps == []
 
 
-async def test_in_circles(backend: Backend) -> None:
+async def test_too_many_redirects(backend: Backend) -> None:
     client, api = backend.scripted(*[to("/foo")] * 21)
 
     with pytest.raises(APIRedirectError, match="20 redirects"):
@@ -108,8 +107,7 @@ async def test_in_circles(backend: Backend) -> None:
     assert len(api.requests) == 21
 
 
-async def test_not_followed_on_demand(backend: Backend) -> None:
-    """Item 76."""
+async def test_redirects_can_be_turned_off(backend: Backend) -> None:
     client, api = backend.scripted(to("/bar"))
 
     with pytest.raises(APIStatusError) as caught:
@@ -120,7 +118,6 @@ async def test_not_followed_on_demand(backend: Backend) -> None:
 
 
 async def test_a_plain_http_client_does_not_follow(backend: Backend) -> None:
-    """Item 76."""
     api = ScriptedAPI([to("/bar"), to("/bar"), reply(json={})])
     http_client = api.async_http_client() if backend.is_async else api.http_client()
     http_client.follow_redirects = False

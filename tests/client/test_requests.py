@@ -1,4 +1,4 @@
-"""What goes over the wire: headers, URLs, queries."""
+"""Whole requests: headers, URLs, queries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ def built(
 
 
 async def test_headers_of_every_request(backend: Backend) -> None:
-    """Items 22, 23 and 24."""
     headers = built(backend, json_data={}).headers
 
     assert headers["accept"] == headers["content-type"] == "application/json"
@@ -43,7 +42,6 @@ async def test_headers_of_every_request(backend: Backend) -> None:
 
 
 async def test_get_has_neither_body_nor_content_type(backend: Backend) -> None:
-    """Items 22 and 44."""
     request = built(backend, "get", json_data={"a": 1})
 
     assert request.content == b""
@@ -51,12 +49,11 @@ async def test_get_has_neither_body_nor_content_type(backend: Backend) -> None:
     assert "content-length" not in request.headers
 
 
-@pytest.mark.parametrize(("timeout", "told"), [(3, "3"), (2.5, "2.5"), (httpx.Timeout(9, read=4), "4")])
-async def test_the_server_is_told_the_timeout(backend: Backend, timeout: Any, told: str) -> None:
-    """Item 24 and 48."""
+@pytest.mark.parametrize(("timeout", "reported"), [(3, "3"), (2.5, "2.5"), (httpx.Timeout(9, read=4), "4")])
+async def test_the_timeout_is_reported_to_the_server(backend: Backend, timeout: Any, reported: str) -> None:
     request = built(backend, timeout=timeout)
 
-    assert request.headers["x-stainless-read-timeout"] == request.headers["x-stainless-timeout"] == told
+    assert request.headers["x-stainless-read-timeout"] == request.headers["x-stainless-timeout"] == reported
     assert request.extensions["timeout"] == httpx.Timeout(timeout).as_dict()
 
 
@@ -68,7 +65,7 @@ async def test_no_timeout(backend: Backend) -> None:
 
 
 async def test_precedence_of_headers(backend: Backend) -> None:
-    """Items 26 and 28: later layers win in any spelling, and nothing is sent twice."""
+    """Later layers win in any case, and nothing is sent twice."""
     settings = {
         "default_headers": {"user-agent": "mine", "X-One": "client", "x-two": "client", "X-API-KEY": "k2"}
     }
@@ -83,8 +80,8 @@ async def test_precedence_of_headers(backend: Backend) -> None:
     assert headers.get_list("x-stainless-retry-count") == ["7"]
 
 
-async def test_headers_taken_away(backend: Backend) -> None:
-    """Item 27: at both levels, in any spelling, also those that httpx would add."""
+async def test_omitted_headers(backend: Backend) -> None:
+    """By the client or the call, in any case, also headers that httpx would add."""
     settings = {"default_headers": {"x-stainless-LANG": omit, "Accept-Encoding": omit}}
     headers = built(
         backend,
@@ -101,7 +98,7 @@ async def test_headers_taken_away(backend: Backend) -> None:
     [("a\nb", "CR, LF or NUL"), ("caf\u00e9", "outside ASCII"), (1, "must be a str, not int")],
 )
 async def test_a_header_that_cannot_be_sent(backend: Backend, value: Any, problem: str) -> None:
-    """Its name is told, but not its value, which may be a key."""
+    """The error has its name but not its value, which may be a key."""
     client, api = backend.scripted(reply(json={}), default_headers={"X-Secret": value})
 
     with pytest.raises((TypeError, ValueError), match=f"'X-Secret' .*{problem}") as caught:
@@ -121,7 +118,7 @@ async def test_space_around_a_header_is_not_part_of_it(backend: Backend) -> None
 
 
 async def test_query_of_client_and_call(backend: Backend) -> None:
-    """Item 33, 34 and 35 on the wire: arrays are joined with commas."""
+    """Arrays are joined with commas."""
     settings = {"default_query": {"a": 1, "b": 1}, "base_url": "https://h/v1"}
     request = built(backend, url="/foo?beta=true", settings=settings, params={"b": 2, "c": [1, True]})
 
@@ -129,7 +126,6 @@ async def test_query_of_client_and_call(backend: Backend) -> None:
 
 
 async def test_host_with_an_underscore(backend: Backend) -> None:
-    """Item 32."""
     request = built(backend, settings={"base_url": "https://my_host.test:8443/p"})
 
     assert request.extensions["sni_hostname"] == "my-host.test"
@@ -137,7 +133,7 @@ async def test_host_with_an_underscore(backend: Backend) -> None:
 
 
 async def test_credentials_stay_at_their_origin(backend: Backend) -> None:
-    """Item 21: an absolute URL elsewhere gets none of the client's credentials, only the call's own."""
+    """A URL at another origin gets only the credentials of the call, not the client's."""
     settings = {"auth_token": "token", "api_key": "k", "default_headers": {"Cookie": "c", "X-Mine": "1"}}
     elsewhere = built(backend, "get", "https://other.test/file", settings=settings).headers
 
@@ -153,11 +149,11 @@ async def test_credentials_stay_at_their_origin(backend: Backend) -> None:
 
 
 async def test_idempotency_key_given_by_the_caller(backend: Backend) -> None:
-    """Item 30 (B): what is offered is sent."""
+    """It is sent for any method."""
     assert built(backend, idempotency_key="mine").headers["idempotency-key"] == "mine"
 
 
-def test_options_can_be_made_as_the_reference_makes_them() -> None:
+def test_options_can_be_made_as_in_the_reference_sdk() -> None:
     made = FinalRequestOptions.construct(method="get", url="/x", max_retries=3)
 
     assert made == FinalRequestOptions(method="get", url="/x", max_retries=3)

@@ -1,4 +1,4 @@
-"""Batches, models and beta, on all backends (contract items 106, 117-119)."""
+"""Batches, models and beta."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ def page(*items: object) -> Reply:
 
 
 async def test_models(backend: Backend) -> None:
-    """Item 118."""
     client, api = backend.scripted(page(MODEL), reply(json=MODEL))
 
     models = await settle(client.models.list(limit=5, after_id="m-0", before_id=omit))
@@ -65,7 +64,6 @@ async def test_models(backend: Backend) -> None:
 
 
 async def test_models_with_betas(backend: Backend) -> None:
-    """Item 118."""
     client, api = backend.scripted(page(MODEL))
 
     await settle(client.models.list(betas=["a", "b"]))
@@ -77,7 +75,7 @@ async def test_models_with_betas(backend: Backend) -> None:
     ("name", "path"), [("a/b c", "/v1/models/a%2Fb%20c"), ("é;x?", "/v1/models/%C3%A9%3Bx%3F")]
 )
 async def test_path_parameters_stay_one_segment(backend: Backend, name: str, path: str) -> None:
-    """Better than item 37."""
+    """Unlike the reference SDK."""
     client, api = backend.scripted(reply(404, json={}))
 
     with pytest.raises(NotFoundError):
@@ -87,8 +85,9 @@ async def test_path_parameters_stay_one_segment(backend: Backend, name: str, pat
 
 
 @pytest.mark.parametrize("name", ["", ".", ".."])
-async def test_path_parameters_that_would_name_another_path_are_refused(backend: Backend, name: str) -> None:
-    """Item 37."""
+async def test_path_parameters_that_would_address_another_path_are_rejected(
+    backend: Backend, name: str
+) -> None:
     client, api = backend.scripted()
 
     for call in (lambda: client.models.retrieve(name), lambda: client.messages.batches.cancel(name)):
@@ -98,7 +97,7 @@ async def test_path_parameters_that_would_name_another_path_are_refused(backend:
     assert api.requests == []
 
 
-async def test_lists_refuse_unknown_parameters(backend: Backend) -> None:
+async def test_lists_reject_unknown_parameters(backend: Backend) -> None:
     client, _ = backend.scripted()
 
     with pytest.raises(TypeError, match="'pages'"):
@@ -106,7 +105,6 @@ async def test_lists_refuse_unknown_parameters(backend: Backend) -> None:
 
 
 async def test_batches(backend: Backend) -> None:
-    """Item 117."""
     client, api = backend.scripted(
         *[reply(json=BATCH)] * 2,
         page(BATCH),
@@ -137,7 +135,6 @@ async def test_batches(backend: Backend) -> None:
 
 
 async def test_the_results_of_a_batch_arrive_line_by_line(backend: Backend) -> None:
-    """Items 106, 117."""
     url = "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results"
     failure = {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}
     lines = [
@@ -166,7 +163,6 @@ async def test_the_results_of_a_batch_arrive_line_by_line(backend: Backend) -> N
 
 
 async def test_a_batch_that_has_not_ended_has_no_results(backend: Backend) -> None:
-    """Item 117."""
     client, _ = backend.scripted(reply(json=BATCH))
 
     with pytest.raises(AnthropicError, match=r"No `results_url` for the given batch; .* in_progress"):
@@ -174,7 +170,6 @@ async def test_a_batch_that_has_not_ended_has_no_results(backend: Backend) -> No
 
 
 async def test_beta_marks_the_path_and_names_the_betas(backend: Backend) -> None:
-    """Item 119."""
     client, api = backend.scripted(
         reply(json=MESSAGE),
         sse(("message_stop", {})),
@@ -212,8 +207,7 @@ async def test_beta_marks_the_path_and_names_the_betas(backend: Backend) -> None
     ]
 
 
-async def test_beta_results_name_their_beta_at_the_url_that_the_batch_tells(backend: Backend) -> None:
-    """Items 117, 119."""
+async def test_beta_results_name_their_beta_at_the_url_of_the_batch(backend: Backend) -> None:
     url = "https://api.anthropic.com/v1/messages/batches/b/results"
     client, api = backend.scripted(reply(json={**BATCH, "results_url": url}), reply(body=b""))
 
@@ -222,8 +216,7 @@ async def test_beta_results_name_their_beta_at_the_url_that_the_batch_tells(back
     assert betas == ["message-batches-2024-09-24"] * 2
 
 
-async def test_beta_lists_go_on_as_beta(backend: Backend) -> None:
-    """Items 109, 119."""
+async def test_all_pages_of_beta_lists_are_beta(backend: Backend) -> None:
     first = reply(json={"data": [MODEL], "has_more": True, "last_id": "m-1"})
     client, api = backend.scripted(first, page(MODEL))
 
@@ -237,8 +230,7 @@ async def test_beta_lists_go_on_as_beta(backend: Backend) -> None:
     assert [request.headers["anthropic-beta"] for request in api.requests] == ["x", "x"]
 
 
-async def test_beta_resources_take_options_and_give_raw_responses(backend: Backend) -> None:
-    """Items 65, 94, D1."""
+async def test_beta_resources_take_options_and_return_raw_responses(backend: Backend) -> None:
     client, api = backend.scripted(reply(json=MESSAGE), reply(json=BATCH))
 
     headed = client.beta.messages.with_options(headers={"X-Mine": "1"})
@@ -253,7 +245,6 @@ async def test_beta_resources_take_options_and_give_raw_responses(backend: Backe
 
 
 async def test_resources_are_made_once(backend: Backend) -> None:
-    """Item 15."""
     client, _ = backend.scripted()
 
     assert client.models is client.models

@@ -1,4 +1,4 @@
-"""Which failures are tried again, and when."""
+"""Which failures are retried, and when."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
 async def test_transient_statuses_are_retried(backend: Backend, status: int) -> None:
-    """Item 68."""
     client, api = backend.scripted(reply(status), reply(json={"ok": True}))
 
     response = await settle(client.post("/foo", cast_to=httpx.Response, body={}))
@@ -30,7 +29,6 @@ async def test_transient_statuses_are_retried(backend: Backend, status: int) -> 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 413, 418, 422])
 async def test_final_statuses_are_not_retried(backend: Backend, status: int) -> None:
-    """Item 68."""
     client, api = backend.scripted(reply(status))
 
     with pytest.raises(APIStatusError) as caught:
@@ -40,18 +38,19 @@ async def test_final_statuses_are_not_retried(backend: Backend, status: int) -> 
     assert len(api.requests) == 1
 
 
-@pytest.mark.parametrize(("asked", "waited"), [("3", 3.0), ("171", 171.0)])
-async def test_the_server_s_wait_is_kept(backend: Backend, asked: str, waited: float) -> None:
-    """Item 71."""
-    client, _ = backend.scripted(reply(429, headers={"Retry-After": asked}), reply(json={}))
+@pytest.mark.parametrize(("requested", "waited"), [("3", 3.0), ("171", 171.0)])
+async def test_the_client_waits_as_long_as_the_server_requests(
+    backend: Backend, requested: str, waited: float
+) -> None:
+    client, _ = backend.scripted(reply(429, headers={"Retry-After": requested}), reply(json={}))
 
     await settle(client.get("/foo", cast_to=httpx.Response))
 
     assert backend.clock.sleeps == [pytest.approx(waited * 1.05)]
 
 
-async def test_a_wait_beyond_the_cap_is_refused(backend: Backend) -> None:
-    """Better: the cap is settable."""
+async def test_a_wait_beyond_the_cap_ends_the_request(backend: Backend) -> None:
+    """Unlike the reference SDK: there is a setting."""
     client, api = backend.scripted(reply(429, headers={"retry-after": "11"}), max_retry_after=10)
 
     with pytest.raises(RateLimitError):
@@ -60,8 +59,8 @@ async def test_a_wait_beyond_the_cap_is_refused(backend: Backend) -> None:
     assert len(api.requests) == 1
 
 
-async def test_retries_end(backend: Backend) -> None:
-    """Items 5 and 70: two retries by default, and the last error is told."""
+async def test_retries_are_limited(backend: Backend) -> None:
+    """The default is two retries; the last error is raised."""
     client, api = backend.scripted(reply(500), reply(502), reply(503))
 
     with pytest.raises(APIStatusError) as caught:
@@ -73,7 +72,6 @@ async def test_retries_end(backend: Backend) -> None:
 
 
 async def test_retries_of_one_call(backend: Backend) -> None:
-    """Item 67."""
     client, api = backend.scripted(*[reply(500)] * 5, reply(json={}), max_retries=0)
 
     await settle(client.get("/foo", cast_to=httpx.Response, options={"max_retries": math.inf}))
@@ -81,8 +79,8 @@ async def test_retries_of_one_call(backend: Backend) -> None:
     assert len(api.requests) == 6
 
 
-async def test_the_hook_is_told_of_each_retry(backend: Backend) -> None:
-    """Better: a frozen record of attempt, wait, waited and cause."""
+async def test_the_hook_is_called_for_each_retry(backend: Backend) -> None:
+    """Unlike the reference SDK: it gets attempt, wait, waited and cause."""
     events: list[RetryEvent] = []
     client, _ = backend.scripted(
         reply(429, headers={"retry-after-ms": "100"}),
@@ -101,8 +99,8 @@ async def test_the_hook_is_told_of_each_retry(backend: Backend) -> None:
         first.wait = 0  # pyright: ignore[reportAttributeAccessIssue]  # that is the point
 
 
-async def test_failed_answers_are_read_before_the_wait(backend: Backend) -> None:
-    """Item 73: their connections are free while the client sleeps."""
+async def test_failed_responses_are_read_before_the_wait(backend: Backend) -> None:
+    """Their connections are free while the client sleeps."""
     open_while_waiting: list[int] = []
 
     def note(_: RetryEvent) -> None:
@@ -123,7 +121,6 @@ async def test_failed_answers_are_read_before_the_wait(backend: Backend) -> None
 
 
 async def test_hooks_run_for_each_attempt(backend: Backend) -> None:
-    """Item 73."""
     prepared: list[str] = []
 
     def prepare_options(_: Any, options: Any) -> Any:
@@ -149,7 +146,6 @@ async def test_hooks_run_for_each_attempt(backend: Backend) -> None:
 
 
 async def test_the_count_can_be_overridden_or_omitted(backend: Backend) -> None:
-    """Item 24."""
     client, api = backend.scripted(reply(500), reply(json={}), reply(500), reply(json={}))
 
     for value in ("mine", omit):
@@ -165,7 +161,7 @@ async def test_the_count_can_be_overridden_or_omitted(backend: Backend) -> None:
 
 
 async def test_a_generated_idempotency_key_is_kept_over_retries(backend: Backend) -> None:
-    """Item 30: for subclasses that name the header."""
+    """Subclasses may name the header."""
     make = backend.subclass(_idempotency_header="X-Idempotency")
     api = ScriptedAPI([reply(500), reply(json={}), reply(json={})])
     client = make(http_client=api.async_http_client() if backend.is_async else api.http_client())
@@ -179,8 +175,7 @@ async def test_a_generated_idempotency_key_is_kept_over_retries(backend: Backend
     assert reading is None
 
 
-async def test_raw_responses_tell_the_number_of_retries(backend: Backend) -> None:
-    """Item 77."""
+async def test_raw_responses_have_the_number_of_retries(backend: Backend) -> None:
     client, _ = backend.scripted(reply(500), reply(500), reply(json={"input_tokens": 1}))
 
     raw = await settle(client.messages.with_raw_response.count_tokens(model="m", messages=[]))

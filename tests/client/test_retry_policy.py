@@ -1,4 +1,4 @@
-"""The retry policy and the reading of Retry-After: pure, so time and rng are given."""
+"""The retry policy and Retry-After: pure, so time and jitter are arguments."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
     ],
 )
 def test_retry_after_is_read(headers: dict[str, str], seconds: float) -> None:
-    """Items 71 and 72: milliseconds first, but one that is unusable does not hide the other."""
+    """Milliseconds come first, but an unusable value does not hide the other header."""
     assert retry_after_seconds(headers, NOW) == seconds
 
 
@@ -73,41 +73,40 @@ def test_retry_after_is_read(headers: dict[str, str], seconds: float) -> None:
         "Mon, 1 Jan 0001 00:00:00",
     ],
 )
-def test_garbage_asks_nothing(value: str) -> None:
+def test_a_malformed_retry_after_is_ignored(value: str) -> None:
     assert retry_after_seconds({"retry-after": value}, NOW) is None
     assert retry_after_seconds({"retry-after-ms": value}, NOW) is None
 
 
-def test_a_date_in_the_past_asks_nothing() -> None:
+def test_a_date_in_the_past_is_ignored() -> None:
     assert retry_after_seconds({"retry-after": formatdate(NOW - 1, usegmt=True)}, NOW) is None
 
 
 @given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms"]), st.text()), st.floats(0, 2**33))
 @settings(deadline=None, derandomize=True, max_examples=300)
-def test_no_header_makes_it_fail(headers: dict[str, str], now: float) -> None:
+def test_no_header_raises(headers: dict[str, str], now: float) -> None:
     seconds = retry_after_seconds(headers, now)
 
     assert seconds is None or 0 < seconds < math.inf
 
 
 @pytest.mark.parametrize(
-    ("taken", "undiced"), [(0, 0.5), (1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (5, 8.0), (10_000, 8.0)]
+    ("taken", "delay"), [(0, 0.5), (1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (5, 8.0), (10_000, 8.0)]
 )
-def test_backoff_doubles_up_to_eight_seconds_and_dice_take_off_up_to_a_quarter(
-    taken: int, undiced: float
+def test_backoff_doubles_up_to_eight_seconds_and_jitter_takes_off_up_to_a_quarter(
+    taken: int, delay: float
 ) -> None:
-    """Item 70."""
     policy = RetryPolicy(max_retries=math.inf)
 
-    assert policy.verdict(failure(500), taken, NOW, 0.0) == BackOff(undiced)
-    assert policy.verdict(failure(500), taken, NOW, 0.5) == BackOff(undiced * 0.875)
+    assert policy.verdict(failure(500), taken, NOW, 0.0) == BackOff(delay)
+    assert policy.verdict(failure(500), taken, NOW, 0.5) == BackOff(delay * 0.875)
     nearly = policy.verdict(failure(500), taken, NOW, 1 - 1e-12)
     assert isinstance(nearly, BackOff)
-    assert undiced * 0.75 < nearly.after <= undiced
+    assert delay * 0.75 < nearly.after <= delay
 
 
-def test_the_server_is_obeyed_beyond_a_minute_with_dice_only_adding() -> None:
-    """Item 71 (B): 171 s are 171 s; never earlier than asked."""
+def test_retry_after_is_a_minimum_to_which_jitter_only_adds() -> None:
+    """Unlike the reference SDK, also beyond a minute."""
     policy = RetryPolicy()
 
     assert policy.verdict(failure(429, retry_after="171"), 0, NOW, 0.0) == BackOff(171.0)
@@ -116,7 +115,7 @@ def test_the_server_is_obeyed_beyond_a_minute_with_dice_only_adding() -> None:
     assert later.after == pytest.approx(171 * 1.05)
 
 
-def test_a_wait_beyond_the_cap_is_not_worth_it() -> None:
+def test_a_wait_beyond_the_cap_is_not_retried() -> None:
     error = failure(429, retry_after="601")
 
     assert RetryPolicy().verdict(error, 0, NOW, 0.0) == Raise(error)
@@ -124,8 +123,7 @@ def test_a_wait_beyond_the_cap_is_not_worth_it() -> None:
 
 
 @pytest.mark.parametrize("taken", [2, 3])
-def test_the_number_of_retries_is_an_end(taken: int) -> None:
-    """Item 5."""
+def test_the_number_of_retries_is_limited(taken: int) -> None:
     error = failure(500)
 
     assert RetryPolicy(max_retries=2).verdict(error, taken, NOW, 0.0) == Raise(error)
@@ -143,14 +141,14 @@ def test_the_number_of_retries_is_an_end(taken: int) -> None:
         (200, "", False),
     ],
 )
-def test_the_server_decides_first(status: int, demand: str, again: bool) -> None:
-    """Item 68: exact lower case only."""
+def test_x_should_retry_overrides_the_status(status: int, demand: str, again: bool) -> None:
+    """Only in lower case."""
     verdict = RetryPolicy().verdict(failure(status, x_should_retry=demand), 0, NOW, 0.0)
 
     assert isinstance(verdict, BackOff) is again
 
 
-def test_what_x_should_retry_says() -> None:
+def test_should_retry() -> None:
     assert should_retry({"x-should-retry": "true"}) is True
     assert should_retry({"x-should-retry": "false"}) is False
     assert should_retry({}) is None
@@ -166,15 +164,13 @@ def test_what_x_should_retry_says() -> None:
     ],
 )
 def test_failures_of_the_network_are_transient(cause: Exception) -> None:
-    """Item 69."""
     error = caused(APIConnectionError(request=REQUEST), cause)
 
     assert RetryPolicy().verdict(error, 0, NOW, 0.0) == BackOff(0.5)
 
 
 @pytest.mark.parametrize("cause", [httpx.UnsupportedProtocol("ftp"), httpx.LocalProtocolError("bad header")])
-def test_mistakes_are_not_repeated(cause: Exception) -> None:
-    """Item 69 (B)."""
+def test_errors_in_the_request_are_not_retried(cause: Exception) -> None:
     error = caused(APIConnectionError(request=REQUEST), cause)
 
     assert RetryPolicy().verdict(error, 0, NOW, 0.0) == Raise(error)
@@ -184,7 +180,7 @@ def test_timeouts_are_transient() -> None:
     assert RetryPolicy().verdict(APITimeoutError(REQUEST), 0, NOW, 0.0) == BackOff(0.5)
 
 
-def test_a_stale_connection_is_replaced_at_once_and_free_of_charge() -> None:
+def test_a_stale_connection_is_replaced_at_once_and_uses_no_retry() -> None:
     stale = ConnectionLost("closed while idle", sent=True, reused=True)
     error = caused(APIConnectionError(request=REQUEST), caused(httpx.ReadError("lost"), stale))
 
@@ -196,20 +192,19 @@ def test_a_stale_connection_is_replaced_at_once_and_free_of_charge() -> None:
     "lost",
     [ConnectionLost("new", sent=True), ConnectionLost("in the middle", sent=True, reused=True, received=5)],
 )
-def test_other_lost_connections_count(lost: ConnectionLost) -> None:
+def test_other_lost_connections_use_up_a_retry(lost: ConnectionLost) -> None:
     error = caused(APIConnectionError(request=REQUEST), lost)
 
     assert RetryPolicy(max_retries=0).verdict(error, 0, NOW, 0.0) == Raise(error)
 
 
 @pytest.mark.parametrize("value", [0, 1, 2.0, math.inf])
-def test_numbers_of_retries(value: float) -> None:
-    """Item 6: infinity is a number of retries."""
+def test_valid_numbers_of_retries(value: float) -> None:
+    """Infinity is valid."""
     assert checked_max_retries(value) == value
 
 
-def test_what_is_no_number_of_retries() -> None:
-    """Items 5 and 6."""
+def test_invalid_numbers_of_retries() -> None:
     with pytest.raises(TypeError, match=r"^max_retries cannot be None"):
         checked_max_retries(None)
     with pytest.raises(TypeError, match="a number, not str"):

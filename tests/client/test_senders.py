@@ -1,4 +1,4 @@
-"""The client over our own transport, in memory and in virtual time: senders, and whole requests."""
+"""The client over headrace's transport, in memory and in virtual time: senders, and whole requests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Script = Callable[[Peer], Awaitable[None]]
 
 @asynccontextmanager
 async def client_of(*scripts: Script, **settings: Any) -> AsyncGenerator[tuple[AsyncAPIClient, Server], None]:
-    """A plain client of some API, whose pool reaches the scripts."""
+    """A client of an arbitrary API, connected to the scripts."""
     async with serving(*scripts) as server:
         pool = ConnectionPool(connect=server.connect)
         settings = {"version": "7", "base_url": "http://api.test/v1?key=1", **settings}
@@ -47,7 +47,7 @@ def recording(requests: list[bytes], *answers: bytes) -> Script:
     return script
 
 
-async def test_a_lane_carries_the_client_s_url_and_headers() -> None:
+async def test_a_sender_uses_the_clients_url_and_headers() -> None:
     requests: list[bytes] = []
     script = recording(requests, response(b"hi"))
     settings: Any = {"custom_headers": {"Authorization": "Bearer k", "X-A": "1"}, "custom_query": {"q": 2}}
@@ -68,8 +68,7 @@ async def test_a_lane_carries_the_client_s_url_and_headers() -> None:
     assert "x-stainless-lang" not in head
 
 
-async def test_a_lane_elsewhere_gets_no_credentials() -> None:
-    """Item 21."""
+async def test_a_sender_to_another_origin_gets_no_credentials() -> None:
     requests: list[bytes] = []
     script = recording(requests, response(b"hi"))
 
@@ -95,14 +94,14 @@ async def test_the_idle_timeout_reaches_the_sender() -> None:
         assert trio.current_time() == start + 3
 
 
-async def test_a_lane_of_a_client_with_credentials_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sender_needs_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     async with AsyncAnthropic() as client:
         with pytest.raises(TypeError, match="Could not resolve authentication method"):
             client.open_sender("POST", "/v1/messages")
 
 
-async def test_a_lane_through_the_caller_s_http_client() -> None:
+async def test_a_sender_through_the_http_client_of_the_caller() -> None:
     api = ScriptedAPI([reply(json={"a": 1})])
     async with (
         AsyncAnthropic(api_key="k", http_client=api.async_http_client()) as client,
@@ -115,7 +114,7 @@ async def test_a_lane_through_the_caller_s_http_client() -> None:
     assert api.requests[0].headers["x-api-key"] == "k"
 
 
-async def test_requests_go_over_the_pool_too() -> None:
+async def test_requests_use_the_pool_too() -> None:
     requests: list[bytes] = []
     script = recording(
         requests, response(b"", status=b"503 Busy"), response(b'{"a":1}', b"content-type: application/json")
@@ -131,8 +130,8 @@ async def test_requests_go_over_the_pool_too() -> None:
     )
 
 
-async def test_a_connection_gone_stale_is_replaced_without_a_word() -> None:
-    """A server may close while our request travels: no retry is used up for that."""
+async def test_a_stale_connection_is_replaced_silently() -> None:
+    """A server may close while the request is on its way. This does not use up a retry."""
     answer = response(b"{}", b"content-type: application/json")
     again: list[bytes] = []
 
@@ -153,7 +152,7 @@ async def test_a_connection_gone_stale_is_replaced_without_a_word() -> None:
 
 
 def then_closing(answers: int, requests: list[bytes], seconds: float = 0) -> Script:
-    """Return a script that gives so many answers, each after some time, and then closes instead."""
+    """Return a script that sends a number of responses, each after some seconds, and then closes."""
 
     async def script(peer: Peer) -> None:
         for _ in range(answers):
@@ -166,8 +165,8 @@ def then_closing(answers: int, requests: list[bytes], seconds: float = 0) -> Scr
     return script
 
 
-def no_way(_: AsyncAPIClient) -> None:
-    """Stands for `AsyncAPIClient._fast_path` to have requests take the way through httpx."""
+def no_fast_path(_: AsyncAPIClient) -> None:
+    """Replaces `AsyncAPIClient._fast_path`, so that requests go through httpx."""
 
 
 async def open_connections(client: AsyncAPIClient, number: int) -> None:
@@ -177,13 +176,13 @@ async def open_connections(client: AsyncAPIClient, number: int) -> None:
 
 
 @pytest.mark.parametrize("direct", [True, False])
-async def test_the_second_try_never_takes_another_old_connection(
+async def test_the_second_attempt_never_uses_another_idle_connection(
     direct: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """RFC 9110 section 9.2.2: once, and on a new one, whose failure is a failure like any other."""
+    """RFC 9110 section 9.2.2: once, on a new connection, whose failure counts."""
     requests: list[bytes] = []
     if not direct:
-        monkeypatch.setattr(AsyncAPIClient, "_fast_path", no_way)
+        monkeypatch.setattr(AsyncAPIClient, "_fast_path", no_fast_path)
 
     async def silent_after_one(peer: Peer) -> None:
         requests.append(await peer.request())
@@ -201,7 +200,7 @@ async def test_the_second_try_never_takes_another_old_connection(
     assert len(requests) == 3 + 2
 
 
-async def test_a_later_retry_takes_old_connections_again() -> None:
+async def test_a_later_retry_uses_idle_connections_again() -> None:
     requests: list[bytes] = []
     busy = recording(requests, response(b"", status=b"503 Busy"), response(b"{}"))
 
@@ -213,7 +212,7 @@ async def test_a_later_retry_takes_old_connections_again() -> None:
     assert [b"retry-count: 1" in request for request in requests] == [False, False, False, True]
 
 
-async def test_a_file_is_read_from_its_beginning_for_the_second_try() -> None:
+async def test_a_file_is_read_again_for_the_second_attempt() -> None:
     requests: list[bytes] = []
     async with client_of(then_closing(1, requests), recording(requests, response(b"{}"))) as (client, _):
         await open_connections(client, 1)
@@ -224,15 +223,15 @@ async def test_a_file_is_read_from_its_beginning_for_the_second_try() -> None:
     assert [b"all of it" in request for request in requests] == [False, True, True]
 
 
-async def test_a_body_that_can_be_read_once_gets_no_second_try() -> None:
-    async def pieces() -> AsyncGenerator[bytes]:
+async def test_a_body_that_can_be_read_once_gets_no_second_attempt() -> None:
+    async def chunks() -> AsyncGenerator[bytes]:
         yield b"all of it"
 
     requests: list[bytes] = []
     async with client_of(then_closing(1, requests)) as (client, server):
         await open_connections(client, 1)
         with pytest.raises(APIConnectionError):
-            await client.post("/chat", cast_to=httpx.Response, content=pieces())
+            await client.post("/chat", cast_to=httpx.Response, content=chunks())
 
     assert len(server.connections) == 1
 

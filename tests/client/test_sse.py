@@ -1,4 +1,4 @@
-"""The decoder of server-sent events (contract items 100, 101) and of JSON lines (106)."""
+"""The decoder of server-sent events and of JSON lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def decode(*chunks: bytes) -> list[ServerSentEvent]:
     return [event for chunk in chunks for event in decoder.feed(chunk)]
 
 
-def pieces(body: bytes, cuts: list[int]) -> list[bytes]:
+def cut(body: bytes, cuts: list[int]) -> list[bytes]:
     edges = sorted({0, len(body), *(cut % (len(body) + 1) for cut in cuts)})
     return [body[a:b] for a, b in itertools.pairwise(edges)]
 
@@ -47,8 +47,8 @@ def test_every_line_end(end: bytes) -> None:
     assert decode(body) == [ServerSentEvent(event="a", data="1\n2"), ServerSentEvent(data="3")]
 
 
-def test_a_carriage_return_ends_the_event_before_the_next_chunk_comes() -> None:
-    """Whether a line feed follows must not be waited for: it may be minutes away."""
+def test_a_carriage_return_ends_the_event_before_the_next_chunk() -> None:
+    """The line feed that may follow could be minutes away."""
     decoder = SSEDecoder()
 
     assert decoder.feed(b"data: 1\r\r") == [ServerSentEvent(data="1")]
@@ -70,7 +70,7 @@ def test_a_character_may_span_chunks() -> None:
     assert decode(*(body[i : i + 1] for i in range(len(body)))) == [ServerSentEvent(data="北京")]
 
 
-def test_bytes_that_are_no_utf8_are_replaced() -> None:
+def test_invalid_utf8_is_replaced() -> None:
     assert decode(b"data: \xff\n\n") == [ServerSentEvent(data="\N{REPLACEMENT CHARACTER}")]
 
 
@@ -93,11 +93,11 @@ def test_empty_data_lines_are_kept_as_newlines() -> None:
     assert decode(b"data: {\ndata:\ndata\ndata: }\n\n") == [ServerSentEvent(data="{\n\n\n}")]
 
 
-def test_comments_and_unknown_fields_are_no_events() -> None:
+def test_comments_and_unknown_fields_are_not_events() -> None:
     assert decode(b": keep-alive\n\n\n\nfoo: bar\n\n: x\ndata: 1\nDATA: 2\n\n") == [ServerSentEvent(data="1")]
 
 
-def test_the_id_is_kept_until_another_comes() -> None:
+def test_the_id_is_kept_until_the_next_one() -> None:
     body = b"id: 1\ndata: a\n\ndata: b\n\nid: bad\0\ndata: c\n\nid\ndata: d\n\n"
 
     assert [event.id for event in decode(body)] == ["1", "1", "1", ""]
@@ -117,7 +117,7 @@ def test_retry_is_a_whole_number_or_ignored(value: bytes, retry: int | None) -> 
 
 
 def test_a_byte_order_mark_is_skipped_at_the_start_only() -> None:
-    """Item 101: the reference takes it for part of the first field's name."""
+    """In the reference SDK it becomes part of the first field's name."""
     mark = b"\xef\xbb\xbf"
 
     assert decode(mark[:1], mark[1:] + b"data: 1\n\ndata: 2\n\n" + mark + b"data: 3\n\n") == [
@@ -146,13 +146,13 @@ def test_an_event_is_bounded_in_size(body: bytes, step: int) -> None:
         feed_all()
 
 
-def test_comments_take_no_room() -> None:
+def test_comments_do_not_count_towards_the_bound() -> None:
     assert SSEDecoder(max_event_size=10).feed(b": alive\n" * 100 + b"data: 1\n\n") == [
         ServerSentEvent(data="1")
     ]
 
 
-def test_the_bound_is_that_of_one_event_not_of_the_stream() -> None:
+def test_the_bound_is_per_event() -> None:
     decoder = SSEDecoder(max_event_size=100)
 
     assert len(decoder.feed((b"data: " + b"x" * 94 + b"\n\n") * 50)) == 50
@@ -175,7 +175,7 @@ lines = st.one_of(
 def test_any_chunking_gives_the_same_events(body: list[tuple[bytes, bytes]], cuts: list[int]) -> None:
     whole = b"".join(line + end for line, end in body)
 
-    assert decode(*pieces(whole, cuts)) == decode(whole) == decode(*pieces(whole, list(range(len(whole)))))
+    assert decode(*cut(whole, cuts)) == decode(whole) == decode(*cut(whole, list(range(len(whole)))))
 
 
 @settings(deadline=None, derandomize=True)
@@ -188,10 +188,10 @@ def test_any_chunking_gives_the_same_events(body: list[tuple[bytes, bytes]], cut
 def test_json_lines_in_any_chunking(
     values: list[dict[str, str]], end: str, trailing: bool, cuts: list[int]
 ) -> None:
-    """A last line needs no line end; blank lines are none."""
+    """The last line needs no line end; blank lines are skipped."""
     body = end.join(json.dumps(value, ensure_ascii=False) for value in values) + end * trailing
     decoder = LineDecoder()
 
-    found = [line for piece in pieces(body.encode(), cuts) for line in decoder.feed(piece)] + decoder.finish()
+    found = [line for part in cut(body.encode(), cuts) for line in decoder.feed(part)] + decoder.finish()
 
     assert [json.loads(line) for line in found] == values

@@ -1,4 +1,4 @@
-"""``messages.parse``: answers of a given form, on all backends (contract items 25, 116)."""
+"""``messages.parse``: structured output."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ async def test_the_type_becomes_a_schema_and_the_text_the_type(backend: Backend)
         ('{"name": 5, "pets": []}', msgspec.ValidationError),
     ],
 )
-async def test_a_text_that_does_not_fit_does_not_lose_the_message(
+async def test_text_that_does_not_fit_does_not_lose_the_message(
     backend: Backend, text: str, error: type[Exception]
 ) -> None:
-    """The answer is paid for: only reading it as the type fails."""
+    """The message has been paid for, so only reading it as the type fails."""
     client, _ = backend.scripted(answer(text, stop_reason="max_tokens"))
 
     message = await settle(client.messages.parse(**PROMPT, output_format=Person))

@@ -1,4 +1,4 @@
-"""The scripted API that users' tests may stand on."""
+"""The scripted API and the virtual clock for users' tests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_steps_may_be_functions_of_the_request(backend: Backend) -> None:
     assert response.content == b'{"a":1}'
 
 
-async def test_a_request_too_many(backend: Backend) -> None:
+async def test_a_request_after_the_script(backend: Backend) -> None:
     client, _ = backend.scripted()
 
     with pytest.raises(ScriptEnded, match="no reply left for GET"):

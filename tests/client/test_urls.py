@@ -28,7 +28,6 @@ COMMA = Querystring(array_format="comma")
     ],
 )
 def test_urls(base: str, path: str, params: dict[str, object], url: str) -> None:
-    """Items 31, 34, 35 and 36."""
     assert build_url(base, path, params, COMMA) == url
 
 
@@ -43,12 +42,10 @@ def test_urls(base: str, path: str, params: dict[str, object], url: str) -> None
     ],
 )
 def test_path_parameters_are_encoded(value: str, encoded: str) -> None:
-    """Item 37."""
     assert path_segment(value, "model_id") == encoded
 
 
-def test_path_parameters_that_name_another_path() -> None:
-    """Item 37."""
+def test_path_parameters_that_would_address_another_path() -> None:
     with pytest.raises(ValueError, match="Expected a non-empty value for `model_id` but received ''"):
         path_segment("", "model_id")
     for value in (".", ".."):

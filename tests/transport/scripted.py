@@ -42,9 +42,9 @@ class Peer:
         self._unread = rest[size:]
         return head + b"\r\n\r\n" + rest[:size]
 
-    async def send(self, *pieces: bytes) -> None:
-        for piece in pieces:
-            await self.stream.send_all(piece)
+    async def send(self, *parts: bytes) -> None:
+        for part in parts:
+            await self.stream.send_all(part)
 
     async def wait_closed(self) -> None:
         """Wait until the client has closed the connection."""
@@ -62,20 +62,20 @@ Script = Callable[[Peer], Awaitable[None]]
 
 @attrs.define
 class Server:
-    """Serves its scripts: the first connection by the first one and so on, the last one all that follow."""
+    """Runs a script per connection: the first for the first connection and so on, the last for all others."""
 
     nursery: trio.Nursery
     scripts: tuple[Script, ...]
     connections: list[Peer] = attrs.Factory(list[Peer])
 
     async def connect(self, origin: Origin) -> ByteStream:
-        ours, theirs = memory_stream_pair()
+        client_end, server_end = memory_stream_pair()
         script = self.scripts[min(len(self.connections), len(self.scripts) - 1)]
-        peer = Peer(theirs)
+        peer = Peer(server_end)
         self.connections.append(peer)
         self.nursery.start_soon(script, peer)
         await trio.testing.wait_all_tasks_blocked()  # what the peer says first has arrived
-        return ours
+        return client_end
 
 
 @asynccontextmanager
@@ -87,7 +87,7 @@ async def serving(*scripts: Script) -> AsyncGenerator[Server, None]:
 
 @attrs.frozen
 class Story:
-    """What most tests need: a sender, its pool, and the server at the other end."""
+    """A sender, its pool, and the server at the other end."""
 
     sender: Sender
     pool: ConnectionPool
@@ -124,13 +124,13 @@ def response(
     return b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body
 
 
-def always(*pieces: bytes) -> Script:
-    """Return a script that answers every request with the same bytes."""
+def always(*parts: bytes) -> Script:
+    """Return a script that responds to every request with the same bytes."""
 
     async def script(peer: Peer) -> None:
         while True:
             await peer.request()
-            await peer.send(*pieces)
+            await peer.send(*parts)
 
     async def until_closed(peer: Peer) -> None:
         try:

@@ -1,7 +1,7 @@
 """Mutated responses through the whole sender: never a wrong body, a hang, or an untyped exception.
 
-What is a right body h11 tells, an independent parser: where both accept a response they must agree on it, and
-a connection is kept only after what h11 accepts, too, and with nothing left behind the message.
+h11, an independent parser, decides what is right: if both accept a response, they must agree on it. A
+connection is kept only if h11 accepts the response as well and no bytes follow it.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def mutated(rng: random.Random) -> bytes:
 class Replay:
     """A stream that plays back bytes, then ends."""
 
-    pieces: list[bytes]
+    parts: list[bytes]
     closed: bool = False
 
     def send_nowait(self, data: bytes) -> int:
@@ -97,7 +97,7 @@ class Replay:
 
     async def receive_some(self) -> bytes:
         await trio.lowlevel.checkpoint()
-        return self.pieces.pop(0) if self.pieces else b""
+        return self.parts.pop(0) if self.parts else b""
 
     def probe(self) -> bool:
         return True
@@ -108,12 +108,12 @@ class Replay:
 
 def cut(rng: random.Random, data: bytes) -> list[bytes]:
     at = sorted(rng.randint(0, len(data)) for _ in range(rng.choice((0, 0, 1, 2, 5))))
-    pieces = [data[start:end] for start, end in zip([0, *at], [*at, len(data)], strict=True)]
-    return [piece for piece in pieces if piece]
+    parts = [data[start:end] for start, end in zip([0, *at], [*at, len(data)], strict=True)]
+    return [part for part in parts if part]
 
 
 def without_reasons(data: bytes) -> bytes:
-    """Replace the reason phrases of the heads: llhttp takes any, h11 does not; nothing depends on them."""
+    """Replace the reason phrases: llhttp accepts any, h11 does not, and nothing depends on them."""
     match = re.match(rb"(HTTP/1\.[01] (\d)\d\d)[^\r\n]*(.*?\r\n\r\n)", data, re.DOTALL)
     if match is None:
         return data
@@ -122,7 +122,7 @@ def without_reasons(data: bytes) -> bytes:
 
 
 def by_h11(data: bytes) -> tuple[int, bytes, bytes] | None:
-    """Return status, decoded body and what is left behind the message; None if h11 does not accept it."""
+    """Return status, decoded body and the bytes after the message; None if h11 does not accept it."""
     connection = h11.Connection(h11.CLIENT)
     connection.send(h11.Request(method="POST", target="/", headers=[("host", "a"), ("content-length", "0")]))
     connection.send(h11.EndOfMessage())
@@ -157,10 +157,10 @@ def decoded(body: bytes, coding: bytes) -> bytes:
             return body
 
 
-def check(answer: Response, data: bytes, *, kept: bool) -> None:
+def check(received: Response, data: bytes, *, kept: bool) -> None:
     expected = by_h11(data)
     if expected is not None:
-        assert (answer.status, answer.body) == expected[:2]
+        assert (received.status, received.body) == expected[:2]
         assert not (kept and expected[2])
     assert not (kept and expected is None), "a connection is kept only after what every parser accepts"
 
@@ -170,7 +170,7 @@ def check(answer: Response, data: bytes, *, kept: bool) -> None:
 async def test_mutated_responses(seed: int, autojump_clock: MockClock) -> None:
     print(f"seed {seed}")  # noqa: T201  # pytest shows it when the test fails
     rng = random.Random(seed)
-    answers = 0
+    responses = 0
     stream = Replay([])
 
     async def connect(origin: Origin) -> ByteStream:
@@ -183,14 +183,14 @@ async def test_mutated_responses(seed: int, autojump_clock: MockClock) -> None:
         limits = ReadLimits(head=4096, body=4096, interim=2)
         async with open_pooled_sender(pool, ORIGIN, "POST", "/", {}, limits=limits) as sender:
             try:
-                answer = await sender.send(b"{}", deadline=trio.current_time() + 60)
+                received = await sender.send(b"{}", deadline=trio.current_time() + 60)
             except TransportError:
                 assert stream.closed, data
                 continue
-        answers += 1
+        responses += 1
         try:
-            check(answer, data[: len(data) - sum(map(len, stream.pieces))], kept=not stream.closed)
+            check(received, data[: len(data) - sum(map(len, stream.parts))], kept=not stream.closed)
         except AssertionError as error:
-            raise AssertionError(f"seed {seed}: {data!r} was read as {answer}") from error
+            raise AssertionError(f"seed {seed}: {data!r} was read as {received}") from error
 
-    assert MUTATIONS * 0.1 < answers < MUTATIONS * 0.9, "the mutations are neither harmless nor hopeless"
+    assert MUTATIONS * 0.1 < responses < MUTATIONS * 0.9, "the mutations are neither harmless nor hopeless"

@@ -17,11 +17,11 @@ CHUNKED = b"transfer-encoding: chunked"
 
 
 def read(
-    *pieces: bytes, bodiless: bool = False, limits: ReadLimits | None = None
+    *chunks: bytes, bodiless: bool = False, limits: ReadLimits | None = None
 ) -> tuple[ResponseReader, bytes]:
     reader = ResponseReader()
     reader.begin(limits or ReadLimits(), bodiless=bodiless)
-    body = b"".join(part for piece in pieces for part in reader.feed(piece))
+    body = b"".join(part for chunk in chunks for part in reader.feed(chunk))
     return reader, body
 
 
@@ -75,7 +75,7 @@ def test_a_second_chunked_response_in_the_same_bytes_ends_the_connection() -> No
     assert (body, reader.reusable) == (b"mine", False)
 
 
-def test_trailers_are_no_body_and_their_connection_is_closed() -> None:
+def test_trailers_are_not_body_and_their_connection_is_closed() -> None:
     reader, body = read(response(b"2\r\nhi\r\n0\r\nx-sum: 1\r\n\r\n", framing=CHUNKED))
 
     assert (body, reader.complete, reader.reusable) == (b"hi", True, False)
@@ -97,13 +97,13 @@ def test_the_end_of_the_stream_in_a_message_is_not_its_end(cut: bytes) -> None:
     assert not reader.complete
 
 
-def test_the_answer_to_head_ends_with_its_head_and_its_connection_is_closed() -> None:
+def test_a_response_to_head_ends_with_its_head_and_its_connection_is_closed() -> None:
     reader, body = read(response(framing=b"content-length: 1000"), bodiless=True)
 
     assert (body, reader.complete, reader.reusable) == (b"", True, False)
 
 
-def test_a_body_that_answers_head_is_dropped() -> None:
+def test_a_body_in_response_to_head_is_dropped() -> None:
     reader, body = read(response(b"unasked"), bodiless=True)
 
     assert (body, reader.complete, reader.reusable) == (b"", True, False)
@@ -138,7 +138,7 @@ def test_an_endless_head_is_bounded_as_it_arrives() -> None:
         read(b"HTTP/1.1 200 OK\r\n", *[b"x-a: %b\r\n" % (b"a" * 1000)] * 300)
 
 
-def test_a_large_head_in_one_piece_is_bounded() -> None:
+def test_a_large_head_that_arrives_at_once_is_bounded() -> None:
     with pytest.raises(ResponseTooLarge):
         read(response(b"", b"x-a: " + b"a" * 300_000))
 
@@ -151,13 +151,13 @@ def test_a_body_is_bounded(framing: bytes) -> None:
         read(response(body, framing=framing), limits=ReadLimits(body=10))
 
 
-def test_a_length_over_the_limit_is_refused_before_the_body_comes() -> None:
+def test_a_length_over_the_limit_is_rejected_before_the_body() -> None:
     with pytest.raises(ResponseTooLarge):
         read(response(framing=b"content-length: 999999999999"))
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "raw deflate"])
-def test_compressed_bodies_are_undone_in_any_cut(encoding: str) -> None:
+def test_compressed_bodies_are_decoded_in_any_chunks(encoding: str) -> None:
     plain = b"the quick brown fox " * 100
     raw = zlib.compressobj(wbits=-15)
     coded = {
@@ -172,7 +172,7 @@ def test_compressed_bodies_are_undone_in_any_cut(encoding: str) -> None:
     assert (body, reader.reusable) == (plain, True)
 
 
-def test_a_compressed_bomb_is_bounded_before_it_is_inflated() -> None:
+def test_a_compressed_bomb_is_bounded_while_it_is_decoded() -> None:
     bomb = gzip.compress(b"\0" * 80_000_000, mtime=0)
 
     with pytest.raises(ResponseTooLarge):
@@ -190,7 +190,7 @@ def test_a_compressed_bomb_is_bounded_before_it_is_inflated() -> None:
     ],
     ids=["cut", "garbage", "trailing", "unknown", "twice"],
 )
-def test_a_body_that_cannot_be_decoded_is_no_answer(body: bytes, encoding: bytes) -> None:
+def test_a_body_that_cannot_be_decoded_is_an_error(body: bytes, encoding: bytes) -> None:
     with pytest.raises(ProtocolViolation):
         read(response(body, b"content-encoding: " + encoding))
 
@@ -220,7 +220,7 @@ def test_a_body_that_cannot_be_decoded_is_no_answer(body: bytes, encoding: bytes
         response(b"hi", b"x-a: b\r\n folded"),
     ],
 )
-def test_what_cannot_be_framed_for_certain_is_refused(data: bytes) -> None:
+def test_a_message_that_cannot_be_framed_with_certainty_is_rejected(data: bytes) -> None:
     with pytest.raises(ProtocolViolation):
         read(data)
 
@@ -229,7 +229,7 @@ def test_what_cannot_be_framed_for_certain_is_refused(data: bytes) -> None:
     ("headers", "reusable"),
     [((b"connection: close",), False), ((b"connection: keep-alive",), True), ((), True)],
 )
-def test_a_server_that_closes_is_believed(headers: tuple[bytes, ...], reusable: bool) -> None:
+def test_connection_close_is_honored(headers: tuple[bytes, ...], reusable: bool) -> None:
     reader, _ = read(response(b"hi", *headers))
 
     assert reader.reusable is reusable
@@ -262,7 +262,7 @@ def test_keep_alive_terms_are_read() -> None:
         {"transfer-encoding": "chunked"},
     ],
 )
-def test_headers_that_would_break_out_are_refused_without_showing_the_value(headers: dict[str, str]) -> None:
+def test_headers_with_line_breaks_are_rejected_without_showing_the_value(headers: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"header|transport") as refused:
         RequestTemplate("POST", "/", Origin.parse("http://a"), headers.items())
 
@@ -270,7 +270,7 @@ def test_headers_that_would_break_out_are_refused_without_showing_the_value(head
 
 
 @pytest.mark.parametrize("target", ["", "/a b", "/a\r\nx-evil: 1", "/ä"])
-def test_targets_that_would_break_out_are_refused(target: str) -> None:
+def test_targets_with_line_breaks_are_rejected(target: str) -> None:
     with pytest.raises(ValueError, match="target"):
         RequestTemplate("GET", target, Origin.parse("http://a"), [])
 

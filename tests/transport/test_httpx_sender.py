@@ -1,4 +1,4 @@
-"""The sender over a user's httpx client keeps a sender's promises under trio and asyncio."""
+"""The sender over a user's httpx client, on trio and asyncio."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def client(handler: Handler) -> httpx.AsyncClient:
 
 async def test_an_attempt_goes_through_the_client(anyio_backend_name: str) -> None:
     seen: list[httpx.Request] = []
-    pieces: list[bytes] = []
+    parts: list[bytes] = []
 
     async def handler(request: httpx.Request) -> httpx.Response:
         assert current_async_library() == anyio_backend_name
@@ -49,18 +49,18 @@ async def test_an_attempt_goes_through_the_client(anyio_backend_name: str) -> No
         return httpx.Response(200, headers={"request-id": "req_1"}, content=b"hi")
 
     async with client(handler) as http, open_httpx_sender(http, "POST", URL, {"X-Key": "k"}) as sender:
-        answer = await sender.send(b"{}", retries_taken=2, on_data=pieces.append)
+        received = await sender.send(b"{}", retries_taken=2, on_data=parts.append)
 
-    assert (answer.status, answer.body, answer.request_id) == (200, b"hi", "req_1")
-    assert answer.head.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert pieces == [b"hi"]
+    assert (received.status, received.body, received.request_id) == (200, b"hi", "req_1")
+    assert received.head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert parts == [b"hi"]
     assert seen[0].content == b"{}"
     headers = seen[0].headers
     assert (headers["x-key"], headers["x-stainless-retry-count"]) == ("k", "2")
     assert headers["accept-encoding"] == "identity"
 
 
-async def test_a_redirect_is_an_answer() -> None:
+async def test_a_redirect_is_a_response() -> None:
     async def handler(request: httpx.Request) -> httpx.Response:
         return httpx.Response(308, headers={"location": "http://elsewhere.test/"})
 
@@ -68,7 +68,7 @@ async def test_a_redirect_is_an_answer() -> None:
         assert (await sender.send(b"{}")).status == 308
 
 
-async def test_the_deadline_is_wall_clock_time_whatever_drips() -> None:
+async def test_the_deadline_holds_while_data_arrives() -> None:
     async def drips() -> AsyncGenerator[bytes, None]:
         while True:
             await anyio.sleep(0.01)
@@ -127,7 +127,7 @@ async def test_errors_of_httpx_become_the_transports(
     assert getattr(failed.value, "sent", None) is sent
 
 
-async def test_headers_that_would_break_out_are_refused() -> None:
+async def test_headers_with_line_breaks_are_rejected() -> None:
     async with httpx.AsyncClient() as http:
         with pytest.raises(ValueError, match="header"):
             async with open_httpx_sender(http, "POST", URL, {"x-a": "b\r\nx-evil: 1"}):

@@ -1,4 +1,4 @@
-"""The door for httpx: streams both ways, and the transport's errors as httpx's."""
+"""The transport for httpx: streams in both directions, and the transport's errors as httpx's."""
 
 from __future__ import annotations
 
@@ -22,39 +22,43 @@ URL = "http://api.test/v1?a=b"
 
 
 @attrs.frozen
-class Door:
+class Setup:
     client: httpx.AsyncClient
     pool: ConnectionPool
     server: Server
 
 
 @asynccontextmanager
-async def door(*scripts: Script, limits: PoolLimits | None = None) -> AsyncGenerator[Door, None]:
+async def setup(*scripts: Script, limits: PoolLimits | None = None) -> AsyncGenerator[Setup, None]:
     async with serving(*scripts) as server:
         pool = ConnectionPool(connect=server.connect, limits=limits)
         async with httpx.AsyncClient(transport=HttpxTransport(pool), timeout=5) as client:
-            yield Door(client, pool, server)
+            yield Setup(client, pool, server)
 
 
-async def test_requests_go_out_as_httpx_builds_them(autojump_clock: MockClock) -> None:
+async def test_requests_are_sent_as_httpx_builds_them(autojump_clock: MockClock) -> None:
     seen: list[bytes] = []
 
     async def script(peer: Peer) -> None:
         seen.append(await peer.request())
         await peer.send(response(b'{"ok":true}', b"X-Two: 1", b"x-two: 2"))
 
-    async with door(script) as it:
-        answer = await it.client.post(URL, json={"a": 1}, headers={"accept-encoding": "gzip, br, zstd;q=1"})
+    async with setup(script) as it:
+        received = await it.client.post(URL, json={"a": 1}, headers={"accept-encoding": "gzip, br, zstd;q=1"})
 
     assert seen[0].startswith(b"POST /v1?a=b HTTP/1.1\r\n")
     assert b"accept-encoding: gzip\r\n" in seen[0].lower()
     assert seen[0].endswith(b'\r\n\r\n{"a":1}')
-    assert (answer.json(), answer.headers["x-two"], answer.reason_phrase) == ({"ok": True}, "1, 2", "OK")
-    assert answer.http_version == "HTTP/1.1"
+    assert (received.json(), received.headers["x-two"], received.reason_phrase) == (
+        {"ok": True},
+        "1, 2",
+        "OK",
+    )
+    assert received.http_version == "HTTP/1.1"
 
 
 async def test_connections_are_reused_once_the_body_was_read(autojump_clock: MockClock) -> None:
-    async with door(always(response(b"hi"))) as it:
+    async with setup(always(response(b"hi"))) as it:
         for _ in range(3):
             assert (await it.client.get(URL)).content == b"hi"
 
@@ -65,27 +69,27 @@ async def test_a_body_arrives_as_it_is_sent(autojump_clock: MockClock) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.send(response(framing=b"transfer-encoding: chunked"))
-        for piece in (b"one", b"two"):
+        for part in (b"one", b"two"):
             await trio.sleep(4)
-            await peer.send(b"3\r\n%b\r\n" % piece)
+            await peer.send(b"3\r\n%b\r\n" % part)
         await peer.send(b"0\r\nx-sum: 1\r\n\r\n")
 
-    async with door(script) as it, it.client.stream("GET", URL) as answer:
+    async with setup(script) as it, it.client.stream("GET", URL) as received:
         start = trio.current_time()
-        seen = [(trio.current_time() - start, piece) async for piece in answer.aiter_raw()]
+        seen = [(trio.current_time() - start, part) async for part in received.aiter_raw()]
 
     assert seen == [(4, b"one"), (8, b"two")]
 
 
 async def test_a_body_that_was_not_read_closes_its_connection(autojump_clock: MockClock) -> None:
-    async with door(always(response(framing=b"content-length: 100000"), b"the beginning")) as it:
-        async with it.client.stream("GET", URL) as answer:
-            assert answer.status_code == 200
+    async with setup(always(response(framing=b"content-length: 100000"), b"the beginning")) as it:
+        async with it.client.stream("GET", URL) as received:
+            assert received.status_code == 200
 
         assert (it.pool.statistics().idle, it.pool.statistics().in_use) == (0, 0)
 
 
-async def test_a_body_is_uploaded_as_it_comes_about(autojump_clock: MockClock) -> None:
+async def test_a_body_is_uploaded_as_it_is_generated(autojump_clock: MockClock) -> None:
     received = b""
 
     async def script(peer: Peer) -> None:
@@ -95,11 +99,11 @@ async def test_a_body_is_uploaded_as_it_comes_about(autojump_clock: MockClock) -
         await peer.send(response(b"thanks"))
 
     async def body() -> AsyncGenerator[bytes, None]:
-        for piece in (b"one", b"", b"two"):
+        for part in (b"one", b"", b"two"):
             await trio.sleep(1)
-            yield piece
+            yield part
 
-    async with door(script) as it:
+    async with setup(script) as it:
         assert (await it.client.post(URL, content=body())).content == b"thanks"
         assert it.pool.statistics().idle == 1
 
@@ -117,19 +121,19 @@ async def test_an_early_error_ends_the_upload(autojump_clock: MockClock) -> None
             await trio.sleep(1)
             yield b"x" * 10
 
-    async with door(script) as it:
-        answer = await it.client.post(URL, content=endless())
+    async with setup(script) as it:
+        received = await it.client.post(URL, content=endless())
 
-        assert (answer.status_code, answer.content) == (413, b"too large")
+        assert (received.status_code, received.content) == (413, b"too large")
         assert it.pool.statistics().idle == 0
 
 
-async def test_an_error_of_the_body_comes_out_as_it_is(autojump_clock: MockClock) -> None:
+async def test_an_error_of_the_body_is_raised_as_it_is(autojump_clock: MockClock) -> None:
     async def broken() -> AsyncGenerator[bytes, None]:
         yield b"x"
         raise KeyError("mine")
 
-    async with door(always(response(b"hi"))) as it:
+    async with setup(always(response(b"hi"))) as it:
         with pytest.raises(KeyError, match="mine"):
             await it.client.post(URL, content=broken())
 
@@ -142,7 +146,7 @@ async def test_head_and_a_body_until_the_end(autojump_clock: MockClock) -> None:
         await peer.send(response(b"all of it", framing=b""))
         peer.stream.close()
 
-    async with door(always(response(framing=b"content-length: 9")), until_close) as it:
+    async with setup(always(response(framing=b"content-length: 9")), until_close) as it:
         assert (await it.client.head(URL)).headers["content-length"] == "9"
         assert (await it.client.get(URL)).content == b"all of it"
 
@@ -150,14 +154,14 @@ async def test_head_and_a_body_until_the_end(autojump_clock: MockClock) -> None:
 async def test_compressed_bodies_are_left_to_httpx(autojump_clock: MockClock) -> None:
     coded = gzip.compress(b"hello " * 50_000, mtime=0)
 
-    async with door(always(response(coded, b"content-encoding: gzip"))) as it:
+    async with setup(always(response(coded, b"content-encoding: gzip"))) as it:
         assert (await it.client.get(URL)).content == b"hello " * 50_000
 
 
 async def test_a_compressed_bomb_is_cut_off(autojump_clock: MockClock) -> None:
     bomb = gzip.compress(b"\0" * 200_000_000, compresslevel=1, mtime=0)
 
-    async with door(always(response(bomb, b"content-encoding: gzip"))) as it:
+    async with setup(always(response(bomb, b"content-encoding: gzip"))) as it:
         with pytest.raises(httpx.RemoteProtocolError, match="limit"):
             await it.client.get(URL)
 
@@ -191,7 +195,7 @@ async def reads_nothing(peer: Peer) -> None:
 async def test_failures_are_httpxs(
     script: Script, error: type[httpx.TransportError], autojump_clock: MockClock
 ) -> None:
-    async with door(script) as it:
+    async with setup(script) as it:
         with pytest.raises(error) as failed:
             await it.client.post(URL, content=b"x" * (1_000_000 if error is httpx.WriteTimeout else 1))
 
@@ -214,8 +218,8 @@ async def test_failures_to_connect_are_httpxs(autojump_clock: MockClock) -> None
                 await client.get(URL)
 
 
-async def test_no_connection_in_time_is_a_pool_timeout(autojump_clock: MockClock) -> None:
-    async with door(silent, limits=PoolLimits(max_connections=1)) as it:
+async def test_no_free_connection_in_time_is_a_pool_timeout(autojump_clock: MockClock) -> None:
+    async with setup(silent, limits=PoolLimits(max_connections=1)) as it:
 
         async def hold() -> None:
             with pytest.raises(httpx.ReadTimeout):
@@ -229,13 +233,13 @@ async def test_no_connection_in_time_is_a_pool_timeout(autojump_clock: MockClock
 
 
 async def test_another_scheme_is_not_supported(autojump_clock: MockClock) -> None:
-    async with door(silent) as it:
+    async with setup(silent) as it:
         with pytest.raises(httpx.UnsupportedProtocol):
             await it.client.get("ftp://api.test/")
 
 
 async def test_a_cancelled_request_closes_its_connection(autojump_clock: MockClock) -> None:
-    async with door(silent) as it:
+    async with setup(silent) as it:
         with trio.move_on_after(1):
             await it.client.get(URL)
 

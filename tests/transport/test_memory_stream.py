@@ -1,4 +1,4 @@
-"""Streams in memory behave as sockets do."""
+"""Streams in memory behave like sockets."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ pytestmark = pytest.mark.trio
 
 
 async def test_what_one_end_sends_the_other_receives(autojump_clock: MockClock) -> None:
-    ours, theirs = memory_stream_pair()
-    await ours.send_all(b"to you")
-    await theirs.send_all(b"to me")
+    one, other = memory_stream_pair()
+    await one.send_all(b"to you")
+    await other.send_all(b"to me")
 
-    assert await theirs.receive_some() == b"to you"
-    assert await ours.receive_some() == b"to me"
+    assert await other.receive_some() == b"to you"
+    assert await one.receive_some() == b"to me"
 
 
-async def test_a_sender_waits_while_nobody_reads(autojump_clock: MockClock) -> None:
-    ours, theirs = memory_stream_pair()
+async def test_a_sender_waits_while_the_peer_does_not_read(autojump_clock: MockClock) -> None:
+    one, other = memory_stream_pair()
     sent = False
 
     async def send() -> None:
         nonlocal sent
-        await ours.send_all(b"x" * 1_000_000)
+        await one.send_all(b"x" * 1_000_000)
         sent = True
 
     async with trio.open_nursery() as nursery:
@@ -35,24 +35,24 @@ async def test_a_sender_waits_while_nobody_reads(autojump_clock: MockClock) -> N
         assert not sent
         size = 0
         while size < 1_000_000:
-            size += len(await theirs.receive_some())
+            size += len(await other.receive_some())
 
     assert (sent, size) == (True, 1_000_000)
 
 
 async def test_an_end_is_read_after_what_was_sent(autojump_clock: MockClock) -> None:
-    ours, theirs = memory_stream_pair()
-    await ours.send_all(b"last words")
-    ours.close()
-    ours.close()
+    one, other = memory_stream_pair()
+    await one.send_all(b"last words")
+    one.close()
+    one.close()
 
-    assert not theirs.probe()
-    assert [await theirs.receive_some() for _ in range(3)] == [b"last words", b"", b""]
+    assert not other.probe()
+    assert [await other.receive_some() for _ in range(3)] == [b"last words", b"", b""]
     with pytest.raises(BrokenPipeError):
-        theirs.send_nowait(b"too late")
+        other.send_nowait(b"too late")
 
 
-async def test_closing_wakes_who_waits(autojump_clock: MockClock) -> None:
+async def test_closing_wakes_waiting_tasks(autojump_clock: MockClock) -> None:
     reading, _ = memory_stream_pair()
     unread, sending = memory_stream_pair()
 
@@ -72,13 +72,13 @@ async def test_closing_wakes_who_waits(autojump_clock: MockClock) -> None:
         unread.close()
 
 
-async def test_only_a_silent_open_stream_is_fit_for_reuse(autojump_clock: MockClock) -> None:
-    ours, theirs = memory_stream_pair()
-    assert ours.probe()
-    theirs.send_nowait(b"!")
-    assert not ours.probe()
-    await ours.receive_some()
-    assert ours.probe()
-    theirs.close()
+async def test_only_a_silent_open_stream_can_be_reused(autojump_clock: MockClock) -> None:
+    one, other = memory_stream_pair()
+    assert one.probe()
+    other.send_nowait(b"!")
+    assert not one.probe()
+    await one.receive_some()
+    assert one.probe()
+    other.close()
 
-    assert not ours.probe()
+    assert not one.probe()

@@ -24,7 +24,7 @@ def test_an_origin_is_read_from_a_url(url: str, origin: Origin, authority: str) 
 @pytest.mark.parametrize(
     "url", ["ftp://a", "api.anthropic.com", "https://", "//a", "http://a:99999", "http://..ä"]
 )
-def test_what_names_no_origin_is_refused(url: str) -> None:
+def test_a_url_without_an_origin_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match=r"URL|host|[Pp]ort"):
         Origin.parse(url)
 

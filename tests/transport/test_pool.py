@@ -1,4 +1,4 @@
-"""The pool: which connection is reused, what is opened when, who waits."""
+"""The pool: which connection is reused, when one is opened, who waits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHER = Origin("http", "other.test", 80)
 
 
 def opened(slots: PoolState[str], *names: str) -> None:
-    """Put new connections into the pool, fit until 100."""
+    """Put new connections into the pool, reusable until 100."""
     for name in names:
         slots.begin_opening()
         slots.end_opening(success=True)
@@ -34,7 +34,7 @@ def test_the_newest_idle_connection_goes_first() -> None:
     assert slots.take(OTHER, 0) == (None, ())
 
 
-def test_what_is_too_old_is_handed_out_to_be_closed() -> None:
+def test_expired_connections_are_returned_to_be_closed() -> None:
     slots = PoolState[str](PoolLimits())
     for _ in range(3):
         slots.begin_opening()
@@ -69,7 +69,7 @@ def test_the_number_of_openings_at_once_grows_with_success_and_halves_with_failu
     assert sizes == [16, 17, 18, 18, 9, 4]
 
 
-def test_a_full_pool_makes_room_by_closing_what_is_idle_elsewhere() -> None:
+def test_a_full_pool_closes_an_idle_connection_to_another_origin() -> None:
     slots = PoolState[str](PoolLimits(max_connections=2))
     opened(slots, "a", "b")
 
@@ -95,7 +95,7 @@ def test_a_returned_connection_goes_to_the_first_in_line() -> None:
 
 
 async def finish(pool: ConnectionPool, connection: Connection) -> None:
-    """Do one exchange on the connection and give it back."""
+    """Do one exchange on the connection and return it."""
     connection.reader.begin(ReadLimits())
     await connection.stream.send_all(b"GET / HTTP/1.1\r\n\r\n")
     while not connection.reader.complete:
@@ -107,12 +107,12 @@ async def finish(pool: ConnectionPool, connection: Connection) -> None:
 async def test_never_more_connections_than_allowed(autojump_clock: MockClock) -> None:
     async with serving(always(response(b"hi"))) as server:
         pool = ConnectionPool(connect=server.connect, limits=PoolLimits(max_connections=3))
-        most = 0
+        highest = 0
 
         async def use() -> None:
-            nonlocal most
+            nonlocal highest
             connection = await pool.acquire(ORIGIN)
-            most = max(most, pool.statistics().in_use)
+            highest = max(highest, pool.statistics().in_use)
             await trio.sleep(1)
             await finish(pool, connection)
 
@@ -123,18 +123,18 @@ async def test_never_more_connections_than_allowed(autojump_clock: MockClock) ->
         statistics = pool.statistics()
         pool.close()
 
-    assert (most, statistics.opened, statistics.reused) == (3, 3, 17)
+    assert (highest, statistics.opened, statistics.reused) == (3, 3, 17)
     assert (statistics.idle, statistics.in_use, statistics.waiting) == (3, 0, 0)
 
 
 @pytest.mark.trio
-async def test_many_that_start_together_open_a_few_at_once(autojump_clock: MockClock) -> None:
+async def test_tasks_that_start_together_open_a_few_at_once(autojump_clock: MockClock) -> None:
     async with serving(always(response(b"hi"))) as server:
-        most = 0
+        highest = 0
 
         async def slow_connect(origin: Origin) -> ByteStream:
-            nonlocal most
-            most = max(most, pool.statistics().opening)
+            nonlocal highest
+            highest = max(highest, pool.statistics().opening)
             await trio.sleep(1)
             return await server.connect(origin)
 
@@ -143,11 +143,11 @@ async def test_many_that_start_together_open_a_few_at_once(autojump_clock: MockC
             for _ in range(100):
                 nursery.start_soon(pool.acquire, ORIGIN)
 
-        assert (most, pool.statistics().opened, pool.statistics().in_use) == (20, 100, 100)
+        assert (highest, pool.statistics().opened, pool.statistics().in_use) == (20, 100, 100)
 
 
 @pytest.mark.trio
-async def test_who_waits_to_open_takes_a_connection_that_comes_back_first(autojump_clock: MockClock) -> None:
+async def test_a_waiter_takes_a_returned_connection_before_it_can_open_one(autojump_clock: MockClock) -> None:
     async with serving(always(response(b"hi"))) as server:
         pool = ConnectionPool(connect=server.connect, limits=PoolLimits(max_connections=1))
         connection = await pool.acquire(ORIGIN)
@@ -178,7 +178,7 @@ async def test_a_new_connection_in_place_of_an_idle_one(autojump_clock: MockCloc
 
 
 @pytest.mark.trio
-async def test_who_waits_for_a_new_connection_takes_no_old_one(autojump_clock: MockClock) -> None:
+async def test_a_waiter_for_a_new_connection_does_not_get_an_idle_one(autojump_clock: MockClock) -> None:
     async with serving(always(response(b"hi"))) as server:
         pool = ConnectionPool(connect=server.connect, limits=PoolLimits(max_connections=1))
         connection = await pool.acquire(ORIGIN)
@@ -196,7 +196,7 @@ async def test_who_waits_for_a_new_connection_takes_no_old_one(autojump_clock: M
 
 
 @pytest.mark.trio
-async def test_a_cancelled_waiter_hands_on_what_it_was_granted(autojump_clock: MockClock) -> None:
+async def test_a_cancelled_waiter_passes_on_its_grant(autojump_clock: MockClock) -> None:
     async with serving(always(response(b"hi"))) as server:
         pool = ConnectionPool(connect=server.connect, limits=PoolLimits(max_connections=1))
         connection = await pool.acquire(ORIGIN)
@@ -223,12 +223,12 @@ async def test_a_cancelled_waiter_leaves_the_line(autojump_clock: MockClock) -> 
 
 
 @pytest.mark.trio
-async def test_a_failure_to_open_lets_the_next_in_line_try(autojump_clock: MockClock) -> None:
+async def test_a_failure_to_open_lets_the_next_waiter_try(autojump_clock: MockClock) -> None:
     failed = 0
 
     async def refuse(origin: Origin) -> ByteStream:
         await trio.sleep(1)
-        raise ConnectionRefusedError("nobody there")
+        raise ConnectionRefusedError("refused")
 
     pool = ConnectionPool(connect=refuse, limits=PoolLimits(max_opening=1))
 
@@ -273,7 +273,7 @@ async def test_idle_connections_expire_when_one_is_taken(autojump_clock: MockClo
 
 
 @pytest.mark.trio
-async def test_a_closed_pool_closes_its_connections_and_wakes_who_waits(autojump_clock: MockClock) -> None:
+async def test_a_closed_pool_closes_its_connections_and_wakes_waiters(autojump_clock: MockClock) -> None:
     async with serving(always(response(b"hi"))) as server:
         pool = ConnectionPool(connect=server.connect, limits=PoolLimits(max_connections=1))
         connection = await pool.acquire(ORIGIN)

@@ -1,4 +1,4 @@
-"""The sender over memory streams in virtual time: one attempt, and what becomes of its connection."""
+"""The sender over memory streams in virtual time: one attempt, and what happens to its connection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .scripted import Peer, always, response, story
 pytestmark = pytest.mark.trio
 
 
-async def test_a_lane_sends_its_request_and_returns_the_answer(autojump_clock: MockClock) -> None:
+async def test_a_sender_sends_its_request_and_returns_the_response(autojump_clock: MockClock) -> None:
     requests: list[bytes] = []
 
     async def script(peer: Peer) -> None:
@@ -32,12 +32,17 @@ async def test_a_lane_sends_its_request_and_returns_the_answer(autojump_clock: M
 
     async with story(script) as it:
         start = trio.current_time()
-        answer = await it.sender.send(b"{}", retries_taken=2)
+        received = await it.sender.send(b"{}", retries_taken=2)
 
     assert b"x-stainless-retry-count: 2\r\ncontent-length: 2\r\n\r\n{}" in requests[0]
-    assert (answer.status, answer.body, answer.sent, answer.request_id) == (200, b"hello", True, "req_1")
-    assert answer.headers["REQUEST-ID"] == "req_1"
-    times = answer.started_at, answer.first_byte_at, answer.finished_at
+    assert (received.status, received.body, received.sent, received.request_id) == (
+        200,
+        b"hello",
+        True,
+        "req_1",
+    )
+    assert received.headers["REQUEST-ID"] == "req_1"
+    times = received.started_at, received.first_byte_at, received.finished_at
     assert times == (start, start + 2, start + 5)
 
 
@@ -51,15 +56,15 @@ async def test_a_connection_serves_one_exchange_after_another(autojump_clock: Mo
     assert (statistics.opened, statistics.reused, statistics.idle, statistics.in_use) == (1, 2, 1, 0)
 
 
-async def test_an_answer_of_any_status_is_an_answer(autojump_clock: MockClock) -> None:
+async def test_a_response_of_any_status_is_a_response(autojump_clock: MockClock) -> None:
     async with story(always(response(b"slow down", status=b"429 Too Many Requests"))) as it:
-        answers = [await it.sender.send(b"{}") for _ in range(20)]
+        responses = [await it.sender.send(b"{}") for _ in range(20)]
 
-        assert {answer.status for answer in answers} == {429}
+        assert {received.status for received in responses} == {429}
         assert it.pool.statistics().opened == 1
 
 
-async def test_on_data_sees_the_decoded_pieces_of_a_success_as_they_arrive(autojump_clock: MockClock) -> None:
+async def test_on_data_gets_the_decoded_parts_of_a_success_as_they_arrive(autojump_clock: MockClock) -> None:
     seen: list[tuple[float, bytes]] = []
     body = gzip.compress(b"hello", mtime=0)
 
@@ -73,24 +78,24 @@ async def test_on_data_sees_the_decoded_pieces_of_a_success_as_they_arrive(autoj
 
     async with story(script) as it:
         start = trio.current_time()
-        answer = await it.sender.send(
+        received = await it.sender.send(
             b"{}", on_data=lambda data: seen.append((trio.current_time() - start, data))
         )
 
-    assert b"".join(data for _, data in seen) == answer.body == b"hello"
+    assert b"".join(data for _, data in seen) == received.body == b"hello"
     assert seen[-1][0] == 7
 
 
-async def test_on_data_sees_nothing_of_a_failure(autojump_clock: MockClock) -> None:
+async def test_on_data_gets_nothing_of_a_failure(autojump_clock: MockClock) -> None:
     seen: list[bytes] = []
 
     async with story(always(response(b"oops", status=b"500 Oops"))) as it:
-        answer = await it.sender.send(b"{}", on_data=seen.append)
+        received = await it.sender.send(b"{}", on_data=seen.append)
 
-    assert (answer.body, seen) == (b"oops", [])
+    assert (received.body, seen) == (b"oops", [])
 
 
-async def test_an_error_in_on_data_comes_out_and_closes_the_connection(autojump_clock: MockClock) -> None:
+async def test_an_error_in_on_data_is_raised_and_closes_the_connection(autojump_clock: MockClock) -> None:
     def fail(data: bytes) -> None:
         raise KeyError(data)
 
@@ -102,8 +107,10 @@ async def test_an_error_in_on_data_comes_out_and_closes_the_connection(autojump_
         assert it.pool.statistics().opened == 2
 
 
-async def test_an_unsolicited_response_is_never_given_to_the_next_request(autojump_clock: MockClock) -> None:
-    """httpx 0.28 returns it as the answer to the next request."""
+async def test_an_unsolicited_response_is_not_the_response_to_the_next_request(
+    autojump_clock: MockClock,
+) -> None:
+    """httpx 0.28 returns it as the response to the next request."""
 
     async def hostile(peer: Peer) -> None:
         await peer.request()
@@ -121,7 +128,7 @@ async def test_an_unsolicited_response_is_never_given_to_the_next_request(autoju
 
 
 @pytest.mark.parametrize("extra", [b"\r\n", b"x", response(b"another")])
-async def test_a_response_with_more_behind_it_is_delivered_and_its_connection_closed(
+async def test_a_response_with_extra_bytes_is_returned_and_its_connection_closed(
     extra: bytes, autojump_clock: MockClock
 ) -> None:
     async with story(always(response(b"mine") + extra)) as it:
@@ -129,7 +136,7 @@ async def test_a_response_with_more_behind_it_is_delivered_and_its_connection_cl
         assert it.pool.statistics().opened == 2
 
 
-async def test_a_server_that_speaks_first_is_not_listened_to(autojump_clock: MockClock) -> None:
+async def test_a_server_that_sends_first_is_ignored(autojump_clock: MockClock) -> None:
     async def hasty(peer: Peer) -> None:
         await peer.send(response(b"before you asked"))
         await peer.wait_closed()
@@ -156,7 +163,7 @@ async def test_a_connection_that_the_server_closed_is_not_used_again(autojump_cl
         assert it.pool.statistics().opened == 2
 
 
-async def test_a_reused_connection_that_closes_as_we_send_says_so(autojump_clock: MockClock) -> None:
+async def test_a_reused_connection_that_closes_during_the_request(autojump_clock: MockClock) -> None:
     async def closes_on_the_second(peer: Peer) -> None:
         await peer.request()
         await peer.send(response(b"hi"))
@@ -173,7 +180,7 @@ async def test_a_reused_connection_that_closes_as_we_send_says_so(autojump_clock
 
 
 @pytest.mark.parametrize("cut", [b"HTTP/1.1 200 O", response(b"hello")[:-1]])
-async def test_a_cut_response_is_lost_and_says_how_much_had_come(
+async def test_a_cut_response_is_lost_and_reports_how_much_arrived(
     cut: bytes, autojump_clock: MockClock
 ) -> None:
     async def script(peer: Peer) -> None:
@@ -199,14 +206,14 @@ async def test_a_body_without_length_ends_with_the_connection(autojump_clock: Mo
         assert it.pool.statistics().idle == 0
 
 
-async def test_head_is_answered_without_a_body(autojump_clock: MockClock) -> None:
+async def test_a_response_to_head_has_no_body(autojump_clock: MockClock) -> None:
     async with story(always(response(framing=b"content-length: 99")), method="HEAD") as it:
         assert [(await it.sender.send(b"")).body for _ in range(2)] == [b"", b""]
         assert it.pool.statistics().opened == 2
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("raw", "error"),
     [
         (b"garbage\r\n", ProtocolViolation),
         (response(b"hi", framing=b"content-length: 2\r\ncontent-length: 2"), ProtocolViolation),
@@ -214,44 +221,44 @@ async def test_head_is_answered_without_a_body(autojump_clock: MockClock) -> Non
         (response(gzip.compress(b"x" * 11, mtime=0), b"content-encoding: gzip"), ResponseTooLarge),
     ],
 )
-async def test_a_failed_exchange_closes_its_connection_and_tells_how_far_it_came(
-    answer: bytes, error: type[Exception], autojump_clock: MockClock
+async def test_a_failed_exchange_closes_its_connection_and_reports_its_progress(
+    raw: bytes, error: type[Exception], autojump_clock: MockClock
 ) -> None:
-    async with story(always(answer), limits=ReadLimits(body=10)) as it:
+    async with story(always(raw), limits=ReadLimits(body=10)) as it:
         with pytest.raises(error) as failed:
             await it.sender.send(b"{}")
 
-        assert failed.value.__dict__ == {"sent": True, "received": len(answer), "reused": False}
+        assert failed.value.__dict__ == {"sent": True, "received": len(raw), "reused": False}
         assert (it.pool.statistics().idle, it.pool.statistics().in_use) == (0, 0)
 
 
-async def test_an_early_answer_to_a_large_body_is_read(autojump_clock: MockClock) -> None:
+async def test_an_early_response_to_a_large_body_is_read(autojump_clock: MockClock) -> None:
     async def too_large(peer: Peer) -> None:
         await peer.stream.receive_some()
         await peer.send(response(b"no", status=b"413 Content Too Large"))
         peer.stream.close()
 
     async with story(too_large) as it:
-        answer = await it.sender.send(b"x" * 1_000_000)
+        received = await it.sender.send(b"x" * 1_000_000)
 
-        assert (answer.status, answer.body, answer.sent) == (413, b"no", False)
+        assert (received.status, received.body, received.sent) == (413, b"no", False)
         assert it.pool.statistics().idle == 0
 
 
-async def test_an_early_answer_of_a_server_that_stops_reading_is_read(autojump_clock: MockClock) -> None:
+async def test_an_early_response_of_a_server_that_stops_reading_is_read(autojump_clock: MockClock) -> None:
     async def stops(peer: Peer) -> None:
         await peer.stream.receive_some()
         await peer.send(response(b"no", status=b"400 Bad Request"))
         await trio.sleep_forever()
 
     async with story(stops) as it:
-        answer = await it.sender.send(b"x" * 1_000_000, deadline=trio.current_time() + 10)
+        received = await it.sender.send(b"x" * 1_000_000, deadline=trio.current_time() + 10)
 
-        assert (answer.status, answer.sent) == (400, False)
+        assert (received.status, received.sent) == (400, False)
         assert it.pool.statistics().idle == 0, "half a request was sent on it"
 
 
-async def test_a_large_body_that_is_read_slowly_arrives_whole(autojump_clock: MockClock) -> None:
+async def test_a_large_body_that_is_read_slowly_arrives_completely(autojump_clock: MockClock) -> None:
     sizes: list[int] = []
 
     async def slow(peer: Peer) -> None:
@@ -260,14 +267,14 @@ async def test_a_large_body_that_is_read_slowly_arrives_whole(autojump_clock: Mo
             await peer.send(response(b"ok"))
 
     async with story(slow) as it:
-        answers = [await it.sender.send(b"x" * 1_000_000) for _ in range(2)]
+        responses = [await it.sender.send(b"x" * 1_000_000) for _ in range(2)]
 
-        assert [answer.sent for answer in answers] == [True, True]
+        assert [received.sent for received in responses] == [True, True]
         assert it.pool.statistics().opened == 1
     assert all(size > 1_000_000 for size in sizes)
 
 
-async def test_a_broken_pipe_without_an_answer_was_not_sent(autojump_clock: MockClock) -> None:
+async def test_a_broken_pipe_without_a_response_was_not_sent(autojump_clock: MockClock) -> None:
     async def hangs_up(peer: Peer) -> None:
         await peer.stream.receive_some()
         peer.stream.close()
@@ -279,7 +286,7 @@ async def test_a_broken_pipe_without_an_answer_was_not_sent(autojump_clock: Mock
     assert (lost.value.sent, lost.value.received) == (False, 0)
 
 
-async def test_the_servers_keep_alive_terms_are_kept(autojump_clock: MockClock) -> None:
+async def test_the_servers_keep_alive_terms_are_honored(autojump_clock: MockClock) -> None:
     async with story(always(response(b"hi", b"keep-alive: timeout=5"))) as it:
         await it.sender.send(b"{}")
         await trio.sleep(3.5)

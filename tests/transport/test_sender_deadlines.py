@@ -1,4 +1,4 @@
-"""The sender's clocks: deadlines, silence and cancellation, each in virtual time (P14)."""
+"""Deadlines, idle timeouts and cancellation of the sender, in virtual time (P14)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ pytestmark = pytest.mark.trio
 
 @pytest.fixture(params=[False, True], ids=["scope", "watchdog"])
 def watched(request: pytest.FixtureRequest) -> bool:
-    """Who keeps the deadline: a cancel scope for each exchange, or the pool's watchdog."""
+    """What watches the deadline: a cancel scope per exchange, or the pool's watchdog."""
     return request.param
 
 
-async def test_an_attempt_ends_at_its_deadline_whatever_drips(
+async def test_an_attempt_ends_at_its_deadline_while_data_arrives(
     watched: bool, autojump_clock: MockClock
 ) -> None:
     async def drips(peer: Peer) -> None:
@@ -54,9 +54,9 @@ async def test_an_attempt_ends_at_its_deadline_whatever_drips(
 async def test_an_attempt_ends_after_silence(watched: bool, autojump_clock: MockClock) -> None:
     async def falls_silent(peer: Peer) -> None:
         await peer.request()
-        for piece in (b"HTTP/1.1 200 OK\r\n", b"content-length: 9\r\n\r\n", b"half"):
+        for part in (b"HTTP/1.1 200 OK\r\n", b"content-length: 9\r\n\r\n", b"half"):
             await trio.sleep(4)
-            await peer.send(piece)
+            await peer.send(part)
         await peer.wait_closed()
 
     async with story(falls_silent, idle_timeout=5, watched=watched) as it:
@@ -67,7 +67,7 @@ async def test_an_attempt_ends_after_silence(watched: bool, autojump_clock: Mock
         assert trio.current_time() == start + 4 * 3 + 5
 
 
-async def test_a_lane_goes_on_after_a_timeout_and_between_attempts_no_clock_runs(
+async def test_a_sender_works_after_a_timeout_and_no_clock_runs_between_attempts(
     watched: bool,
     autojump_clock: MockClock,
 ) -> None:
@@ -105,7 +105,7 @@ async def test_connecting_counts_against_the_deadline(autojump_clock: MockClock)
     assert pool.statistics().opening == 0
 
 
-async def test_a_connection_that_does_not_come_about_has_a_deadline_of_its_own(
+async def test_connecting_has_its_own_deadline(
     autojump_clock: MockClock,
 ) -> None:
     async def never(origin: Origin) -> ByteStream:
@@ -123,11 +123,11 @@ async def test_a_connection_that_does_not_come_about_has_a_deadline_of_its_own(
 
 async def test_a_refused_connection_is_a_typed_error(autojump_clock: MockClock) -> None:
     async def refuse(origin: Origin) -> ByteStream:
-        raise ConnectionRefusedError("nobody there")
+        raise ConnectionRefusedError("refused")
 
     pool = ConnectionPool(connect=refuse)
     async with open_pooled_sender(pool, ORIGIN, "POST", "/", {}) as sender:
-        with pytest.raises(ConnectFailed, match="nobody there"):
+        with pytest.raises(ConnectFailed, match="refused"):
             await sender.send(b"{}")
 
 
@@ -148,7 +148,7 @@ async def test_a_cancelled_exchange_closes_its_connection(watched: bool, autojum
         assert (await it.sender.send(b"{}")).body == b"hi"
 
 
-async def test_a_deadline_inside_a_scope_opened_since_is_the_lanes_own(
+async def test_a_deadline_inside_a_later_scope_is_the_senders_own(
     watched: bool, autojump_clock: MockClock
 ) -> None:
     async def silent(peer: Peer) -> None:
@@ -159,7 +159,7 @@ async def test_a_deadline_inside_a_scope_opened_since_is_the_lanes_own(
             await it.sender.send(b"{}", deadline=trio.current_time() + 5)
 
 
-async def test_a_lane_may_be_used_from_a_task_that_did_not_open_it(
+async def test_a_sender_may_be_used_from_a_task_that_did_not_open_it(
     watched: bool, autojump_clock: MockClock
 ) -> None:
     async def silent(peer: Peer) -> None:
@@ -175,7 +175,7 @@ async def test_a_lane_may_be_used_from_a_task_that_did_not_open_it(
             nursery.start_soon(attempt)
 
 
-async def test_an_answer_that_comes_with_the_deadline_is_an_answer(
+async def test_a_response_that_arrives_with_the_deadline_is_a_response(
     watched: bool, autojump_clock: MockClock
 ) -> None:
     async def just_in_time(peer: Peer) -> None:
@@ -188,10 +188,10 @@ async def test_an_answer_that_comes_with_the_deadline_is_an_answer(
     async with story(just_in_time, watched=watched) as it:
         for _ in range(10):
             try:
-                answer = await it.sender.send(b"{}", deadline=trio.current_time() + 5)
+                received = await it.sender.send(b"{}", deadline=trio.current_time() + 5)
             except AttemptTimedOut:
                 continue  # the scheduler put the deadline first
-            assert answer.body == b"hi"
+            assert received.body == b"hi"
         await trio.sleep(100)
 
 
@@ -205,8 +205,8 @@ async def test_a_cancelled_task_sends_nothing(watched: bool, autojump_clock: Moc
         assert it.pool.statistics().idle == 1, "the connection was not even taken"
 
 
-async def test_the_watchdog_cuts_each_exchange_at_its_own_time(autojump_clock: MockClock) -> None:
-    """Deadlines that come in any order, on one pool: later ones first, then one that is earlier."""
+async def test_the_watchdog_aborts_each_exchange_at_its_own_time(autojump_clock: MockClock) -> None:
+    """Deadlines in any order, on one pool: later ones first, then an earlier one."""
 
     async def silent(peer: Peer) -> None:
         await peer.wait_closed()
@@ -229,7 +229,7 @@ async def test_the_watchdog_cuts_each_exchange_at_its_own_time(autojump_clock: M
         assert it.pool.statistics().in_use == 0
 
 
-async def test_an_idle_lane_does_not_wake_the_watchdog(autojump_clock: MockClock) -> None:
+async def test_an_idle_sender_does_not_wake_the_watchdog(autojump_clock: MockClock) -> None:
     async with story(always(response(b"hi")), watched=True) as it:
         await it.sender.send(b"{}", deadline=trio.current_time() + 5)
         await trio.sleep(100)

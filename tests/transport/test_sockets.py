@@ -44,7 +44,7 @@ def client_context() -> ssl.SSLContext:
 
 @asynccontextmanager
 async def serving(handler: Handler, scheme: str) -> AsyncGenerator[tuple[Origin, ConnectionPool], None]:
-    """Serve on a free port; give its origin and a pool that trusts it."""
+    """Serve on a free port; yield its origin and a pool that trusts it."""
     async with trio.open_nursery() as nursery:
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         serve = partial(trio.serve_listeners, handler, [listener])
@@ -60,14 +60,14 @@ async def serving(handler: Handler, scheme: str) -> AsyncGenerator[tuple[Origin,
 
 
 def beneath(stream: trio.abc.Stream) -> trio.SocketStream:
-    """Return the TCP stream beneath TLS, if there is TLS."""
+    """Return the TCP stream below TLS, if there is TLS."""
     raw = cast("object", stream.transport_stream) if isinstance(stream, trio.SSLStream) else stream  # pyright: ignore[reportUnknownMemberType]  # generic over any stream
     assert isinstance(raw, trio.SocketStream)
     return raw
 
 
 async def echo(stream: trio.abc.Stream) -> None:
-    """Answer each request with its body."""
+    """Respond to each request with its body."""
     unread = b""
     while data := await stream.receive_some(65536):
         unread += data
@@ -87,13 +87,13 @@ async def test_bodies_of_any_size_travel_both_ways_on_one_connection(size: int, 
         open_pooled_sender(pool, origin, "POST", "/", {}) as sender,
     ):
         with trio.fail_after(30):
-            answers = [await sender.send(body) for _ in range(3)]
+            responses = [await sender.send(body) for _ in range(3)]
 
-        assert all(answer.body == body for answer in answers)
+        assert all(received.body == body for received in responses)
         assert (pool.statistics().opened, pool.statistics().reused) == (1, 2)
 
 
-async def test_a_connection_that_the_server_left_is_not_used_again(scheme: str) -> None:
+async def test_a_connection_that_the_server_closed_is_not_used_again(scheme: str) -> None:
     left = trio.Event()
 
     async def once(stream: trio.abc.Stream) -> None:
@@ -131,7 +131,7 @@ async def test_a_reset_connection_is_lost(scheme: str) -> None:
     assert (lost.value.sent, lost.value.received, lost.value.reused) == (True, 0, False)
 
 
-async def test_an_early_answer_survives_the_reset_that_follows(scheme: str) -> None:
+async def test_an_early_response_survives_the_reset_that_follows(scheme: str) -> None:
     async def refuse(stream: trio.abc.Stream) -> None:
         await stream.receive_some(1000)
         await stream.send_all(response(b"no", status=b"413 Content Too Large"))
@@ -142,13 +142,13 @@ async def test_an_early_answer_survives_the_reset_that_follows(scheme: str) -> N
         open_pooled_sender(pool, origin, "POST", "/", {}) as sender,
     ):
         with trio.fail_after(30):
-            answer = await sender.send(b"x" * 10_000_000)
+            received = await sender.send(b"x" * 10_000_000)
 
-    assert (answer.status, answer.sent) == (413, False)
+    assert (received.status, received.sent) == (413, False)
 
 
-async def test_a_cut_tls_connection_is_no_end_of_a_body() -> None:
-    """Without a length only close_notify tells an end from an attacker's cut (RFC 8446 section 6.1)."""
+async def test_a_truncated_tls_connection_is_not_the_end_of_a_body() -> None:
+    """Without a length, only close_notify distinguishes an end from a truncation (RFC 8446 section 6.1)."""
 
     async def cut(stream: trio.abc.Stream) -> None:
         await stream.receive_some(65536)
@@ -163,7 +163,7 @@ async def test_a_cut_tls_connection_is_no_end_of_a_body() -> None:
             await sender.send(b"{}")
 
 
-async def test_a_certificate_that_is_not_trusted_is_refused() -> None:
+async def test_an_untrusted_certificate_is_rejected() -> None:
     async with (
         serving(echo, "https") as (origin, _),
         open_pooled_sender(ConnectionPool(), origin, "POST", "/", {}) as sender,
@@ -172,7 +172,7 @@ async def test_a_certificate_that_is_not_trusted_is_refused() -> None:
             await sender.send(b"{}")
 
 
-async def test_nobody_listening_is_a_typed_error() -> None:
+async def test_a_refused_connection_is_a_typed_error() -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         origin = Origin("http", "127.0.0.1", reserved.getsockname()[1])
@@ -199,7 +199,7 @@ async def test_an_address_that_fails_is_looked_up_again() -> None:
 
 
 async def test_silent_connections_are_probed() -> None:
-    """Item 52, on our own transport: a minute of silence, then five probes, one a minute."""
+    """After a minute of silence there are five probes, one per minute."""
     async with serving(echo, "http") as (origin, _):
         stream = await TcpConnector()(origin)
         assert isinstance(stream, SocketStream)

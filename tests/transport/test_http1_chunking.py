@@ -1,4 +1,4 @@
-"""Any valid response in any chunking is read as what it says."""
+"""Any valid response is read correctly, in any chunks."""
 
 from __future__ import annotations
 
