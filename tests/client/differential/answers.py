@@ -1,4 +1,4 @@
-"""Exchanges about what is made of an answer: types, strictness, raw and streaming responses, pages."""
+"""Exchanges about responses: types, strictness, raw and streaming responses, pages."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def unions() -> Iterator[Exchange]:
 
 
 async def raw(result: Any) -> object:
-    """Tell all that a raw response shows, and what it is parsed to."""
+    """Return everything that is visible of a raw response, and what it is parsed to."""
     response = await settle(result)
     names = ("status_code", "method", "http_version", "is_closed", "request_id", "retries_taken")
     shown = {name: getattr(response, name) for name in names} | {"url": str(response.url)}
@@ -134,7 +134,7 @@ async def raw(result: Any) -> object:
 
 
 async def chunks(manager: Any) -> object:
-    """Read a streaming response in each of its ways that can follow each other."""
+    """Read a streaming response in all ways that can follow each other."""
     async with entered(manager) as response:
         before = response.is_closed
         lines = [line async for line in each(response.iter_lines())]
@@ -194,7 +194,7 @@ def _page(ids: str, **fields: object) -> Reply:
 
 
 async def pages(result: Any) -> object:
-    """Tell of each page what it holds and whether there is more."""
+    """Return the items of each page and whether there are more."""
     first = await settle(result)
     return [(page.data, page.has_next_page()) async for page in each(first.iter_pages())]
 

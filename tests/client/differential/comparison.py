@@ -1,4 +1,4 @@
-"""One exchange with both packages, and in what they differ."""
+"""One exchange with both packages, and the differences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def observed(exchange: Exchange, side: Side) -> dict[str, Any]:
 
 
 def differences(exchange: Exchange, sides: tuple[Side, Side]) -> dict[str, Any]:
-    """Return the aspects in which the two packages differ, telemetry left out."""
+    """Return the aspects in which the two packages differ, without telemetry."""
     ours, theirs = (observed(exchange, side) for side in sides)
     found = differing(ours, theirs)
     return {name: pair for name, pair in found.items() if name.removeprefix("header:") not in TELEMETRY}

@@ -1,4 +1,4 @@
-"""The reference package is needed here; without it (``just differential`` brings it) nothing is collected."""
+"""These tests need the reference SDK. Nothing is collected without it; ``just differential`` installs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One scripted exchange: what a client is asked to do, and how the API answers."""
+"""A scripted exchange: the call on a client, and the responses of the API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json: TypeAlias = Any
 
 @attrs.frozen
 class Side:
-    """One of the two packages, and what an exchange needs of it. ``package`` is its module."""
+    """One of the two packages, as an exchange needs it. ``package``: its module."""
 
     name: str
     asynchronous: bool = False
@@ -33,7 +33,7 @@ class Side:
         return self.package.Anthropic(**{"http_client": api.http_client(), **settings})
 
     def model(self, name: str, **fields: Any) -> Any:
-        """Return a model with these annotations, of the package's own base class; the same one each time."""
+        """Return a model with these annotations, based on the package's base class, always the same one."""
         if name not in self.models:
             members = {"__annotations__": fields, "__module__": __name__}
             self.models[name] = type(name, (self.package.BaseModel,), members)
@@ -45,7 +45,7 @@ ASYNC_OURS, ASYNC_THEIRS = Side("headrace_client", asynchronous=True), Side("ant
 
 
 async def whole(result: Any) -> object:
-    """Return what a call comes to."""
+    """Return the result of a call."""
     return await settle(result)
 
 
@@ -57,9 +57,9 @@ async def items(result: Any) -> object:
 
 @attrs.frozen(kw_only=True)
 class Exchange:
-    """``call`` is made on a client with ``settings``; ``read`` makes of its result what is compared.
+    """``call`` is made on a client with ``settings``; ``read`` turns its result into what is compared.
 
-    ``script`` answers the attempts; its steps may be used up or not.
+    ``script`` has the responses to the attempts; not all of them have to be used.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Exchanges that fail: statuses, bodies of errors, waits that the server asks for, broken connections."""
+"""Exchanges that fail: statuses, error bodies, requested waits, broken connections."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def statuses() -> Iterator[Exchange]:
 
 
 def verdicts_of_the_server() -> Iterator[Exchange]:
-    """``x-should-retry`` overrules the status."""
+    """``x-should-retry`` overrides the status."""
     for status in (200, 400, 404, 418, 429, 500):
         for word in ("true", "false", "True", "1", ""):
             script = [_with(ERROR_BODIES["object"], status, x_should_retry=word), OK]

@@ -1,8 +1,8 @@
-"""What can be seen of an exchange from outside, and in which aspects two observations differ.
+"""Everything that is visible of an exchange, and the aspects in which two observations differ.
 
-Aspects of the requests: ``attempts`` (how many), ``method``, ``url``, ``body``, ``timeout``, ``sni``,
-``header:<name>``; of what lies between them: ``sleeps``; of what the caller gets: ``outcome`` (the class of
-the error, or that a value was returned), ``value``, ``error.<attribute>``, ``warnings``.
+Aspects of the requests: ``attempts`` (their number), ``method``, ``url``, ``body``, ``timeout``, ``sni``,
+``header:<name>``. Between them: ``sleeps``. Of the result: ``outcome`` (the class of the error, or
+"returned"), ``value``, ``error.<attribute>``, ``warnings``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NAMES = {
     "Delta": "MessageDelta",
     "ValidationError": "MismatchError",
 }
-"""The reference's names of classes that go by another name here."""
+"""The reference SDK's names of classes that have another name here."""
 
 _ERROR_ATTRIBUTES = ("message", "body", "status_code", "request_id")
 
@@ -69,10 +69,10 @@ async def _outcome(exchange: Exchange, side: Side, api: ScriptedAPI, clock: Virt
         if side.name != "anthropic":
             client.clock = clock
         value = await exchange.read(exchange.call(side, client))
-    except Exception as error:  # noqa: BLE001  # which one it is will be compared
+    except Exception as error:  # noqa: BLE001  # its class is compared
         attributes = {f"error.{name}": plain(getattr(error, name, None)) for name in _ERROR_ATTRIBUTES}
         if not isinstance(error, side.package.AnthropicError):
-            attributes = {}  # the wording of Python's own errors is each package's affair
+            attributes = {}  # the wording of Python's own errors may differ
         return {"outcome": type(error).__name__, **attributes, "error.cause": _class_name(error.__cause__)}
     request_id = getattr(value, "_request_id", None)
     return {"outcome": "returned", "value": plain(value), "value.request_id": request_id}
@@ -98,13 +98,13 @@ def _values(request: httpx.Request, name: str) -> list[str]:
 
 
 def _without_boundary(text: str, request: httpx.Request) -> str:
-    """Replace the boundary that httpx made up, which is another one each time."""
+    """Replace the boundary that httpx generated, because it is random."""
     found = re.search("boundary=([0-9a-f]{32})", request.headers.get("content-type", ""))
     return text.replace(found[1], "BOUNDARY") if found else text
 
 
 def _body(request: httpx.Request) -> object:
-    """Return the body; of JSON the value and the length, as the order of members is nobody's promise."""
+    """Return the body; for JSON its value and length, because the order of members may differ."""
     text = _without_boundary(request.content.decode("latin-1"), request)
     try:
         return msgspec.json.decode(request.content), len(request.content)
@@ -115,7 +115,7 @@ def _body(request: httpx.Request) -> object:
 def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return the aspects in which two observations differ, ours first.
 
-    Of requests, those are compared that both made; of values and errors, those of the same kind.
+    Requests are compared as far as both made them, values and errors if they are of the same kind.
     """
     pairs = {name: (ours.get(name), theirs.get(name)) for name in ours.keys() | theirs.keys()}
     if ours["outcome"] != theirs["outcome"]:
@@ -134,13 +134,13 @@ def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, t
 
 
 def plain(value: Any) -> Any:
-    """Return a value as builtins, a model with the name of its class and the fields that are not None."""
+    """Return a value as builtins; a model as the name of its class and its fields that are not None."""
     if isinstance(value, list | tuple):
         return [plain(item) for item in cast("Sequence[Any]", value)]
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, float) and math.isnan(value):
-        return "NaN"  # which would differ from itself
+        return "NaN"  # it would differ from itself
     if isinstance(value, httpx.Response):
         return ["httpx.Response", value.status_code, value.text]
     if hasattr(value, "to_dict"):

@@ -1,4 +1,4 @@
-"""Exchanges through the resources: what each method sends and what it makes of the answer."""
+"""Exchanges through the resources: what each method sends and returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exchanges about what is sent: settings, headers, URLs, queries, bodies, timeouts."""
+"""Exchanges about requests: settings, headers, URLs, queries, bodies, timeouts."""
 
 from __future__ import annotations
 

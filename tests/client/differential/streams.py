@@ -1,4 +1,4 @@
-"""Exchanges whose answer is a stream of server-sent events."""
+"""Exchanges with a response that is a stream of server-sent events."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _kind(side: Side, item: Any) -> Any:
 
 
 async def until_it_fails(result: Any) -> object:
-    """Return the events, and after them the class of the error that ended them."""
+    """Return the events, followed by the class of the error that ended them."""
     found: list[Any] = []
     try:
         async for event in each(await settle(result)):
@@ -166,7 +166,7 @@ async def text(manager: Any) -> object:
 
 
 async def left_early(result: Any) -> object:
-    """Leave the loop after two events, go on later, then close."""
+    """Leave the loop after two events, resume later, then close."""
     stream = await settle(result)
     first: list[Any] = []
     async for event in each(stream):

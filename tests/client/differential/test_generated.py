@@ -1,4 +1,4 @@
-"""Exchanges made up by the machine, outside of what is known to differ: both packages do the same."""
+"""Generated exchanges, outside the known differences: both packages behave the same."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ json_values = st.recursive(
     max_leaves=8,
 )
 parameters = st.recursive(
-    st.none() | st.booleans() | st.integers() | texts.filter(bool),  # an empty text differs, item 36
+    st.none() | st.booleans() | st.integers() | texts.filter(bool),  # empty text differs
     lambda inner: (
         st.lists(st.integers() | texts.filter(bool), max_size=3) | st.dictionaries(names, inner, max_size=3)
     ),
@@ -82,7 +82,7 @@ def test_headers(client_headers: dict[str, str], call_headers: dict[str, str]) -
     status=st.integers(400, 599).filter(lambda status: status not in {503, 504}), body=json_values, text=texts
 )
 def test_failures(status: int, body: object, text: str) -> None:
-    """503 and 504 have classes of their own, item 81."""
+    """503 and 504 have their own classes here."""
 
     def call(side: Side, client: Any) -> Any:
         return client.get("/x", cast_to=object)
