@@ -128,9 +128,7 @@ class AnthropicConfiguration(BaseClient):
             default_headers=set_default_headers,
             default_query=set_default_query,
             on_retry=_given_or(self.on_retry, on_retry),
-            max_retry_after=self.max_retry_after
-            if isinstance(max_retry_after, NotGiven)
-            else max_retry_after,
+            max_retry_after=_given_or(self.max_retry_after, max_retry_after),
             _strict_response_validation=self._strict_response_validation,
             **(_extra_kwargs or {}),
         )

@@ -92,7 +92,6 @@ class HttpxTransport(httpx.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        """Close the pool."""
         await self._pool.aclose()
 
     async def begin(self, origin: Origin, timeouts: Timeouts, *, new: bool = False) -> StreamedExchange:

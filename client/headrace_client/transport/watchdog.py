@@ -33,7 +33,6 @@ class Watchdog:
         self._sleep = trio.CancelScope()
 
     def guard(self, guarded: Guarded) -> None:
-        """Start watching."""
         self._guarded.add(guarded)
         if guarded.due < self._wakes_at:
             self._wakes_at = self._sleep.deadline = guarded.due
