@@ -61,5 +61,5 @@ differential:
     .venv-differential/bin/pytest tests/client/differential
 
 # plant bugs one at a time in a copy of the tree; each must make some test fail
-planted-bugs *NUMBERS:
-    {{bin}}/python -m tests.runner.planted_bugs {{NUMBERS}}
+planted-bugs *WORDS:
+    {{bin}}/python -m tests.planted_bugs {{WORDS}}

@@ -1,0 +1,1 @@
+"""Bugs that the tests must notice, each planted alone in a copy of the tree: see `planting`."""

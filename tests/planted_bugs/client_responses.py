@@ -1,0 +1,154 @@
+"""Bugs of the client on the way back: errors, bodies, models, streams and pages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .planting import Bug, bugs_in
+
+BUGS: Final[tuple[Bug, ...]] = (
+    *bugs_in(
+        "headrace_client._exceptions",
+        "test_errors test_streaming",
+        ("429 as a generic error", "_BY_STATUS", "429", "-429"),
+        ("529 as any server error", "_BY_STATUS", "529", "-529"),
+        ("413 as a generic error", "_BY_STATUS", "413", "-413"),
+        ("error body not parsed", "_decoded", "msgspec.json.decode(text)", "text"),
+        ("request id lost", "APIStatusError.__init__", "response.headers.get('request-id')", "None"),
+        (
+            "in-stream error keeps status 200",
+            "event_error",
+            "_STATUS_BY_TYPE.get(_error_type(body), response.status_code)",
+            "response.status_code",
+        ),
+        ("pickles carry credentials", "without_secrets", "name not in SENSITIVE_HEADERS", "True"),
+    ),
+    *bugs_in(
+        "headrace_client._httpx.errors",
+        "test_errors test_retries",
+        (
+            "timeouts as connection errors",
+            "connection_error",
+            "APITimeoutError(request)",
+            "APIConnectionError(request=request)",
+        ),
+    ),
+    *bugs_in(
+        "headrace_client._models.construct",
+        "test_construct test_models",
+        (
+            "unknown fields dropped",
+            "_StructReader._made",
+            "vars(model)[EXTRA] = extra",
+            "vars(model)[EXTRA] = {}",
+        ),
+        (
+            "union picks the first member",
+            "_UnionReader.read",
+            "reader.read(value, strict=True)",
+            "reader.read(value, strict=False)",
+        ),
+        ("tag of a union ignored", "_UnionReader._tagged", "self._tag is None", "True"),
+    ),
+    *bugs_in(
+        "headrace_client._responses.cast",
+        "test_responses test_messages",
+        (
+            "strict mode is loose",
+            "cast_value",
+            "construct(value, cast_to, strict=strict)",
+            "construct(value, cast_to)",
+        ),
+        ("no request id on models", "cast_value", "with_request_id(built, _request_id(response))", "built"),
+        (
+            "a proxy's page passes for a message",
+            "_other_text",
+            "getattr(cast_to, '__module__', '').startswith('headrace_client.')",
+            "False",
+        ),
+    ),
+    *bugs_in(
+        "headrace_client._responses.event_reader",
+        "test_streaming test_message_stream",
+        ("SSE error events ignored", "EventReader._next", "event.event == 'error'", "False"),
+        ("pings yielded as messages", "_KNOWN_EVENTS", "{'completion'}", "{'completion', 'ping'}"),
+        ("incomplete stream accepted", "EventReader._next", "event is ENDED and not self._complete", "False"),
+    ),
+    *bugs_in(
+        "headrace_client._responses.body_reader",
+        "test_streaming test_message_stream",
+        ("idle timeout ignored", "BodyReader._time_left", "min(left, self._idle_timeout)", "left"),
+        (
+            "total timeout ignored",
+            "BodyReader._time_left",
+            "min(left, self._idle_timeout)",
+            "self._idle_timeout",
+        ),
+        (
+            "stream not closed after an error",
+            "SyncBodyReader.pull",
+            "self.close()\nif ... is error:\n    raise",
+            "if ... is error:\n    raise",
+        ),
+        (
+            "broken stream not wrapped",
+            "BodyReader._named",
+            "connection_error(error, self.response.request)",
+            "None",
+        ),
+    ),
+    *bugs_in(
+        "headrace_client._responses.pagination",
+        "test_pagination test_resources",
+        ("has_more ignored", "_ListFields.has_next_page", "self.has_more is not False", "True"),
+        ("empty page has a successor", "BasePage.has_next_page", "bool(self._get_page_items())", "True"),
+        (
+            "never backwards",
+            "_IdFields.next_page_info",
+            "('before_id', self.first_id)",
+            "('after_id', self.last_id)",
+        ),
+        ("next page forgets the query", "_following", "{**options.params, **info.params}", "info.params"),
+        ("page token under another name", "_TokenFields.next_page_info", "'page_token'", "'page'"),
+        ("cursor under another name", "_CursorFields.next_page_info", "'page'", "'page_token'"),
+        (
+            "next page asks for a raw response",
+            "_following",
+            "name.lower() != RAW_RESPONSE_HEADER.lower()",
+            "True",
+        ),
+        ("page in the body lost", "_following", "info.json or {}", "{}"),
+    ),
+    *bugs_in(
+        "headrace_client._wire.sse",
+        "test_sse",
+        ("CR alone does not end a line", "SSEDecoder.feed", r"data.rfind(b'\r')", "-1"),
+        (
+            "data lines not joined",
+            "SSEDecoder._finished_event",
+            r"b'\n'.join(self._data)",
+            "b''.join(self._data)",
+        ),
+    ),
+    *bugs_in(
+        "headrace_client._wire.accumulator",
+        "test_accumulate",
+        ("usage of a stream reset", "_counted", "before or {}", "{}"),
+    ),
+    *bugs_in(
+        "headrace_client.transport.exchange",
+        "test_sockets test_sender test_pool",
+        (
+            "silence ignored by the sender",
+            "Exchange._take_in",
+            "min(self._deadline, now + self._idle_timeout)",
+            "self._deadline",
+        ),
+        (
+            "early end taken for whole",
+            "Exchange._read",
+            "raise ConnectionLost(...)",
+            "break",
+        ),
+    ),
+)

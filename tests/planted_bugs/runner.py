@@ -1,0 +1,159 @@
+"""Bugs of the runner: storage, resume, identity, and the actors that write and read."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .planting import Bug, bugs_in
+
+BUGS: Final[tuple[Bug, ...]] = (
+    *bugs_in(
+        "headrace.output.storage",
+        "test_storage test_durability",
+        ("no directory sync", "DiskStorage.sync", "_sync_directory(path.parent)", "None"),
+        ("no sync of the file", "DiskStorage.sync", "os.fsync(self._writer(path))", "None"),
+        ("a failed sync is forgotten", "LineFile.sync", "self._damaged = True", "pass"),
+        ("a short write is not cut back", "LineFile.append", "self._cut_back()", "None"),
+        (
+            "everything is appended again after a short write",
+            "append_all",
+            "view[taken:]",
+            "view[taken:] if taken == len(view) else memoryview(data)",
+        ),
+        ("a short write passes for a whole one", "append_all", "view[taken:]", "view[len(view) :]"),
+        ("the lock is ignored", "DiskStorage.lock", "fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)", "None"),
+        ("links are followed", "_NEVER_FOLLOW", "os.O_NOFOLLOW", "0"),
+        ("the size is not kept", "LineFile.append", "self.size += len(lines)", "pass"),
+        ("what an earlier run has left is never synced", "LineFile", "self.size > 0", "False"),
+    ),
+    *bugs_in(
+        "headrace.output.repair",
+        "test_resume test_resume_crashes",
+        ("the torn end stays", "repair_end", "storage.truncate(path, recovery.size)", "None"),
+        (
+            "no backup of the torn bytes",
+            "repair_end",
+            "backup(storage, path, [recovery.torn], f'torn-{recovery.torn.start}')",
+            "path",
+        ),
+        ("the last line gets no line feed", "repair_end", r"append_all(storage, path, b'\n')", "None"),
+        ("the backup is not synced", "_copy", "storage.sync(to)", "None"),
+    ),
+    *bugs_in(
+        "headrace.output.resume",
+        "test_resume test_resume_crashes test_journal_machine",
+        (
+            "an old record stays when its job is done again",
+            "_repair_results",
+            "heapq.merge(leaving, counts.changed, key=_start)",
+            "leaving",
+        ),
+        ("a changed recipe is not refused", "open_output", "on_change == 'refuse'", "False"),
+        (
+            "foreign output is not refused",
+            "open_output",
+            "refuse_foreign_output(counts, paths.results)",
+            "None",
+        ),
+        ("the sidecar is not synced", "_write_sidecar", "storage.sync(path)", "None"),
+        (
+            "attempts are forgotten with their error record",
+            "open_output",
+            "msgspec.structs.replace(..., attempts=earlier, spent=spent)",
+            "msgspec.structs.replace(..., attempts={}, spent=spent)",
+        ),
+    ),
+    *bugs_in(
+        "headrace.output.known_jobs",
+        "test_resume test_journal_machine",
+        (
+            "a line that changed passes for done",
+            "relate",
+            "'same' if record.digest is None else 'line changed'",
+            "'same'",
+        ),
+        (
+            "a failure that is not tried again is forgotten",
+            "ScannedJobs.take_failure",
+            "self._mark(entry, State.FAILED)",
+            "None",
+        ),
+        ("done jobs are not marked", "ScannedJobs.take", "self._mark(entry, State.DONE)", "None"),
+        (
+            "the recipe is not compared",
+            "relate",
+            "'same' if recipe in (record.recipe, None) else 'recipe changed'",
+            "'same'",
+        ),
+    ),
+    *bugs_in(
+        "headrace.output.recovery",
+        "test_recovery",
+        ("a gap of zeros passes for a blank line", "records", "gaps.append(span)", "None"),
+        ("damage in the middle is passed over", "records", "raise Damaged(span.start)", "pass"),
+    ),
+    *bugs_in(
+        "headrace.output.output",
+        "test_failing_well",
+        ("an input is taken for an output", "refuse_overlap", "path.resolve() in files", "path in taken"),
+    ),
+    *bugs_in(
+        "headrace.output.verification",
+        "test_verify",
+        (
+            "verify takes two records for one",
+            "Verification.take",
+            "f'{_shown(record)} has more than one record'",
+            "None",
+        ),
+    ),
+    *bugs_in(
+        "headrace.input.identity",
+        "test_identity",
+        ("equal lines share one id", "Ordinals.next", "self._counts[key] = earlier + 1", "pass"),
+    ),
+    *bugs_in(
+        "headrace.actors.writer",
+        "test_simulation",
+        ("the last batch is lost", "writer", "[first, *queued(results)]", "[first]"),
+        (
+            "a job counts as done although its write failed",
+            "writer",
+            "inbox.send_nowait(Unsaved(part))",
+            "(inbox.send_nowait(Unsaved(part)), events.send_nowait(part))",
+        ),
+        (
+            "a failed write does not end the run",
+            "writer",
+            "inbox.send_nowait(Stop(StopReason(ExitCode.STORAGE, str(error))))",
+            "None",
+        ),
+        ("what could not be written is dropped", "writer", "unsaved.extend(part)", "None"),
+        (
+            "records are joined without their line feeds",
+            "writer",
+            "[finished.record for finished in part]",
+            "[finished.record.rstrip() for finished in part]",
+        ),
+    ),
+    *bugs_in(
+        "headrace.actors.flusher",
+        "test_durability test_simulation",
+        ("a group counts as done before its sync", "flusher", "await sync()", "None"),
+    ),
+    *bugs_in(
+        "headrace.actors._admission",
+        "test_simulation",
+        ("more is in flight than the concurrency allows", "Admission._choose", "self.outstanding", "0"),
+    ),
+    *bugs_in(
+        "headrace.actors.monitor",
+        "test_simulation test_failing_well",
+        ("a broken view takes the run down with it", "_shown", "OSError", "NotADirectoryError"),
+    ),
+    *bugs_in(
+        "headrace.actors.reader",
+        "test_failing_well",
+        ("an input that fails takes the run down with it", "reader", "StorageFailed", "NotADirectoryError"),
+    ),
+)
