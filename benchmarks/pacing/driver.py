@@ -18,9 +18,9 @@ from headrace.job import JobRequest
 from headrace.policy.options import RequestOptions
 from headrace.simulator import RequestLog, Simulator, in_memory_connector
 from headrace_client.lowlevel import ConnectionPool, Origin, TransportError, open_pooled_sender
+from tests.scenarios.scenario import EPOCH, Scenario
 
 from .policies import SUCCESS, Ask, Policy, Reply
-from .scenario import EPOCH, Scenario
 
 _ORIGIN = Origin("http", "api.localhost", 80)
 PATIENCE = 20
@@ -76,7 +76,7 @@ class _Run:
     _again: list[tuple[float, int, _Attempt]] = attrs.field(factory=list[tuple[float, int, _Attempt]])
     _order: Iterator[int] = attrs.field(factory=count)
     _changed: trio.Event = attrs.field(factory=trio.Event)
-    _dice: Random = attrs.field(init=False)
+    _random: Random = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._headers = make_dialect(self.scenario.dialect, RequestOptions()).headers("key")

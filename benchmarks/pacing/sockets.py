@@ -20,10 +20,10 @@ from benchmarks._processes import Used, run_measured
 from benchmarks._servers import Server, free_port, running
 from benchmarks._work import Checked, read_records
 from headrace.simulator import LogRecord, messages_digest
+from tests.scenarios.catalogue import LATENCY, input_bound, requests_bound, steps
+from tests.scenarios.scenario import Scenario, per_second
 
 from .measured import Paced
-from .scenario import Scenario, per_second
-from .worlds import LATENCY, input_bound, requests_bound, steps
 
 SCENARIOS: Final[Mapping[str, Callable[[], Scenario]]] = {
     "20/s": lambda: requests_bound(per_second(20), 320),

@@ -7,13 +7,14 @@ from typing import Final
 
 import attrs
 
+from tests.scenarios.catalogue import SHIFTING, STEADY, capped
+from tests.scenarios.engine import play
+from tests.scenarios.scenario import Scenario
+from tests.scenarios.scheduling import seeded_scheduler
+
 from .driver import PATIENCE, play_policy
-from .engine import play
 from .measured import Paced
 from .policies import AdditiveIncrease, FixedConcurrency, OneProbe, Policy
-from .scenario import Scenario
-from .scheduling import seeded_scheduler
-from .worlds import SHIFTING, STEADY, capped
 
 OURS: Final = "headrace"
 SCENARIOS: Final[Mapping[str, Callable[[], Scenario]]] = {

@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from benchmarks.pacing.ideal import flow_time, stepped_time
+
 from benchmarks.pacing.measured import Paced, table
 from benchmarks.pacing.plot import plot
-from benchmarks.pacing.scenario import per_second
 from benchmarks.pacing.sockets import check_answers, duration
 from benchmarks.pacing.virtual import NAMES, SCENARIOS, compare
-from benchmarks.pacing.worlds import LATENCY
-
 from headrace.simulator import LogRecord
+from tests.scenarios.catalogue import LATENCY
+from tests.scenarios.ideal import flow_time, stepped_time
+from tests.scenarios.scenario import per_second
 
 
 def paced(**changes: Any) -> Paced:

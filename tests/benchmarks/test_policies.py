@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 import pytest
+
 from benchmarks.pacing.driver import play_policy
 from benchmarks.pacing.policies import (
     AdditiveIncrease,
@@ -16,8 +17,8 @@ from benchmarks.pacing.policies import (
     Reply,
     backoff,
 )
-from benchmarks.pacing.scenario import Scenario, per_second
-from benchmarks.pacing.worlds import requests_bound
+from tests.scenarios.catalogue import requests_bound
+from tests.scenarios.scenario import Scenario, per_second
 
 ASK = Ask(characters=400, max_tokens=64_000)
 LIMITS = {

@@ -17,7 +17,14 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from headrace._exceptions import RunRefused, StorageFailed
 from headrace.input.lines import InputLine
@@ -241,13 +248,26 @@ class JournalMachine(RuleBasedStateMachine):
         return found
 
 
-JournalMachine.TestCase.settings = settings(
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate],  # shrinking a failure takes minutes; its steps are printed as they are
-    max_examples=200,
-    stateful_step_count=40,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-TestJournal = JournalMachine.TestCase
+def walk(times: int) -> None:
+    """Take ``times`` walks of 40 steps, always the same ones."""
+    run_state_machine_as_test(
+        JournalMachine,
+        settings=settings(
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],  # shrinking a failure takes minutes; its steps are printed as they are
+            max_examples=times,
+            stateful_step_count=40,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
+
+
+def test_walks_agree_with_the_model() -> None:
+    walk(30)
+
+
+@pytest.mark.long
+def test_many_walks_agree_with_the_model() -> None:
+    walk(200)

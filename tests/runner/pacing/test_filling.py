@@ -6,13 +6,13 @@ from functools import partial
 
 import attrs
 import pytest
-from benchmarks.pacing.engine import play
-from benchmarks.pacing.scenario import Scenario, auto, per_second
-from benchmarks.pacing.worlds import LATENCY, SHIFTING, STEADY, profile
 
 from headrace.pacing import Concurrency, Pacing
 from headrace.simulator import Profile
 from tests.runner.pacing.between import Busy, Distant
+from tests.scenarios.catalogue import LATENCY, SHIFTING, STEADY, profile
+from tests.scenarios.engine import play
+from tests.scenarios.scenario import Scenario, auto, per_second
 
 TRAVEL_TIME = 0.05
 """Seconds for which a request travels: a refusal arrives this late."""
@@ -53,13 +53,13 @@ def test_a_stated_concurrency_does_not_exceed_limits_in_headers(name: str, concu
     assert report.seconds <= 1.05 * scenario.ideal
 
 
-@pytest.mark.parametrize("concurrency", [64, 1_000])
+@pytest.mark.parametrize("concurrency", [64, pytest.param(1_000, marks=pytest.mark.long)])
 def test_a_rate_without_headers_is_found_with_few_refusals_although_they_arrive_late(
     concurrency: int,
 ) -> None:
     """A bucket of one: everything sent too soon is refused, until the first refusal arrives."""
-    world = profile(per_second(20, burst=1), rate_limit_headers=False)
-    scenario = Scenario(profile=world, jobs=2_400, ideal=120 + LATENCY, pacing=lambda: stated(concurrency))
+    server = profile(per_second(20, burst=1), rate_limit_headers=False)
+    scenario = Scenario(profile=server, jobs=2_400, ideal=120 + LATENCY, pacing=lambda: stated(concurrency))
     report = play(from_afar(scenario))
 
     assert report.finished == 2_400
@@ -76,8 +76,8 @@ def test_jobs_in_flight_when_the_first_refusal_arrives_do_not_each_lower_the_rat
     assert report.seconds <= 1.05 * scenario.ideal
 
 
-@pytest.mark.parametrize("seed", [0, 5])
-@pytest.mark.parametrize("headers", [True, False])
+@pytest.mark.parametrize("seed", [0, pytest.param(5, marks=pytest.mark.long)])
+@pytest.mark.parametrize("headers", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_cap_above_what_a_busy_server_can_use_is_lowered_again(headers: bool, seed: int) -> None:
     """The server handles 200 requests per second, whatever is in flight: more than 64 would only wait."""
     slow = Profile(ttft=0.05, output_tokens=(20, 200), rate_limit_headers=headers)
@@ -91,8 +91,8 @@ def test_a_cap_above_what_a_busy_server_can_use_is_lowered_again(headers: bool, 
     assert report.seconds <= 1.15 * scenario.ideal
 
 
-@pytest.mark.parametrize("seed", [0, 2])
-@pytest.mark.parametrize("headers", [True, False])
+@pytest.mark.parametrize("seed", [0, pytest.param(2, marks=pytest.mark.long)])
+@pytest.mark.parametrize("headers", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_cap_that_a_server_can_use_is_found(headers: bool, seed: int) -> None:
     """667 per second, 0.1 s each when it is not busy: 64 in flight are too few, 256 too many.
 

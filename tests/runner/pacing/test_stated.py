@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from benchmarks.pacing.engine import play
-from benchmarks.pacing.scenario import per_second
-from benchmarks.pacing.worlds import requests_bound
 
 from headrace import Limits
 from headrace._exceptions import RunRefused
 from headrace.pacing import Concurrency, Pacing
+from tests.scenarios.catalogue import requests_bound
+from tests.scenarios.engine import play
+from tests.scenarios.scenario import per_second
 
 
 @pytest.mark.parametrize("given", [{"rpm": 0}, {"itpm": -1}, {"otpm": float("nan")}])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 import trio
-from benchmarks.pacing.scheduling import seeded_scheduler
 from trio.testing import MockClock
+
+from tests.scenarios.scheduling import seeded_scheduler
 
 from .history import History
 from .promises import Broken, check, check_last

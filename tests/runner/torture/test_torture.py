@@ -23,6 +23,7 @@ def server(tmp_path: Path) -> Generator[Server]:
         yield running
 
 
+@pytest.mark.long
 def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path: Path, server: Server) -> None:
     """P1, P3: what is paid for again is at most what was in flight at the kill."""
     rng, counts = Random(1), Tally()
@@ -131,6 +132,7 @@ def _can_trace() -> bool:
     )
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not _can_trace(), reason="needs strace, and leave to trace")
 @pytest.mark.parametrize(("fault", "code"), [("signal=KILL", None), ("error=ENOSPC", 74), ("error=EIO", 74)])
 @pytest.mark.parametrize("when", [1, 2, 7])

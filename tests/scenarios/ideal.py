@@ -1,7 +1,7 @@
-"""The time that a client takes that knows the limits. Pure.
+"""The time that a client needs which knows the limits. Pure; times in seconds.
 
-Each bucket is full at the beginning, so a demand of ``total`` is met when ``depth + inflow`` has reached it;
-the last job to be admitted then takes a mean latency, which is for the caller to add.
+Each bucket starts full, so a demand of ``total`` is met as soon as ``depth + inflow`` reaches it. The last
+job then takes one mean latency more, which the caller adds.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from headrace.simulator._buckets import AccelerationLimit, Bucket
 
 
 def flow_time(limit: BucketLimit, total: float) -> float:
-    """The seconds until a full bucket has let through ``total``."""
+    """The seconds until a bucket that starts full has let ``total`` through."""
     return max(0.0, total - limit.depth) / (limit.per_minute / 60 * (1 - limit.others))
 
 
 def stepped_time(steps: Mapping[float, float], total: float, depth: float) -> float:
-    """The same for a rate a second that changes at each of the times."""
+    """The same for a rate per second that changes at each key of ``steps``."""
     left, starts = total - depth, sorted(steps)
     for start, end in zip(starts, [*starts[1:], float("inf")], strict=True):
         through = steps[start] * (end - start) if end < float("inf") else left
         if through >= left:
             return start + left / steps[start]
         left -= through
-    raise AssertionError("the last rate lasts for ever")
+    raise AssertionError("unreachable: the last rate never ends")
 
 
 def ramped_time(limit: BucketLimit, ramp: Ramp, total: int) -> float:
-    """The same under a bounded rise, by trying every 5 ms, of one to whom trying costs nothing.
+    """The same under a bounded rise, for a client that tries every 5 ms and pays nothing for a refusal.
 
-    No header tells the bound, so a real client has to be refused to know it: a refusal asks for a second of
-    silence, and what is not sent now lowers what may be sent a minute later. The least that we have come to
-    with several tunings of our search is 1.054.
+    No header reports the bound, so a real client learns of it only from refusals. Each costs a second of
+    silence, and what is not sent now lowers what may be sent a minute later. The best that several tunings of
+    our search have reached is 1.054 times this time.
     """
     slope, bucket, now = AccelerationLimit(0.0), Bucket.full(limit, 0.0), 0.0
     while total:

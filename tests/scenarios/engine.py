@@ -1,8 +1,8 @@
-"""A scenario played by the whole engine of a run, in virtual time: reader to writer, pacing and transport."""
+"""Play a scenario with the whole engine of a run, from reader to writer, in virtual time."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from random import Random
 
 import attrs
@@ -19,11 +19,7 @@ from headrace.pacing import Pacing
 from headrace.policy.options import RequestOptions, StopOptions
 from headrace.policy.retry import RunRetryPolicy
 from headrace.policy.stop import StopRules
-from headrace.simulator import (
-    RequestLog,
-    Simulator,
-    in_memory_connector,
-)
+from headrace.simulator import RequestLog, Simulator, in_memory_connector
 from headrace_client import AsyncAPIClient
 from headrace_client.lowlevel import ConnectionPool
 
@@ -33,7 +29,7 @@ from .scheduling import seeded_scheduler
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """What came of a scenario."""
+    """The outcome of a scenario. ``seconds``: virtual time until the last record."""
 
     seconds: float
     outcome: Outcome
@@ -43,12 +39,12 @@ class Report:
 
     @property
     def refused(self) -> int:
-        """429 answers."""
+        """The number of 429 responses."""
         return self.log.statuses[429]
 
 
 def play(scenario: Scenario) -> Report:
-    """Run a scenario to its end in virtual time; the same each time."""
+    """Run a scenario to its end. The same scenario always gives the same report."""
     with seeded_scheduler(scenario.seed):
         return trio.run(_play, scenario, clock=MockClock(autojump_threshold=0))
 
@@ -100,20 +96,11 @@ class _Numbers:
     _count: int
 
     def batches(self) -> AsyncIterator[range]:
-        return _Pieces(iter([range(self._count)]))
+        return _all_at_once(range(self._count))
 
 
-@attrs.frozen
-class _Pieces:
-    _ranges: Iterator[range]
-
-    def __aiter__(self) -> _Pieces:
-        return self
-
-    async def __anext__(self) -> range:
-        for numbers in self._ranges:
-            return numbers
-        raise StopAsyncIteration
+async def _all_at_once(numbers: range) -> AsyncGenerator[range]:
+    yield numbers
 
 
 def _pending(number: int, scenario: Scenario, now: float) -> Pending:
@@ -128,7 +115,7 @@ async def _no_stops() -> AsyncGenerator[Stop]:
 
 class _Sink:
     def append_results(self, data: bytes) -> None:
-        """Take records that nobody reads."""
+        """Drop the records."""
 
     def append_errors(self, data: bytes) -> None:
-        """Take records that nobody reads."""
+        """Drop the records."""

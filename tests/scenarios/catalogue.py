@@ -1,13 +1,13 @@
-"""The worlds that a pacer has to do well in, each with the time that would be ideal.
+"""The scenarios in which pacing has to do well, by name, each with its ideal time.
 
-``STEADY``: the limits stay and are told in headers. ``SHIFTING``: they change, are shared, or nobody tells
-them.
+``STEADY``: the limits stay as they are and headers report them. ``SHIFTING``: the limits change, are shared
+with other clients, or are not reported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from headrace.pacing import Concurrency, Pacing
 from headrace.policy.options import StatedLimits
@@ -18,12 +18,12 @@ from .scenario import Scenario, limits, per_second
 
 TTFT, JITTER, SPEED = 0.08, 0.25, 2_000.0
 LATENCY = TTFT * (1 + JITTER / 2) + 40 / SPEED
-"""The mean latency of the profiles below."""
+"""The mean latency of the profiles below, in seconds."""
 WORDS = "x" * 400
 
 
 def profile(requests: BucketLimit | None = None, **more: Any) -> Profile:
-    """A server of answers of 40 tokens in about a tenth of a second."""
+    """A server that answers with 40 tokens within about a tenth of a second."""
     settings: dict[str, Any] = {
         "ttft": TTFT,
         "ttft_jitter": JITTER,
@@ -36,37 +36,37 @@ def profile(requests: BucketLimit | None = None, **more: Any) -> Profile:
 
 
 def requests_bound(limit: BucketLimit, jobs: int, **more: Any) -> Scenario:
-    """Jobs that only the number of requests holds back."""
+    """Jobs for which only the number of requests is limited."""
     return Scenario(profile=profile(limit, **more), jobs=jobs, ideal=flow_time(limit, jobs) + LATENCY)
 
 
 def input_bound(limit: BucketLimit, jobs: int, *, prompt: str = WORDS, **more: Any) -> Scenario:
-    """Jobs of which each has a hundred tokens of input and a few digits."""
+    """Jobs with a hundred tokens of input and a few digits each, for which only input is limited."""
     total = sum(-(-len(f"{prompt} {number}") // 4) for number in range(jobs))
-    world = profile(limits=limits(tokens_in=limit), **more)
-    return Scenario(profile=world, jobs=jobs, prompt=prompt, ideal=flow_time(limit, total) + LATENCY)
+    server = profile(limits=limits(tokens_in=limit), **more)
+    return Scenario(profile=server, jobs=jobs, prompt=prompt, ideal=flow_time(limit, total) + LATENCY)
 
 
 def output_bound(limit: BucketLimit, jobs: int, shortest: int, longest: int) -> Scenario:
-    """Jobs that say 64,000 tokens and mean far fewer."""
-    world = profile(limits=limits(tokens_out=limit), output_tokens=(shortest, longest))
+    """Jobs that ask for up to 64,000 tokens and get far fewer, for which only output is limited."""
+    server = profile(limits=limits(tokens_out=limit), output_tokens=(shortest, longest))
     mean = (shortest + longest) / 2
     ideal = flow_time(limit, jobs * mean) + TTFT * (1 + JITTER / 2) + mean / SPEED
-    return Scenario(profile=world, jobs=jobs, ideal=ideal)
+    return Scenario(profile=server, jobs=jobs, ideal=ideal)
 
 
 def steps(jobs: int, rates: dict[float, float], **more: Any) -> Scenario:
-    """A limit that changes at each of the times; a bucket holds a second's worth."""
-    worlds = [(at, profile(per_second(rate), **more)) for at, rate in rates.items()]
-    schedule: Schedule = tuple(worlds[1:])
+    """A limit that changes at each key of ``rates``. The bucket holds one second's worth."""
+    profiles = [(at, profile(per_second(rate), **more)) for at, rate in rates.items()]
+    schedule: Schedule = tuple(profiles[1:])
     ideal = stepped_time(rates, jobs, rates[0]) + LATENCY
-    return Scenario(profile=worlds[0][1], schedule=schedule, jobs=jobs, ideal=ideal)
+    return Scenario(profile=profiles[0][1], schedule=schedule, jobs=jobs, ideal=ideal)
 
 
 def cached(jobs: int) -> Scenario:
-    """A long system prompt that every job reads from the cache: only the question counts.
+    """Jobs that read a long system prompt from the cache, so that only the question counts.
 
-    Until its first token a job takes as many tokens as it is long: so much cannot be used up to the last.
+    Until its first token a job is debited for its whole length. So much of the limit cannot be used.
     """
     rate, prefix, question = 200.0, 2_000, "question " + "z" * 40
     limit = per_second(rate, burst=12_000)
@@ -84,7 +84,7 @@ def cached(jobs: int) -> Scenario:
 
 
 def outage(jobs: int, *, until: float, since: float = 0.0) -> Scenario:
-    """A server that is dead for a while; its bucket fills up meanwhile."""
+    """A server that is dead for a while, during which its bucket fills up."""
     alive, dead = profile(per_second(20)), profile(per_second(20), dead=True)
     first = dead if since == 0 else alive
     schedule: Schedule = ((until, alive),) if since == 0 else ((since, dead), (until, alive))
@@ -94,7 +94,7 @@ def outage(jobs: int, *, until: float, since: float = 0.0) -> Scenario:
 
 
 def stated(scenario: Scenario, **given: float) -> Scenario:
-    """The same with limits that the user states."""
+    """The same scenario with limits that the user states."""
     return Scenario(
         **{name: getattr(scenario, name) for name in ("profile", "jobs", "ideal", "prompt")},
         pacing=lambda: Pacing(concurrency=Concurrency.found(8_192), stated=StatedLimits(**given)),
@@ -102,17 +102,17 @@ def stated(scenario: Scenario, **given: float) -> Scenario:
 
 
 def two_models() -> Scenario:
-    """Two models with limits of their own: the slower one decides, the other does not wait for it."""
+    """Two models, each with its own limit. The slower one decides; the other does not wait for it."""
     slow, fast = per_second(5), per_second(40)
-    world = profile(slow, model_limits={"b": limits(requests=fast)})
-    return Scenario(profile=world, jobs=400, models=("a", "b"), ideal=flow_time(slow, 200) + LATENCY)
+    server = profile(slow, model_limits={"b": limits(requests=fast)})
+    return Scenario(profile=server, jobs=400, models=("a", "b"), ideal=flow_time(slow, 200) + LATENCY)
 
 
 def openai(limit: BucketLimit, jobs: int, max_tokens: int) -> Scenario:
-    """OpenAI counts ``max_tokens``, whatever comes out."""
-    world = profile(limits=limits(tokens_in=limit))
+    """Jobs for OpenAI, which counts ``max_tokens``, however long the answer is."""
+    server = profile(limits=limits(tokens_in=limit))
     return Scenario(
-        profile=world,
+        profile=server,
         jobs=jobs,
         dialect="openai",
         max_tokens=max_tokens,
@@ -175,10 +175,21 @@ SHIFTING: dict[str, Callable[[], Scenario]] = {
         ideal=ramped_time(per_second(20), Ramp(floor=10, factor=2), 4_800) + LATENCY,
     ),
 }
+SLOW: Final = frozenset(
+    {
+        "100/s, bucket of 100",
+        "20/s, answers take 2 s",
+        "4,000 a minute, 10 s latency",
+        "cache reads",
+        "no headers, bucket of 1",
+        "the rise is bounded",
+    }
+)
+"""Scenarios that take more than a second of CPU time."""
 
 
 def capped(jobs: int, accepted: int) -> Scenario:
-    """Money for so many jobs: after them every request is a 429 that no waiting helps against."""
+    """A spend cap: after ``accepted`` jobs every request gets a 429, however long the client waits."""
     limit = per_second(20)
-    world = profile(limit, spend_cap=accepted)
-    return Scenario(profile=world, jobs=jobs, ideal=flow_time(limit, accepted) + LATENCY)
+    server = profile(limit, spend_cap=accepted)
+    return Scenario(profile=server, jobs=jobs, ideal=flow_time(limit, accepted) + LATENCY)

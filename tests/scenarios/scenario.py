@@ -1,4 +1,4 @@
-"""A scenario: a simulated server, a file of jobs, and the time that would be ideal."""
+"""What a scenario is: a simulated server, a file of jobs, and the ideal time."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PATHS = {"anthropic": "/v1/messages", "openai": "/v1/chat/completions"}
 
 
 def auto() -> Pacing:
-    """What a run without a flag paces by."""
+    """The pacing of a run without options."""
     return Pacing(concurrency=Concurrency.found(8_192))
 
 
 @attrs.frozen(kw_only=True)
 class Scenario:
-    """A server and a file. ``ideal``: seconds; ``models``: each job's model is drawn from these in turn."""
+    """A server and a file of jobs. ``ideal``: seconds. ``models``: the jobs take these in turn."""
 
     profile: Profile
     jobs: int
@@ -41,10 +41,10 @@ class Scenario:
     max_wait: float = 600.0
     budget: Budget | None = None
     between: Callable[[App], App] | None = None
-    """What lies between the client and the server; None: nothing, a refusal comes at once."""
+    """Wraps the server, to delay or refuse requests on their way. None: nothing lies between."""
 
     def request(self, number: int) -> JobRequest:
-        """The request of one job."""
+        """The request of the job with this number."""
         model = self.models[number % len(self.models)]
         body: dict[str, object] = {
             "model": model,
@@ -68,10 +68,10 @@ def limits(
     tokens_in: BucketLimit = AMPLE,
     tokens_out: BucketLimit = AMPLE,
 ) -> ProviderLimits:
-    """Limits of which only the named ones can bind."""
+    """Limits of which only the given ones can be the bottleneck."""
     return ProviderLimits(requests=requests, input=tokens_in, output=tokens_out)
 
 
 def per_second(rate: float, *, burst: float | None = None, others: float = 0.0) -> BucketLimit:
-    """A limit of so many a second; its bucket holds a second's worth unless said otherwise."""
+    """A limit of ``rate`` per second. Its bucket holds ``burst``, by default one second's worth."""
     return BucketLimit(per_minute=rate * 60, burst=rate if burst is None else burst, others=others)
