@@ -1,4 +1,4 @@
-# Recipes for people who work on headrace. `just` alone lists them; it comes with the dev group from PyPI.
+# Recipes for people who work on headrace. `just` alone lists them; the dev group installs it.
 
 venv := ".venv"
 bin := venv / "bin"
@@ -20,11 +20,35 @@ check:
     {{bin}}/pyright
     {{bin}}/lint-imports
 
-# run the tests (arguments go to pytest: `just test tests/runner -k resume`)
+# run the quick tests (arguments go to pytest: `just test tests/runner -k resume`)
 test *ARGS:
-    {{bin}}/pytest -n 2 --dist worksteal --cov {{ARGS}}
+    {{bin}}/pytest -n 2 --dist worksteal -m 'not long' {{ARGS}}
 
-# mend what can be mended by itself
+# run all tests, with branch coverage
+test-all *ARGS:
+    {{bin}}/pytest -n 2 --dist worksteal --cov --durations=25 {{ARGS}}
+
+# run all tests on every supported Python that is installed, each in an environment of its own
+test-pythons *ARGS:
+    #!/usr/bin/env bash
+    set -uo pipefail
+    failed=""
+    for python in python3.11 python3.12 python3.13; do
+        if ! "$python" -c "" 2>/dev/null; then
+            echo "skipped: $python"
+            continue
+        fi
+        echo "== $python"
+        bin=".venv-$python/bin"
+        "$python" -m venv ".venv-$python" &&
+            "$bin/pip" install --quiet --upgrade pip &&
+            "$bin/pip" install --quiet --editable . --group test --constraint constraints.txt &&
+            "$bin/pytest" -n 2 --dist worksteal {{ARGS}} ||
+            failed="$failed $python"
+    done
+    test -z "$failed" || { echo "failed:$failed"; exit 1; }
+
+# fix what can be fixed automatically
 fix:
     {{bin}}/ruff check --fix .
     {{bin}}/ruff format .
@@ -33,7 +57,7 @@ fix:
 demo:
     {{bin}}/headrace demo
 
-# install what the benchmarks compare with (Debian packages and one virtual environment a peer)
+# install what the benchmarks compare with (Debian packages, and one virtual environment per peer)
 bench-setup:
     {{bin}}/python -m benchmarks setup
 
@@ -41,15 +65,15 @@ bench-setup:
 bench *ARGS:
     {{bin}}/python -m benchmarks run {{ARGS}}
 
-# compare how well rate limits are used, in virtual time and beside the peers on real sockets
+# compare how well rate limits are used, in virtual time, and against the peers on real sockets
 bench-pacing *ARGS:
     {{bin}}/python -m benchmarks pacing {{ARGS}}
 
-# play so many whole histories of an output from seeds, and check the promises after each
+# play COUNT whole histories of an output from seeds, and check the promises after each
 simulate COUNT="20000":
     {{bin}}/python -m tests.runner.simulation {{COUNT}}
 
-# kill real processes so many times, and check that nothing is lost or paid twice
+# kill real processes COUNT times, and check that nothing is lost or paid twice
 torture COUNT="100":
     {{bin}}/python -m tests.runner.torture {{COUNT}}
 
