@@ -1,5 +1,7 @@
 # Recipes for people who work on headrace. `just` alone lists them; the dev group installs it.
 
+set positional-arguments # so that quoted arguments stay whole
+
 venv := ".venv"
 bin := venv / "bin"
 
@@ -22,11 +24,11 @@ check:
 
 # run the quick tests (arguments go to pytest: `just test tests/runner -k resume`)
 test *ARGS:
-    {{bin}}/pytest -n 2 --dist worksteal -m 'not long' {{ARGS}}
+    {{bin}}/pytest -n 2 --dist worksteal -m 'not long' "$@"
 
 # run all tests, with branch coverage
 test-all *ARGS:
-    {{bin}}/pytest -n 2 --dist worksteal --cov --durations=25 {{ARGS}}
+    {{bin}}/pytest -n 2 --dist worksteal --cov --durations=25 "$@"
 
 # run all tests on every supported Python that is installed, each in an environment of its own
 test-pythons *ARGS:
@@ -43,7 +45,7 @@ test-pythons *ARGS:
         "$python" -m venv ".venv-$python" &&
             "$bin/pip" install --quiet --upgrade pip &&
             "$bin/pip" install --quiet --editable . --group test --constraint constraints.txt &&
-            "$bin/pytest" -n 2 --dist worksteal {{ARGS}} ||
+            "$bin/pytest" -n 2 --dist worksteal "$@" ||
             failed="$failed $python"
     done
     test -z "$failed" || { echo "failed:$failed"; exit 1; }
@@ -63,11 +65,11 @@ bench-setup:
 
 # measure, side by side (arguments go to the program: `just bench --help`)
 bench *ARGS:
-    {{bin}}/python -m benchmarks run {{ARGS}}
+    {{bin}}/python -m benchmarks run "$@"
 
 # compare how well rate limits are used, in virtual time, and against the peers on real sockets
 bench-pacing *ARGS:
-    {{bin}}/python -m benchmarks pacing {{ARGS}}
+    {{bin}}/python -m benchmarks pacing "$@"
 
 # play COUNT whole histories of an output from seeds, and check the promises after each
 simulate COUNT="20000":
@@ -86,4 +88,4 @@ differential:
 
 # plant bugs one at a time in a copy of the tree; each must make some test fail
 planted-bugs *WORDS:
-    {{bin}}/python -m tests.planted_bugs {{WORDS}}
+    {{bin}}/python -m tests.planted_bugs "$@"

@@ -19,4 +19,4 @@ def test_just_test_runs_the_tests_of_the_readme() -> None:
     readme, justfile = ((ROOT / name).read_text() for name in ("README.md", "justfile"))
     pytest = readme.partition(".venv/bin/pytest ")[2].partition("\n")[0]
 
-    assert f"    {{{{bin}}}}/pytest {pytest} {{{{ARGS}}}}\n" in justfile
+    assert f'    {{{{bin}}}}/pytest {pytest} "$@"\n' in justfile
