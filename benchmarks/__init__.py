@@ -1,1 +1,1 @@
-"""Measures headrace beside its peers: `python -m benchmarks --help`, and README.md for how to read it."""
+"""Compare headrace with its peers: see `python -m benchmarks --help` and README.md."""

@@ -24,27 +24,31 @@ from .pacing.command import pacing
 
 @click.group()
 def main() -> None:
-    """Measure headrace beside its peers; README.md says how to read it."""
+    """Compare headrace with its peers. README.md explains how to read the figures."""
 
 
 @main.command()
 @click.argument("peers", nargs=-1, type=click.Choice(list(REQUIREMENTS)))
 def setup(peers: Sequence[str]) -> None:
-    """Install nginx, wrk and the peers, each in an environment of its own."""
+    """Install nginx, wrk and the peers, each in its own virtual environment."""
     if problem := install_tools():
         click.echo(f"nginx and wrk: {problem}")
     for peer in peers or REQUIREMENTS:
         problem = install(peer)
-        click.echo(f"{peer}: {'left out, ' + problem if problem else 'installed'}")
+        click.echo(f"{peer}: {'left out: ' + problem if problem else 'installed'}")
 
 
 @main.command()
 @click.argument("suites", nargs=-1, type=click.Choice(list(SUITES)))
-@click.option("--rounds", default=3, show_default=True, help="Interleaved rounds of all candidates.")
-@click.option("--only", multiple=True, help="Candidates whose names contain this.")
-@click.option("--in-flight", multiple=True, type=int, help="Rungs, instead of the suite's own.")
+@click.option(
+    "--rounds", default=3, show_default=True, help="Rounds, in each of which all candidates run in turn."
+)
+@click.option("--only", multiple=True, help="Only candidates whose names contain this.")
+@click.option(
+    "--in-flight", multiple=True, type=int, help="Jobs in flight, instead of the suite's own levels."
+)
 def run(suites: Sequence[str], rounds: int, only: Sequence[str], in_flight: Sequence[int]) -> None:
-    """Measure SUITES, all unless named, and write results/*.json and results/report.md."""
+    """Measure SUITES (default: all) and write results/*.json and results/report.md."""
     RESULTS.mkdir(exist_ok=True)
     for key in suites or SUITES:
         suite = SUITES[key]
@@ -52,7 +56,7 @@ def run(suites: Sequence[str], rounds: int, only: Sequence[str], in_flight: Sequ
             suite = attrs.evolve(suite, in_flight=tuple(in_flight))
         names = [name for name in suite.names if not only or any(part in name for part in only)]
         for name in [name for name in names if not CANDIDATES[name].is_there]:
-            click.echo(f"{name} is not installed and left out")
+            click.echo(f"{name} is not installed: left out")
             names.remove(name)
         measured: list[Measured] = []
         with tempfile.TemporaryDirectory(prefix="headrace-benchmarks-") as folder:
@@ -64,7 +68,7 @@ def run(suites: Sequence[str], rounds: int, only: Sequence[str], in_flight: Sequ
 
 
 def _keep_measured(key: str, measured: Sequence[Measured]) -> None:
-    """Keep them in place of earlier ones of the same candidates and rungs."""
+    """Save the figures. They replace earlier ones of the same candidates and levels."""
     new = {(one.name, one.in_flight) for one in measured}
     kept = [one for one in _measured(key) if (one.name, one.in_flight) not in new]
     (RESULTS / f"{key}.json").write_bytes(msgspec.json.format(msgspec.json.encode([*kept, *measured])))
@@ -87,14 +91,14 @@ def _line(one: Measured) -> str:
 @click.option("--jobs", default=1_000_000, show_default=True)
 @click.option("--in-flight", default=1000, show_default=True)
 def memory(jobs: int, in_flight: int) -> None:
-    """Run a thousand jobs and a million, and compare the peaks of memory."""
+    """Run a thousand jobs, then a million, and compare peak memory."""
     with tempfile.TemporaryDirectory(prefix="headrace-benchmarks-") as folder:
         _keep("memory", _memory.memory(Path(folder), jobs, in_flight))
 
 
 @main.command()
 def start() -> None:
-    """Measure a run of one job, and the client's import."""
+    """Measure a run of one job, and the import of the client."""
     with tempfile.TemporaryDirectory(prefix="headrace-benchmarks-") as folder:
         _keep("start", _memory.start(Path(folder)))
 
@@ -108,7 +112,7 @@ def _keep(name: str, figures: dict[str, float]) -> None:
 
 @main.command()
 def report() -> None:
-    """Write results/report.md and file.svg from what was measured last."""
+    """Write results/report.md and file.svg from the newest figures."""
     click.echo(_write_report())
 
 

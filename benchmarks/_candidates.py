@@ -1,4 +1,4 @@
-"""Who is measured, and how each is called."""
+"""The programs that are measured, and how to run each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OURS: Final = {"PYTHONPATH": f"{_ROOT / 'client'}:{_ROOT / 'runner'}"}
 
 @attrs.frozen(kw_only=True)
 class Task:
-    """What a candidate has to do."""
+    """The work of a candidate: a server, a job file, an output, the number of jobs and how many in flight."""
 
     server: Server
     source: Path
@@ -29,14 +29,14 @@ class Task:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """What all candidates find in their environment."""
+        """Environment variables for every candidate."""
         trust = {"SSL_CERT_FILE": str(self.server.trust)} if self.server.trust else {}
         return {"ANTHROPIC_API_KEY": "k", "HEADRACE_BENCHMARK": "1", **trust}
 
 
 @attrs.frozen(kw_only=True)
 class Candidate:
-    """A program that is measured. ``share``: of a rung's jobs, so that slow ones end in bounded time."""
+    """A program that is measured. ``share``: its part of the jobs, so that slow programs end in time."""
 
     name: str
     command: Callable[[Task], Sequence[str]]
@@ -44,16 +44,16 @@ class Candidate:
     environ: Mapping[str, str] = attrs.field(factory=dict[str, str])
     share: float = 1.0
     writes: bool = True
-    """It writes records; else it prints how many requests were answered as they should be."""
+    """Whether it writes records. If not, it prints how many correct answers it got."""
 
     @property
     def is_there(self) -> bool:
-        """Whether it can be run."""
+        """Whether it is installed."""
         return self.peer is None or is_installed(self.peer)
 
 
 def program(name: str, peer: str | None, *arguments: str) -> Callable[[Task], Sequence[str]]:
-    """Return how a program of ours is called that takes the usual four arguments, and these."""
+    """The command of a program in `programs/`: the four usual arguments, then the given ones."""
 
     def command(task: Task) -> Sequence[str]:
         python = sys.executable if peer is None else str(python_of(peer))

@@ -1,4 +1,4 @@
-"""The memory of a long run, and the time that a start takes."""
+"""Peak memory of a long run, and the time that it takes to start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FEW = 1_000
 
 
 def memory(folder: Path, many: int, in_flight: int) -> dict[str, float]:
-    """Run a few jobs and many; return the peaks of resident memory in MB."""
+    """Run a few jobs, then many. Return peak memory (MB), CPU time (us per job), right and wrong answers."""
     peaks: dict[str, float] = {}
     candidate = CANDIDATES["headrace run"]
     with serve(folder / "server") as server:
@@ -38,7 +38,7 @@ def memory(folder: Path, many: int, in_flight: int) -> dict[str, float]:
 
 
 def start(folder: Path, rounds: int = 9) -> dict[str, float]:
-    """Return the seconds of a whole run of one job, and of the client's import, as medians."""
+    """Return the median seconds of a whole run of one job, and of the import of the client."""
     candidate = CANDIDATES["headrace run"]
     whole: list[float] = []
     with serve(folder / "server") as server:

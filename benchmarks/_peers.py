@@ -1,4 +1,4 @@
-"""The peers: what each needs, and an environment of its own for each."""
+"""The peers: the packages that each needs, and a virtual environment for each."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ REQUIREMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "curator": ("bespokelabs-curator",),
 }
 _SECONDS: Final = 300
-"""What one installation may take."""
+"""Timeout of one installation."""
 
 
 def python_of(peer: str) -> Path:
-    """Return the interpreter of a peer; our own where it has no environment."""
+    """Return the interpreter of a peer, or our own if the peer has no environment."""
     python = PEERS / peer / "bin" / "python"
     return python if python.exists() else Path(sys.executable)
 
 
 def is_installed(peer: str) -> bool:
-    """Tell whether the peer can be measured."""
+    """Whether the peer can be measured."""
     return (PEERS / peer / "installed").exists()
 
 
 def install(peer: str) -> str | None:
-    """Make a peer's environment; return why it could not be made."""
+    """Create a peer's environment. Return None, or why that failed."""
     folder = PEERS / peer
     commands = (
         [sys.executable, "-m", "venv", "--clear", str(folder)],
@@ -44,7 +44,7 @@ def install(peer: str) -> str | None:
         try:
             done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_SECONDS)
         except subprocess.TimeoutExpired:
-            return f"it did not install within {_SECONDS} s"
+            return f"not installed within {_SECONDS} s"
         if done.returncode:
             return (done.stderr.strip().splitlines() or ["pip failed"])[-1]
     (folder / "installed").touch()
@@ -52,12 +52,12 @@ def install(peer: str) -> str | None:
 
 
 def install_tools() -> str | None:
-    """Install nginx and wrk from the system's packages; return why that failed."""
+    """Install nginx and wrk from the system's packages. Return None, or why that failed."""
     missing = [tool for tool in ("nginx", "wrk") if shutil.which(tool) is None]
     if not missing:
         return None
     if shutil.which("apt-get") is None:
-        return f"no apt-get here: install {' and '.join(missing)} by hand"
+        return f"apt-get is missing: install {' and '.join(missing)} yourself"
     command = ["apt-get", "install", "--yes", *missing]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     return (done.stderr.strip().splitlines() or ["apt-get failed"])[-1] if done.returncode else None

@@ -1,4 +1,4 @@
-"""A plot by hand: CPU time a job over the number in flight, both axes logarithmic."""
+"""An SVG plot without a library: CPU time per job over the number in flight, both axes logarithmic."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _COLOURS: Final = ("#0b6e4f", "#5fad56", "#f2a541", "#d1495b", "#7b2d26", "#3063
 def plot(measured: Sequence[Measured]) -> str:
     """Return an SVG of one suite's medians."""
     names = list(dict.fromkeys(one.name for one in measured))
-    rungs = sorted({one.in_flight for one in measured})
+    levels = sorted({one.in_flight for one in measured})
     points = {
-        name: [(rung, value) for rung in rungs if (value := cost(measured, name, rung))] for name in names
+        name: [(level, value) for level in levels if (value := cost(measured, name, level))] for name in names
     }
     values = [value for line in points.values() for _, value in line]
     low = 10 ** math.floor(math.log10(min(values)))
     high = 10 ** math.ceil(math.log10(max(values)))
 
-    def x(rung: float) -> float:
-        return _LEFT + _share(rung, rungs[0], rungs[-1]) * (_WIDTH - _LEFT - _RIGHT)
+    def x(level: float) -> float:
+        return _LEFT + _share(level, levels[0], levels[-1]) * (_WIDTH - _LEFT - _RIGHT)
 
     def y(value: float) -> float:
         return _HEIGHT - _BOTTOM - _share(value, low, high) * (_HEIGHT - _TOP - _BOTTOM)
@@ -39,13 +39,13 @@ def plot(measured: Sequence[Measured]) -> str:
         parts.append(line_of(_LEFT, y(decade), _WIDTH - _RIGHT, y(decade), "#ddd"))
         parts.append(text_at(_LEFT - 6, y(decade) + 4, f"{decade:,.0f}", anchor="end"))
         decade *= 10
-    parts += [text_at(x(rung), _HEIGHT - 25, f"{rung:,}", anchor="middle") for rung in rungs]
+    parts += [text_at(x(level), _HEIGHT - 25, f"{level:,}", anchor="middle") for level in levels]
     parts.append(text_at((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, "jobs in flight", anchor="middle"))
-    parts.append(text_at(4, 13, "CPU us a job"))
+    parts.append(text_at(4, 13, "CPU us per job"))
     for name, colour in zip(points, _COLOURS, strict=False):
         line = points[name]
         if line:
-            path = " ".join(f"{x(rung):.1f},{y(value):.1f}" for rung, value in line)
+            path = " ".join(f"{x(level):.1f},{y(value):.1f}" for level, value in line)
             parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"/>')
             parts.append(text_at(_WIDTH - _RIGHT + 8, y(line[-1][1]) + 4, name, colour=colour))
     return "\n".join([*parts, "</svg>", ""])

@@ -1,4 +1,4 @@
-"""Running a candidate in a process of its own, and what it used."""
+"""Run a candidate in its own process and measure what it uses."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ import attrs
 from ._servers import CLIENT_CORE, pinned
 
 FILES: Final = 65_536
-"""Open files that a candidate may have, where the system allows it."""
+"""The limit on open files for a candidate, where the system allows it."""
 
 
 @attrs.frozen(kw_only=True)
 class Used:
-    """What a process used, children that it waited for included."""
+    """What a process used, including children that it waited for."""
 
     status: int
-    """Its exit status; negative: the signal that ended it."""
+    """Its exit status, or minus the number of the signal that ended it."""
     cpu_s: float
-    """User and system time."""
+    """User and system time, in seconds."""
     wall_s: float
     rss_mb: float
-    """The most memory that it held, in MB of 1,000,000 bytes."""
+    """Peak resident memory, in MB of 1,000,000 bytes."""
     output: str
-    """What it printed."""
+    """Standard output and standard error."""
 
 
 def run_measured(command: Sequence[str], *, environ: Mapping[str, str], log: Path, seconds: float) -> Used:
-    """Run a command on the client's core. It is killed after ``seconds``."""
+    """Run a command on the client's core. Kill it after ``seconds``."""
     with log.open("wb") as file:
         started_at = time.monotonic()
         process = subprocess.Popen(
@@ -61,7 +61,7 @@ _RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 
 def _wait(process: subprocess.Popen[bytes], until: float) -> resource.struct_rusage:
-    """Wait as `Popen.wait` does, but keep the usage of this one process."""
+    """Wait like `Popen.wait`, but return the usage of this one process."""
     killed = False
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -76,5 +76,5 @@ def _wait(process: subprocess.Popen[bytes], until: float) -> resource.struct_rus
 
 def _raise_limits() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    soft = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

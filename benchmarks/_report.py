@@ -1,4 +1,4 @@
-"""Tables of what was measured: medians, the spread of the rounds, ratios within a round."""
+"""Tables of the figures: medians, the spread of the rounds, and ratios within a round."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Final
 from ._suites import SUITES, Measured
 
 RESULTS: Final = Path(__file__).parent / "results"
-"""Where figures, tables and plots are written."""
+"""The folder for figures, tables and plots."""
 FIRST = {"alone": "wrk", "client": "AsyncAnthropic of headrace_client, trio"}
-"""What the others of a suite are compared with, where it is not ``headrace run``."""
+"""By suite, the candidate that the others are compared with; ``headrace run`` in all other suites."""
 
 
 def tables(measured: Sequence[Measured]) -> str:
-    """Return Markdown: a table for each suite that was measured."""
+    """Return Markdown: one table per suite that was measured."""
     parts: list[str] = []
     for key, suite in SUITES.items():
         own = [one for one in measured if one.suite == key]
@@ -26,16 +26,16 @@ def tables(measured: Sequence[Measured]) -> str:
 
 
 def _table(measured: Sequence[Measured], first: str) -> str:
-    rungs = sorted({one.in_flight for one in measured})
+    levels = sorted({one.in_flight for one in measured})
     names = list(dict.fromkeys(one.name for one in measured))
     lines = [
-        "| CPU us a job (times as much) | "
-        + " | ".join(f"{rung} in flight" for rung in rungs)
+        "| CPU us per job (as a multiple) | "
+        + " | ".join(f"{level} in flight" for level in levels)
         + " | RSS MB |",
-        "|---" * (len(rungs) + 2) + "|",
+        "|---" * (len(levels) + 2) + "|",
     ]
     for name in names:
-        cells = [_cell(measured, name, first, rung) for rung in rungs]
+        cells = [_cell(measured, name, first, level) for level in levels]
         rss = max(one.rss_mb for one in measured if one.name == name)
         lines.append(f"| {name} | {' | '.join(cells)} | {rss:.0f} |")
     return "\n".join(lines)
@@ -46,7 +46,7 @@ def _cell(measured: Sequence[Measured], name: str, first: str, in_flight: int) -
     if not own:
         return "-"
     bad = sum(one.wrong + one.missing for one in own)
-    errors = f"; {bad:,} not answered" if bad else ""
+    errors = f"; {bad:,} without a correct answer" if bad else ""
     text = f"{median(one.cpu_us for one in own):.1f}, {median(one.rate for one in own):,.0f}/s"
     found = ratio(measured, name, first, in_flight)
     if name != first and found is not None:
@@ -57,20 +57,20 @@ def _cell(measured: Sequence[Measured], name: str, first: str, in_flight: int) -
 def ratio(
     measured: Sequence[Measured], name: str, first: str, in_flight: int
 ) -> tuple[float, float, float] | None:
-    """Return how many times as much CPU as ``first`` it took within a round: median, least and most."""
+    """Return its CPU time as a multiple of that of ``first`` in the same round: median, minimum, maximum."""
     base = {one.round: one.cpu_us for one in _of(measured, first, in_flight)}
     ratios = [one.cpu_us / base[one.round] for one in _of(measured, name, in_flight) if one.round in base]
     return (median(ratios), min(ratios), max(ratios)) if ratios else None
 
 
 def cost(measured: Sequence[Measured], name: str, in_flight: int) -> float | None:
-    """Return the median of the CPU time, in us a job."""
+    """Return the median CPU time in microseconds per job, or None if it was not measured."""
     own = _of(measured, name, in_flight)
     return median(one.cpu_us for one in own) if own else None
 
 
 def share_of_ideal(measured: Sequence[Measured], name: str, in_flight: int, latency: float) -> float | None:
-    """Return the throughput as a share of what so many in flight allow at that latency."""
+    """Return the throughput as a share of ``in_flight / latency``, or None if it was not measured."""
     own = _of(measured, name, in_flight)
     return median(one.rate for one in own) * latency / in_flight if own else None
 

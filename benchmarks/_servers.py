@@ -1,7 +1,7 @@
-"""The servers that answer, each pinned to the first core: nginx for speed, one of ours for what it cannot do.
+"""The servers, pinned to the first core: nginx for speed, and our own for what nginx cannot do.
 
-nginx cannot wait before it answers, nor name the request in the answer; where it is missing, ours takes its
-place.
+nginx can neither wait before it responds nor name the request in the response. If nginx is not installed, our
+own server takes its place.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ http {{
 
 @attrs.frozen(kw_only=True)
 class Server:
-    """A server that runs. ``named``: its answers name the request."""
+    """A running server. ``named``: its answers name the request."""
 
     name: str
     base_url: str
     named: bool
     pid: int
     trust: Path | None = None
-    """The certificate to trust, for TLS."""
+    """The certificate to trust, if it speaks TLS."""
 
 
 def find_nginx() -> str | None:
-    """Return the program, if the system has it."""
+    """Return the path of nginx, or None if it is not installed."""
     return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
 
@@ -72,7 +72,7 @@ def find_nginx() -> str | None:
 def serve(
     folder: Path, *, latency: float = 0.0, tls: bool = False, stream: bool = False
 ) -> Generator[Server]:
-    """Run the server that a rung needs. ``latency``: seconds before each answer."""
+    """Run a server. ``latency``: seconds before each response. ``stream``: respond with SSE."""
     folder.mkdir(parents=True, exist_ok=True)
     trust = _make_certificate(folder) if tls else None
     port = free_port()
@@ -115,7 +115,7 @@ def _nginx_settings(folder: Path, port: int, trust: Path | None, *, stream: bool
 
 
 def _make_certificate(folder: Path) -> Path:
-    """Make a key and a certificate for the loopback address, in one file."""
+    """Create a key and a certificate for the loopback address, in one file."""
     path = folder / "server.pem"
     command = (
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
@@ -135,7 +135,7 @@ def _make_certificate(folder: Path) -> Path:
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nobody listens on."""
+    """Return a free port of the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -143,7 +143,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: Sequence[str], port: int) -> Generator[int]:
-    """Run a server on its core until the block ends; give its process id once it listens."""
+    """Run a server on its core until the block ends. Yields its process id as soon as it listens."""
     process = subprocess.Popen(pinned(command, SERVER_CORE))
     try:
         _await_port(port, process)
@@ -161,11 +161,11 @@ def _await_port(port: int, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             break
         time.sleep(0.1)
-    sys.exit("the server does not start")
+    sys.exit("the server did not start")
 
 
 def pinned(command: Sequence[str], core: int) -> list[str]:
-    """Return the command bound to a core, where there is more than one and a program to do it."""
+    """Return the command bound to a core, if taskset is installed and there is more than one core."""
     taskset = shutil.which("taskset")
     if taskset is None or (os.cpu_count() or 1) < 2:
         return list(command)

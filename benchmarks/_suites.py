@@ -1,4 +1,4 @@
-"""What is measured beside what: suites of rungs, and their interleaved rounds."""
+"""Suites: candidates that are compared at several levels of concurrency, in interleaved rounds."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ._servers import Server, serve
 from ._work import check_output, write_jobs
 
 _SECONDS: Final = 420.0
-"""What one run may take."""
+"""Timeout of one run."""
 _WRK_REQUESTS: Final = re.compile(r"(\d+) requests in")
 _WRK_ERRORS: Final = re.compile(r"Non-2xx or 3xx responses: (\d+)|Socket errors: connect (\d+), read (\d+)")
 
 
 @attrs.frozen(kw_only=True)
 class Suite:
-    """Candidates side by side. ``jobs``: how many a run has, of which slow candidates get a share."""
+    """Candidates to compare. ``jobs``: the number of jobs of a run, of which slow candidates get a share."""
 
     title: str
     names: Sequence[str]
@@ -33,7 +33,7 @@ class Suite:
     stream: bool = False
 
     def count(self, candidate: Candidate, in_flight: int) -> int:
-        """How many jobs the candidate gets: never fewer than two rounds of what is in flight."""
+        """The number of jobs for a candidate: at least twice as many as are in flight."""
         return max(2 * in_flight, 1_000, int(self.jobs * candidate.share))
 
 
@@ -78,7 +78,7 @@ SUITES: Final[Mapping[str, Suite]] = {
 
 @attrs.frozen(kw_only=True)
 class Measured:
-    """One run of one candidate. ``cpu_us`` and ``rate`` are without what its start takes."""
+    """One run of one candidate. ``cpu_us`` and ``rate`` do not include its start."""
 
     suite: str
     name: str
@@ -86,21 +86,21 @@ class Measured:
     round: int
     jobs: int
     cpu_us: float
-    """CPU time of the client's process, microseconds a job."""
+    """CPU time of the client's process, in microseconds per job."""
     rate: float
-    """Jobs a second."""
+    """Jobs per second."""
     start_cpu_s: float
-    """CPU seconds of a run of one job."""
+    """CPU time of a run of one job, in seconds."""
     start_s: float
     rss_mb: float
     wrong: int
     missing: int
     problem: str | None = None
-    """Why it did not end as it should."""
+    """Why the run failed, if it did."""
 
 
 def run_suite(key: str, suite: Suite, names: Sequence[str], rounds: int, folder: Path) -> Iterator[Measured]:
-    """Measure all candidates of a suite in turn, ``rounds`` times."""
+    """Measure all candidates of a suite in turn, ``rounds`` times at each level of concurrency."""
     with serve(folder / "server", latency=suite.latency, tls=suite.tls, stream=suite.stream) as server:
         for number in range(rounds):
             starts: dict[str, Used] = {}
@@ -147,7 +147,7 @@ def _measure(
 def _run(
     candidate: Candidate, server: Server, suite: Suite, jobs: int, in_flight: int, folder: Path
 ) -> tuple[Used, int, int]:
-    """Run a candidate; return what it used, and how many answers were right and wrong."""
+    """Run a candidate. Return what it used, and the numbers of right and wrong answers."""
     source = folder / f"jobs-{jobs}{'-stream' if suite.stream else ''}.jsonl"
     if candidate.writes and not source.exists():
         write_jobs(source, jobs, stream=suite.stream)
@@ -166,7 +166,7 @@ def _run(
 
 
 def _printed(output: str) -> tuple[int, int]:
-    """Read what candidates print that write no records: right and wrong answers."""
+    """Return the numbers of right and wrong answers that a candidate without records printed."""
     if found := _WRK_REQUESTS.search(output):
         wrong = sum(int(number) for groups in _WRK_ERRORS.findall(output) for number in groups if number)
         return int(found[1]) - wrong, wrong

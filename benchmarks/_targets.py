@@ -1,4 +1,4 @@
-"""The promises about speed, each beside what was measured."""
+"""The promises about speed, compared with the figures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Measure = Callable[[Sequence[Measured]], float | None]
 
 @attrs.frozen
 class Target:
-    """A promise: a number that is to be at least, or at most, the bound."""
+    """A promise: a number that must be at least, or at most, the bound."""
 
     what: str
     suite: str
@@ -31,7 +31,7 @@ class Target:
 
 
 def _less(name: str, than: str, in_flight: int) -> Measure:
-    """How many times less CPU ``name`` takes."""
+    """How many times less CPU time ``name`` takes than ``than``."""
     return lambda measured: (found := ratio(measured, than, name, in_flight)) and found[0]
 
 
@@ -83,7 +83,7 @@ TARGETS: Final = (
 
 
 def verdicts(measured: Sequence[Measured]) -> str:
-    """Return the promises as a Markdown table; those that were not measured are left out."""
+    """Return the promises that were measured, as a Markdown table."""
     lines = ["| promise | bound | measured | |", "|---|---|---|---|"]
     for target in TARGETS:
         value = target.measure([one for one in measured if one.suite == target.suite])

@@ -1,4 +1,4 @@
-"""The work of a benchmark: a file of jobs, the answer to each, and the check of what came out."""
+"""The work of a benchmark: a job file, the answer to each job, and the check of the output."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import msgspec
 _PROMPT = "In one paragraph, say what a headrace is and why the water in it has to run so evenly. " * 10
 _TEXT = "A headrace is the channel that leads water from the weir to the wheel of a mill. " * 9
 NAMELESS = "msg_0123456789abcdef"
-"""The id of an answer whose server cannot name the request."""
+"""The id of each answer from a server that cannot name the request."""
 
 
 def answer_to(message_id: str) -> bytes:
-    """Return the body that the servers answer: a Message of 1 KB."""
+    """Return the body of each response: a Message of 1 KB."""
     return msgspec.json.encode(
         {
             "id": message_id,
@@ -54,7 +54,7 @@ def stream_of(message_id: str) -> bytes:
 
 
 def write_jobs(path: Path, count: int, *, stream: bool = False) -> Path:
-    """Write a job file in the batch format: lines of about 1 KB, whose ``user_id`` names the job."""
+    """Write a job file in the batch format, with lines of about 1 KB. Each ``user_id`` names the job."""
     with path.open("wb") as file:
         for number in range(count):
             name = f"job-{number}"
@@ -85,34 +85,34 @@ class Message(msgspec.Struct):
 
 
 class Result(msgspec.Struct):
-    """What a job came to."""
+    """The result of a job."""
 
     message: Message
 
 
 class Record(msgspec.Struct):
-    """A line of an output, as far as it is checked."""
+    """The parts of an output line that are checked."""
 
     custom_id: str
     result: Result
 
     @property
     def text(self) -> str:
-        """The text of the answer."""
+        """The answer's text."""
         return "".join(block.text or "" for block in self.result.message.content)
 
 
 @attrs.frozen
 class Checked:
-    """What an output file holds."""
+    """The numbers of right and wrong records in an output."""
 
     right: int
     wrong: int
-    """Records twice, of no job, of another job, or with another text. What is missing is neither."""
+    """Duplicates, records of an unknown or another job, and wrong texts. Missing records count as neither."""
 
 
 def check_output(path: Path, count: int, *, named: bool) -> Checked:
-    """Check every record against its job. ``named``: the server names the request in each answer."""
+    """Check every record against its job. ``named``: the answers name the request."""
     seen: set[str] = set()
     wrong = 0
     for record in read_records(path):
@@ -121,12 +121,12 @@ def check_output(path: Path, count: int, *, named: bool) -> Checked:
             wrong += 1
         else:
             seen.add(job)
-    strangers = sum(not 0 <= int(job.removeprefix("job-")) < count for job in seen)
-    return Checked(right=len(seen) - strangers, wrong=wrong + strangers)
+    unknown = sum(not 0 <= int(job.removeprefix("job-")) < count for job in seen)
+    return Checked(right=len(seen) - unknown, wrong=wrong + unknown)
 
 
 def read_records(path: Path) -> Iterator[Record | None]:
-    """Yield what each line holds, None for one that is no record."""
+    """Yield the record of each line, or None for a line that is not a record."""
     decoder = msgspec.json.Decoder(Record)
     with path.open("rb") as file:
         for line in file:

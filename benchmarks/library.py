@@ -1,12 +1,12 @@
-"""What the library costs a job: on trio, over the asyncio bridge, and beside what people write by hand.
+"""What a job costs with the library: on trio, over the asyncio bridge, compared with code written by hand.
 
     python -m benchmarks.library [--jobs 20000] [--in-flight 64] [--rounds 3] [NAME ...]
     python -m benchmarks.library --memory 1000000
 
-Each contender runs in a process of its own against a server in another one on loopback, which answers at
-once. Figures are the contender's CPU time (user and system) in microseconds a job, the best of the rounds,
-which are interleaved. gather and aiometer use the Anthropic SDK, on the interpreter that ``--peer`` names.
-``--memory``: the growth of a runner's resident memory from 10,000 jobs on.
+Each contender runs in its own process, against a server in another process on loopback that responds at once.
+Figures are the contender's CPU time (user and system) in microseconds per job: the best of several
+interleaved rounds. gather and aiometer use the Anthropic SDK, with the interpreter that ``--peer`` names.
+``--memory`` measures how much a runner's resident memory grows after the first 10,000 jobs.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ def _jobs(count: int) -> Iterator[dict[str, Any]]:
 
 
 class _Server(asyncio.Protocol):
-    """Answers each request with the same bytes; knows just enough of HTTP to find a request's end."""
+    """Responds to each request with the same bytes. Knows just enough HTTP to find the end of a request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way back."""
+        """Keep the transport."""
         self.transport = cast("asyncio.WriteTransport", transport)
         self.buffer = b""
 
     def data_received(self, data: bytes) -> None:
-        """Answer the requests that are whole."""
+        """Respond to each complete request."""
         self.buffer += data
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             head = self.buffer[:end].lower()
@@ -117,7 +117,7 @@ async def _by_aiometer(url: str, count: int, in_flight: int) -> int:
 
 PEERS: Final = frozenset({"gather", "aiometer"})
 SLOWER: Final = 10
-"""They are slower by so much that a tenth of the jobs is enough."""
+"""The peers are so slow that this fraction of the jobs is enough."""
 
 
 def _on_trio(work: Callable[[], Awaitable[int]]) -> int:
@@ -218,11 +218,11 @@ def _compare(names: list[str], rounds: int, measure: Callable[[str], float]) -> 
     figures = [{name: measure(name) for name in names} for _ in range(rounds)]
     best = {name: min(figure[name] for figure in figures) for name in names}
     for name, us in best.items():
-        print(f"{name:>10} {us:8.1f} us of CPU a job  {us - best.get('trio', us):+8.1f}")
+        print(f"{name:>10} {us:8.1f} us of CPU per job  {us - best.get('trio', us):+8.1f}")
 
 
 def _measure(url: str, count: int, in_flight: int, peer: str, name: str) -> float:
-    """Return the figure of one round; not a number if there is none."""
+    """Return the figure of one round, NaN if the contender failed."""
     python, jobs = (peer, count // SLOWER) if name in PEERS else (sys.executable, count)
     command = [python, __file__, "--child", name, url, "--jobs", str(jobs), "--in-flight", str(in_flight)]
     ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)

@@ -1,10 +1,10 @@
-"""What it costs to begin: the import, the first client, a second one, the first sender.
+"""What it costs to start: the import, the first client, a second client, the first sender.
 
     python -m benchmarks.startup
 
-Each import is timed in fresh interpreters; the best of several rounds counts, as everything else in the
-machine only ever adds to it. Run it with the package installed, not from the source tree, to measure what
-users get.
+Each import is timed in fresh interpreters. The best of several rounds counts, because other work on the
+machine can only add to it. To measure what users get, install the package instead of running from the source
+tree.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ trio.run(main)
 
 @attrs.frozen
 class Start:
-    """Something to begin with: ``code`` is timed, ``setup`` is not. ``limit``: the milliseconds promised."""
+    """A way to start: ``code`` is timed, ``setup`` is not. ``limit``: the promised milliseconds."""
 
     name: str
     code: str

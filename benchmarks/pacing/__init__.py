@@ -1,1 +1,1 @@
-"""How well a pacer uses a rate limit: worlds, the ideal time in each, and the policies that are compared."""
+"""How well programs and policies use a rate limit, in the scenarios of `tests.scenarios`."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks pacing``: who uses a rate limit how well."""
+"""``python -m benchmarks pacing``: how well programs and policies use a rate limit."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _ORDER: Final[Mapping[str, tuple[Iterable[str], Iterable[str]]]] = {
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice(_PARTS))
 @click.option("--seed", default=0, show_default=True, help="Decides latencies, faults and jitter.")
-@click.option("--only", multiple=True, help="Policies and programs whose names contain this.")
-@click.option("--scenario", "scenarios", multiple=True, help="Scenarios whose names contain this.")
+@click.option("--only", multiple=True, help="Only policies and programs whose names contain this.")
+@click.option("--scenario", "scenarios", multiple=True, help="Only scenarios whose names contain this.")
 def pacing(parts: Sequence[str], seed: int, only: Sequence[str], scenarios: Sequence[str]) -> None:
-    """Compare how near to the ideal time policies and programs come, and how often they are refused.
+    """Compare how close policies and programs come to the ideal time, and how often they get a 429.
 
-    PARTS: `virtual` (policies against the simulator, minutes of CPU, no waiting) and `sockets` (programs
-    against `headrace simulate` in a process of its own, a quarter of an hour); both unless named.
+    PARTS (default: both): `virtual` runs policies against the simulator in virtual time, for a few minutes;
+    `sockets` runs programs against `headrace simulate` in another process, for a quarter of an hour.
     """
     RESULTS.mkdir(exist_ok=True)
     chosen: dict[str, Callable[[], Iterator[Paced]]] = {
@@ -56,7 +56,7 @@ def pacing(parts: Sequence[str], seed: int, only: Sequence[str], scenarios: Sequ
 def _on_sockets(scenarios: Sequence[str], only: Sequence[str], seed: int) -> Iterator[Paced]:
     names = _matching(sockets.CANDIDATES, only)
     for name in [name for name in names if not sockets.CANDIDATES[name].is_there]:
-        click.echo(f"{name} is not installed and left out")
+        click.echo(f"{name} is not installed: left out")
         names.remove(name)
     with tempfile.TemporaryDirectory(prefix="headrace-benchmarks-") as folder:
         yield from sockets.compare(scenarios, names, seed, Path(folder))
@@ -67,7 +67,7 @@ def _matching(names: Iterable[str], parts: Sequence[str]) -> list[str]:
 
 
 def _keep(part: str, measured: Sequence[Paced]) -> None:
-    """Keep them in place of earlier ones of the same names and scenarios, in the order of the lists."""
+    """Save the runs, in the order of the lists. They replace earlier ones of the same names and scenarios."""
     runs = {(one.scenario, one.name): one for one in [*_kept(part), *measured]}
     names, scenarios = (list(names) for names in _ORDER[part])
     ordered = sorted(runs.values(), key=lambda one: (scenarios.index(one.scenario), names.index(one.name)))
@@ -84,14 +84,14 @@ def _path(part: str) -> Path:
 
 
 def _line(one: Paced) -> str:
-    figures = f"{one.over_ideal:6.2f}x {one.refused_in_100:8.1f} {one.sent_a_job:7.2f}"
+    figures = f"{one.over_ideal:6.2f}x {one.refused_per_100:8.1f} {one.sent_per_job:7.2f}"
     wrong = f"  {one.wrong} wrong" if one.wrong else ""
     problem = f"  {one.problem}" if one.problem else ""
     return f"{one.scenario:45}{one.name:40}{one.finished:6}/{one.possible:<6}{figures}{wrong}{problem}"
 
 
 def _write_report() -> str:
-    """Write results/pacing.md, and pacing.svg of what ran on sockets."""
+    """Write results/pacing.md, and pacing.svg with the runs on sockets."""
     parts = {part: measured for part in _PARTS if (measured := _kept(part))}
     text = "\n".join(
         f"### {_TITLES[part]} (seed {', '.join(map(str, sorted({one.seed for one in measured})))})\n\n"

@@ -1,4 +1,4 @@
-"""Runs a policy on a scenario in virtual time, over the same wire to the same simulator as our engine."""
+"""Play a scenario with a policy in virtual time, over the same transport and simulator as our engine."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .policies import SUCCESS, Ask, Policy, Reply
 
 _ORIGIN = Origin("http", "api.localhost", 80)
 PATIENCE = 20
-"""A policy that takes so many times the ideal time is ended."""
+"""A policy is ended after this many times the ideal time."""
 
 
 @attrs.frozen(kw_only=True)
 class Played:
-    """What a policy came to. ``seconds``: until its last job ended."""
+    """The outcome of a scenario. ``seconds``: virtual time until the last job ended."""
 
     finished: int
     seconds: float
@@ -38,7 +38,7 @@ class Played:
 
 @attrs.define
 class _Attempt:
-    """A job that is to be sent. ``taken``: how often it has been."""
+    """A job to be sent. ``taken``: the number of attempts so far."""
 
     request: JobRequest
     ask: Ask
@@ -46,7 +46,7 @@ class _Attempt:
 
 
 def play_policy(policy: Policy, scenario: Scenario) -> Played:
-    """Run a policy until each job has ended, or patience has."""
+    """Run a policy until every job has ended, or for `PATIENCE` times the ideal time."""
     return trio.run(_play, policy, scenario, clock=MockClock(autojump_threshold=0))
 
 
@@ -85,7 +85,7 @@ class _Run:
         self._random = Random(self.scenario.seed)
 
     async def dispatch(self) -> None:
-        """Send what may be sent, and sleep until more may, or an answer comes."""
+        """Send what may be sent now, then sleep until more may be sent or a response arrives."""
         async with trio.open_nursery() as nursery:
             while self._next or self._again or self._in_flight:
                 wait, attempt = self._choose(trio.current_time())
@@ -115,9 +115,9 @@ class _Run:
         waiting = len(self._again) if self.policy.holds_slots else 0
         return self.policy.wait(attempt.ask, self._in_flight + waiting, now)
 
-    async def _attempt(self, attempt: _Attempt, set_aside: float) -> None:
+    async def _attempt(self, attempt: _Attempt, reserved: float) -> None:
         attempt.taken += 1
-        reply = attrs.evolve(await self._send(attempt), set_aside=set_aside)
+        reply = attrs.evolve(await self._send(attempt), reserved=reserved)
         now = trio.current_time()
         self._in_flight -= 1
         self.policy.answered(reply, now)
@@ -133,13 +133,13 @@ class _Run:
         request, sent_at = attempt.request, trio.current_time()
         try:
             async with open_pooled_sender(self.pool, _ORIGIN, "POST", request.path, self._headers) as sender:
-                answer = await sender.send(request.body, retries_taken=attempt.taken - 1)
+                response = await sender.send(request.body, retries_taken=attempt.taken - 1)
         except TransportError:
             return Reply(status=0, sent_at=sent_at, ask=attempt.ask)
-        usage = _usage_of(answer.body) if answer.status == SUCCESS else _Usage()
+        usage = _usage_of(response.body) if response.status == SUCCESS else _Usage()
         return Reply(
-            status=answer.status,
-            headers=answer.headers,
+            status=response.status,
+            headers=response.headers,
             sent_at=sent_at,
             ask=attempt.ask,
             input_tokens=usage.input_tokens + usage.cache_creation_input_tokens,

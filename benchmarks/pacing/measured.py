@@ -1,4 +1,4 @@
-"""What came of one run of one policy or program in one scenario, and tables of it. Pure."""
+"""The outcome of one policy or program in one scenario, and tables of outcomes. Pure."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ class Paced(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     jobs: int
     possible: int
-    """How many jobs can have results: fewer than all under a spend cap."""
+    """The number of jobs that can have results: fewer than all under a spend cap."""
     finished: int
     """Jobs with the right answer."""
     wrong: int = 0
-    """Answers of other jobs, or twice."""
+    """Answers of other jobs, and duplicates."""
     seconds: float
     ideal: float
     refused: int
-    """429 answers, as the server counted them."""
+    """429 responses, as counted by the server."""
     sent: int
-    """Requests, as the server counted them."""
+    """Requests, as counted by the server."""
     stopped: bool = False
-    """It took so long that it was ended."""
+    """Whether it took so long that it was ended."""
     problem: str | None = None
-    """Why the program did not end as it should."""
+    """Why the program failed, if it did."""
 
     @property
     def over_ideal(self) -> float:
-        """How many times the ideal time it took."""
+        """Its time as a multiple of the ideal time."""
         return self.seconds / self.ideal
 
     @property
-    def refused_in_100(self) -> float:
-        """429 answers in a hundred jobs."""
+    def refused_per_100(self) -> float:
+        """429 responses per hundred jobs."""
         return 100 * self.refused / self.jobs
 
     @property
-    def sent_a_job(self) -> float:
-        """Requests for each job that could have a result."""
+    def sent_per_job(self) -> float:
+        """Requests per job that can have a result."""
         return self.sent / self.possible
 
 
 def table(measured: Sequence[Paced]) -> str:
-    """Return Markdown: a row for each scenario, a column for each name, in the order of their first run."""
+    """Return Markdown: one row per scenario and one column per name, in the order of their first run."""
     names = list(dict.fromkeys(one.name for one in measured))
     scenarios = list(dict.fromkeys(one.scenario for one in measured))
     cells = {(one.scenario, one.name): _cell(one) for one in measured}
@@ -64,12 +64,12 @@ def table(measured: Sequence[Paced]) -> str:
 
 
 def _cell(one: Paced) -> str:
-    """Time over ideal, 429s in 100 jobs, requests a job; who loses jobs is not told how fast."""
+    """Time over ideal (or finished jobs, if some were lost), 429s per 100 jobs, requests per job."""
     lost = one.finished < one.possible
     first = f"**{one.finished:,} of {one.possible:,}**" if lost else f"{one.over_ideal:.2f}x"
     wrong = f", **{one.wrong:,} wrong**" if one.wrong else ""
     stopped = ", stopped" if one.stopped else ""
-    return f"{first}{wrong}, {_short(one.refused_in_100)}, {one.sent_a_job:.2f}{stopped}"
+    return f"{first}{wrong}, {_short(one.refused_per_100)}, {one.sent_per_job:.2f}{stopped}"
 
 
 def _short(value: float) -> str:

@@ -1,4 +1,4 @@
-"""A plot by hand: a row for each scenario, a dot for each program; time on the left, 429s on the right."""
+"""An SVG plot without a library: a row per scenario, a dot per program; time left, 429s right."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .measured import Paced
 _COLOURS: Final = ("#0b6e4f", "#d1495b", "#f2a541", "#30638e", "#7b2d26", "#5fad56")
 _ROW, _TOP, _LABELS, _PANEL, _GAP = 34, 70, 270, 270, 40
 _MAX_RATIO: Final = 3.0
-"""What takes longer, or loses jobs, is at the right edge."""
+"""Programs that take longer, or lose jobs, are at the right edge."""
 _TIMES: Final = (1.0, 1.5, 2.0, 2.5)
 _REFUSALS: Final = (0.0, 1.0, 10.0, 100.0, 1_000.0)
 
 
 def plot(measured: Sequence[Paced]) -> str:
-    """Return an SVG. Hollow: jobs were lost."""
+    """Return an SVG. A hollow dot means that jobs were lost."""
     names = list(dict.fromkeys(one.name for one in measured))
     scenarios = list(dict.fromkeys(one.scenario for one in measured))
     bottom = _TOP + _ROW * len(scenarios)
@@ -32,14 +32,14 @@ def plot(measured: Sequence[Paced]) -> str:
         *(text_at(_LABELS - 12, _y(row) + 4, name, anchor="end") for row, name in enumerate(scenarios)),
         *_axis("time over ideal", _TIMES, _time_x, bottom, [*(f"{time:g}" for time in _TIMES)]),
         text_at(_time_x(_MAX_RATIO), bottom + 16, "jobs lost, or 3 and more", anchor="middle"),
-        *_axis("429s in 100 jobs", _REFUSALS, _refusals_x, bottom, [f"{value:,.0f}" for value in _REFUSALS]),
+        *_axis("429s per 100 jobs", _REFUSALS, _refusals_x, bottom, [f"{value:,.0f}" for value in _REFUSALS]),
     ]
     for one in measured:
         y = _y(scenarios.index(one.scenario)) + 4 * (names.index(one.name) - (len(names) - 1) / 2)
         hollow = one.finished < one.possible
         x = _time_x(_MAX_RATIO if hollow else min(_MAX_RATIO, one.over_ideal))
         parts.append(_dot(x, y, colours[one.name], hollow=hollow))
-        parts.append(_dot(_refusals_x(one.refused_in_100), y, colours[one.name], hollow=hollow))
+        parts.append(_dot(_refusals_x(one.refused_per_100), y, colours[one.name], hollow=hollow))
     return "\n".join([*parts, "</svg>", ""])
 
 

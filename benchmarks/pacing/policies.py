@@ -1,11 +1,11 @@
-"""What other programs do about rate limits, as values that answer questions. Pure: times and dice are given.
+"""How other programs deal with rate limits, as values that answer questions. Pure: time is an argument.
 
-Each is written after what its model does, without the model's slips, and with its defaults. All of them
-try again what the reference SDK tries again: 408, 409, 429, 5xx and connections that broke.
+Each reproduces what a program does with its defaults, without that program's bugs. All of them retry what the
+reference SDK retries: 408, 409, 429, 5xx and broken connections.
 
 - `FixedConcurrency`: the reference SDK under a semaphore. A job that waits keeps its slot.
-- `OneProbe`: Curator. One answer tells the limits for the whole run; a 429 stops everything for 10 s.
-- `AdditiveIncrease`: AIMD on what is in flight, as congestion control has it.
+- `OneProbe`: Curator. One response reports the limits for the whole run; a 429 stops everything for 10 s.
+- `AdditiveIncrease`: AIMD on the number in flight, as in congestion control.
 """
 
 from __future__ import annotations
@@ -22,66 +22,66 @@ SUCCESS: Final = 200
 _TOO_MANY: Final = 429
 _OVERLOADED: Final = 529
 _ROUNDING: Final = 1e-6
-"""Waiting for exactly the time that a bucket named must be enough."""
+"""Tolerance: a wait for exactly the time that a bucket returned must be long enough."""
 _TRANSIENT: Final = frozenset({0, 408, 409, _TOO_MANY})
 
 
 @attrs.frozen(kw_only=True)
 class Ask:
-    """What a policy knows of a job before it is sent."""
+    """What a policy knows about a job before it is sent."""
 
     characters: int
-    """Of the request's body."""
+    """Length of the request's body."""
     max_tokens: int
 
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """What came of one attempt. ``status``: 0 if the connection broke; the tokens: those that count."""
+    """The outcome of one attempt. ``status``: 0 if the connection broke. Tokens: those that limits count."""
 
     status: int
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     sent_at: float
     ask: Ask
-    set_aside: float = 0.0
-    """The output tokens that the policy reserved."""
+    reserved: float = 0.0
+    """The output tokens that the policy reserved for the job."""
     input_tokens: int = 0
     output_tokens: int = 0
 
 
 class Policy(Protocol):
-    """When the next job may be sent, and what to do about one that failed."""
+    """Decides when the next job may be sent, and what to do with a job that failed."""
 
     @property
     def holds_slots(self) -> bool:
-        """A job that waits for its next attempt counts as busy, and is sent again without asking.
+        """Whether a job that waits for its next attempt counts as busy. It is then sent without a `wait`.
 
-        Otherwise it goes to the end of the file.
+        If not, the job goes to the end of the file.
         """
         ...
 
     def wait(self, ask: Ask, busy: int, now: float) -> float:
-        """Return the seconds until a job may be sent: 0 for now, infinite for not before an answer."""
+        """Return the seconds until a job may be sent: 0 for now, infinity for after the next response."""
         ...
 
     def sent(self, ask: Ask) -> float:
-        """Take note that a job was sent; return the output tokens that were set aside for it."""
+        """Note that a job was sent. Return the output tokens that are reserved for it."""
         ...
 
     def answered(self, reply: Reply, now: float) -> None:
-        """Learn from an answer, whatever it is."""
+        """Note the outcome of an attempt."""
         ...
 
     def retry_after(self, reply: Reply, taken: int, now: float, jitter: float) -> float | None:
-        """Return the seconds until a failed job is tried again, None if it is given up.
+        """Return the seconds until the next attempt of a failed job, or None to give up.
 
-        ``taken``: its attempts so far; ``jitter``: from 0 to 1.
+        ``taken``: its attempts so far. ``jitter``: from 0 to 1.
         """
         ...
 
 
 def may_retry(status: int) -> bool:
-    """Tell whether another attempt could have another outcome."""
+    """Whether another attempt can have another outcome."""
     return status in _TRANSIENT or status >= 500
 
 
@@ -95,25 +95,25 @@ def backoff(reply: Reply, taken: int, jitter: float) -> float:
 
 @attrs.frozen
 class FixedConcurrency:
-    """A semaphore around a client that tries again ``retries`` times, keeping the slot."""
+    """A semaphore around a client that retries ``retries`` times and keeps the slot meanwhile."""
 
     slots: int
     retries: int
     holds_slots: bool = attrs.field(default=True, init=False)
 
     def wait(self, ask: Ask, busy: int, now: float) -> float:
-        """Ask for a free slot only."""
+        """Wait for a free slot."""
         return 0.0 if busy < self.slots else math.inf
 
     def sent(self, ask: Ask) -> float:
-        """Keep no books."""
+        """Reserve nothing."""
         return 0.0
 
     def answered(self, reply: Reply, now: float) -> None:
-        """Learn nothing."""
+        """Ignore the outcome."""
 
     def retry_after(self, reply: Reply, taken: int, now: float, jitter: float) -> float | None:
-        """Back off, up to the number of retries."""
+        """Back off, at most ``retries`` times."""
         if taken > self.retries or not may_retry(reply.status):
             return None
         return backoff(reply, taken, jitter)
@@ -121,10 +121,10 @@ class FixedConcurrency:
 
 @attrs.define
 class AdditiveIncrease:
-    """A window that grows by one when a windowful was answered, and is halved at a 429 or 529.
+    """A window that grows by one after a windowful of successes, and is halved at a 429 or 529.
 
-    Refusals of what was sent before the last cut do not cut again. A job that waits keeps its slot, and no
-    number of 429s ends it.
+    Refusals of requests that were sent before the last cut do not cut again. A job that waits keeps its slot,
+    and 429s never make it give up.
     """
 
     window: float = 8.0
@@ -133,11 +133,11 @@ class AdditiveIncrease:
     _cut_at: float = attrs.field(default=-math.inf, init=False)
 
     def wait(self, ask: Ask, busy: int, now: float) -> float:
-        """Ask for room in the window."""
+        """Wait for room in the window."""
         return 0.0 if busy < int(self.window) else math.inf
 
     def sent(self, ask: Ask) -> float:
-        """Keep no books."""
+        """Reserve nothing."""
         return 0.0
 
     def answered(self, reply: Reply, now: float) -> None:
@@ -149,7 +149,7 @@ class AdditiveIncrease:
             self._cut_at = now
 
     def retry_after(self, reply: Reply, taken: int, now: float, jitter: float) -> float | None:
-        """Back off; only what is no 429 uses up attempts."""
+        """Back off. A 429 uses up no retry."""
         if not may_retry(reply.status) or (reply.status != _TOO_MANY and taken > self.retries):
             return None
         return backoff(reply, taken, jitter)
@@ -157,14 +157,14 @@ class AdditiveIncrease:
 
 @attrs.define
 class _Capacity:
-    """What may be used of one limit: flows in evenly from nothing, up to a minute's worth."""
+    """A bucket for one limit: starts empty, fills evenly, and holds a minute's worth."""
 
     per_minute: float
     level: float = 0.0
     at: float = 0.0
 
     def wait(self, amount: float, now: float) -> float:
-        """Return the seconds until ``amount`` is there; one larger than a minute's worth needs that."""
+        """Return the seconds until ``amount`` is there; for a larger one, until the bucket is full."""
         rate = self.per_minute / 60
         self.level = min(self.per_minute, self.level + rate * max(0.0, now - self.at))
         self.at = max(self.at, now)
@@ -172,17 +172,17 @@ class _Capacity:
         return self.at - now + (missing / rate if missing > _ROUNDING else 0.0)
 
     def pause(self, now: float, until: float) -> None:
-        """Let nothing flow in until then."""
+        """Stop filling until then."""
         self.wait(0, now)
         self.at = until
 
 
 @attrs.define
 class OneProbe:
-    """Sends one job, reads the limits off its answer, and paces by them to the end of the run.
+    """Sends one job, reads the limits from its response, and paces by them to the end of the run.
 
-    Output is reserved: the mean of the last 50 answers, a quarter of ``max_tokens`` before there is one.
-    Without headers it takes the limits that Curator takes for the provider's usual ones.
+    For each job it reserves the mean output of the last 50 answers, or a quarter of ``max_tokens`` before the
+    first answer. Without headers it assumes the limits that Curator takes as the provider's defaults.
     """
 
     retries: int = 10
@@ -192,13 +192,13 @@ class OneProbe:
     _outputs: list[int] = attrs.field(factory=list[int], init=False)
 
     def wait(self, ask: Ask, busy: int, now: float) -> float:
-        """Ask every bucket; none before the probe has come back."""
+        """Wait for every bucket, and before that for the response to the probe."""
         if self._limits is None:
             return math.inf if self._probing else 0.0
         return max(self._limits[kind].wait(amount, now) for kind, amount in self._demand(ask).items())
 
     def sent(self, ask: Ask) -> float:
-        """Debit what the job will probably use."""
+        """Debit what the job is expected to use."""
         demand = self._demand(ask)
         for kind, capacity in (self._limits or {}).items():
             capacity.level -= demand[kind]
@@ -206,12 +206,12 @@ class OneProbe:
         return demand["output"]
 
     def answered(self, reply: Reply, now: float) -> None:
-        """Read the limits once; put right what was debited; stop at a 429."""
+        """Read the limits once, correct what was debited, and stop at a 429."""
         if self._limits is None:
             self._limits = _limits_of(reply.headers, now)
         elif reply.status == SUCCESS:
             self._limits["input"].level += reply.ask.characters / 4 - reply.input_tokens
-            self._limits["output"].level += reply.set_aside - reply.output_tokens
+            self._limits["output"].level += reply.reserved - reply.output_tokens
         if reply.status == SUCCESS:
             self._outputs = [*self._outputs[-49:], reply.output_tokens]
         if reply.status == _TOO_MANY:
@@ -219,7 +219,7 @@ class OneProbe:
                 capacity.pause(now, now + 10.0)
 
     def retry_after(self, reply: Reply, taken: int, now: float, jitter: float) -> float | None:
-        """Queue it again, behind all others: the pause is everybody's."""
+        """Queue the job again, behind all others: the pause after a 429 is for all."""
         return None if taken > self.retries or not may_retry(reply.status) else 0.0
 
     def _demand(self, ask: Ask) -> Mapping[str, float]:
@@ -232,5 +232,5 @@ _HEADERS: Final = {"requests": "requests", "input": "input-tokens", "output": "o
 
 
 def _limits_of(headers: Mapping[str, str], now: float) -> dict[str, _Capacity]:
-    told = {kind: headers.get(f"anthropic-ratelimit-{name}-limit") for kind, name in _HEADERS.items()}
-    return {kind: _Capacity(float(value or _USUAL[kind]), at=now) for kind, value in told.items()}
+    reported = {kind: headers.get(f"anthropic-ratelimit-{name}-limit") for kind, name in _HEADERS.items()}
+    return {kind: _Capacity(float(value or _USUAL[kind]), at=now) for kind, value in reported.items()}

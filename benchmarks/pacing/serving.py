@@ -1,4 +1,4 @@
-"""Serves a scenario's simulator on a port, in a process of its own, and logs each request.
+"""Serve a scenario's simulator on a port, in its own process, and log each request.
 
 python -m benchmarks.pacing.serving SCENARIO SEED PORT LOG
 """
@@ -17,7 +17,7 @@ from .sockets import SCENARIOS
 
 
 async def main(scenario_name: str, seed: int, port: int, log: Path) -> None:
-    """Serve until the process is ended."""
+    """Serve until the process is terminated."""
     scenario = SCENARIOS[scenario_name]()
     with log.open("wb", buffering=0) as file:
         simulator = Simulator(

@@ -1,7 +1,7 @@
-"""Six worlds on real sockets, for programs that bring their own client: one process serves, another sends.
+"""Six scenarios on real sockets, for programs with their own client: one process serves, another sends.
 
-A run's time is from the first request that the server sees to the last that it answers, and a mean latency:
-so nobody's start and shutdown count, but a probe does.
+The time of a run is from the first request that the server sees to the last one that it answers, plus a mean
+latency. So a program's start and shutdown do not count, but a probe does.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ SCENARIOS: Final[Mapping[str, Callable[[], Scenario]]] = {
 }
 _IN_FLIGHT: Final = 64
 _PATIENCE: Final = 6
-"""A program that takes so many times the ideal time is ended."""
+"""A program is ended after this many times the ideal time."""
 _START: Final = 40.0
-"""Seconds that a program may need besides: imports, files, shutdown."""
+"""Seconds that a program may need in addition, for imports, files and shutdown."""
 
 
 def _headrace(task: Task) -> Sequence[str]:
@@ -64,7 +64,7 @@ CANDIDATES: Final[Mapping[str, Candidate]] = {candidate.name: candidate for cand
 
 
 def compare(scenarios: Sequence[str], names: Sequence[str], seed: int, folder: Path) -> Iterator[Paced]:
-    """Run each program in each scenario, one after another, each on a server of its own."""
+    """Run each program in each scenario, one after another, each against its own server."""
     for scenario in scenarios:
         for name in names:
             own = folder / f"{len(list(folder.iterdir()))}"
@@ -97,7 +97,7 @@ def _measure(name: str, candidate: Candidate, seed: int, folder: Path) -> Paced:
 
 
 def _write_jobs(path: Path, scenario: Scenario) -> Mapping[str, str]:
-    """Write the job file; return what the answer to each job begins with, by its id."""
+    """Write the job file. Return, by job id, the text with which the answer must begin."""
     expected: dict[str, str] = {}
     with path.open("wb") as file:
         for number in range(scenario.jobs):
@@ -135,7 +135,7 @@ def _run(name: str, scenario: Scenario, candidate: Candidate, folder: Path, log:
 
 
 def check_answers(path: Path, expected: Mapping[str, str]) -> Checked:
-    """Check that each job has one answer at most, and that it is the one to this job's messages."""
+    """Check that each job has at most one answer, and that it answers this job's messages."""
     seen: set[str] = set()
     wrong = 0
     for record in read_records(path) if path.exists() else ():
@@ -148,6 +148,6 @@ def check_answers(path: Path, expected: Mapping[str, str]) -> Checked:
 
 
 def duration(requests: Sequence[LogRecord]) -> float:
-    """Return the seconds from the first request to the end of the last that was answered."""
+    """Return the seconds from the first request to the end of the last successful one, 0 if there is none."""
     answered = [request.time for request in requests if request.finished and request.status == 200]
     return max(answered) - requests[0].time + LATENCY if answered else 0.0

@@ -1,4 +1,4 @@
-"""All policies in all worlds, in virtual time: one seed, one table."""
+"""All policies in all scenarios, in virtual time: one seed, one table."""
 
 from __future__ import annotations
 

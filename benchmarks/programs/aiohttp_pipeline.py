@@ -1,4 +1,4 @@
-"""A job file through aiohttp on uvloop, as a careful programmer writes it: workers, raw bytes, msgspec.
+"""Send a job file with aiohttp on uvloop, as a careful programmer would: workers, raw bytes, msgspec.
 
 python aiohttp_pipeline.py BASE_URL INPUT OUTPUT IN_FLIGHT
 """
@@ -26,14 +26,14 @@ class Job(msgspec.Struct):
 
 
 class Message(msgspec.Struct):
-    """What has to be in an answer."""
+    """The fields that an answer must have."""
 
     id: str
     stop_reason: str
 
 
 def jobs_of(path: Path) -> Iterator[Job]:
-    """Yield the jobs, read as they are wanted."""
+    """Yield the jobs, read on demand."""
     decoder = msgspec.json.Decoder(Job)
     with path.open("rb", buffering=256 * 1024) as file:
         for line in file:

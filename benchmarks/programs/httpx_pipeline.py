@@ -1,4 +1,4 @@
-"""A job file through plain httpx on asyncio: workers that share one client.
+"""Send a job file with plain httpx on asyncio: workers that share one client.
 
 python httpx_pipeline.py BASE_URL INPUT OUTPUT IN_FLIGHT
 """

@@ -1,4 +1,4 @@
-"""A job file through `headrace.run_file`: the runner called from a program.
+"""Send a job file with `headrace.run_file`: the runner called from a program.
 
 python library_pipeline.py BASE_URL INPUT OUTPUT IN_FLIGHT
 """

@@ -1,9 +1,9 @@
-"""A job file through Bespoke Curator's Anthropic backend, which finds the rate limits by itself.
+"""Send a job file with Bespoke Curator's Anthropic backend, which finds the rate limits by itself.
 
 python paced_curator.py BASE_URL INPUT OUTPUT IN_FLIGHT
 
-IN_FLIGHT is not used: Curator paces by what a first request tells. Its tokenizer's file lies in litellm's
-package, so that nothing is fetched.
+IN_FLIGHT is not used: Curator paces itself by the limits that its first response reports. It finds the files
+for its tokenizer in litellm's package, so nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 
 def main(base_url: str, source: str, target: str, _in_flight: str) -> None:
-    """Read all jobs, have them answered, and write the answers that came."""
+    """Read all jobs, have Curator send them, and write the answers as records."""
     with Path(source).open("rb") as lines:
         jobs = [json.loads(line) for line in lines]
     with tempfile.TemporaryDirectory() as cache:
@@ -32,7 +32,7 @@ def main(base_url: str, source: str, target: str, _in_flight: str) -> None:
 
 
 def ask(base_url: str, jobs: list[Any], cache: str) -> list[Any]:
-    """Return a row of name and text for each job that was answered."""
+    """Return a row with name and text for each job that got an answer."""
     litellm = find_spec("litellm")
     if litellm is None or litellm.origin is None:
         sys.exit("litellm is not installed")

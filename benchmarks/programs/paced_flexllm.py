@@ -1,4 +1,4 @@
-"""A job file through flexllm's `chat_batch`; a job that fails for good is left out.
+"""Send a job file with flexllm's `chat_batch`. A job that fails for good gets no record.
 
 python paced_flexllm.py BASE_URL INPUT OUTPUT IN_FLIGHT RETRIES
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def main(base_url: str, source: str, target: str, in_flight: str, retries: str) -> None:
-    """Read all jobs, as `chat_batch` wants them, and write what it returns."""
+    """Read all jobs, pass them to `chat_batch`, and write its answers as records."""
     flexllm: Any = import_module("flexllm")  # in the peer's own environment
     with Path(source).open("rb") as lines:
         jobs = [json.loads(line) for line in lines]

@@ -1,8 +1,8 @@
-"""A job file through an evaluation of inspect_ai without a scorer; its log is turned into records.
+"""Send a job file as an evaluation of inspect_ai without a scorer, and turn its log into records.
 
 python paced_inspect.py BASE_URL INPUT OUTPUT IN_FLIGHT
 
-IN_FLIGHT is not used: inspect_ai finds by itself how many connections it may have.
+IN_FLIGHT is not used: inspect_ai finds the number of connections by itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 
 def main(base_url: str, source: str, target: str, _in_flight: str) -> None:
-    """Evaluate all jobs as samples, and write the answers that came."""
+    """Evaluate all jobs as samples and write the answers as records."""
     with Path(source).open("rb") as lines:
         jobs = [json.loads(line) for line in lines]
     inspect_ai: Any = import_module("inspect_ai")  # in the peer's own environment
@@ -25,7 +25,7 @@ def main(base_url: str, source: str, target: str, _in_flight: str) -> None:
     samples = [
         dataset.Sample(id=job["custom_id"], input=job["params"]["messages"][0]["content"]) for job in jobs
     ]
-    with tempfile.TemporaryDirectory() as folder:  # samples are read from it when they are looked at
+    with tempfile.TemporaryDirectory() as folder:  # inspect_ai reads samples from it lazily
         logs: list[Any] = inspect_ai.eval(
             inspect_ai.Task(dataset=samples),
             model=f"anthropic/{params['model']}",

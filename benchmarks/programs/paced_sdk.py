@@ -1,4 +1,4 @@
-"""A job file through the reference SDK under a semaphore; a job that fails for good is left out.
+"""Send a job file with the reference SDK under a semaphore. A job that fails for good gets no record.
 
 python paced_sdk.py BASE_URL INPUT OUTPUT IN_FLIGHT RETRIES
 """
@@ -18,7 +18,7 @@ async def work(jobs: Iterator[Any], client: Any, error: type[Exception], output:
     """Send one job after another and write each answer."""
     for job in jobs:
         try:
-            # Without a timeout the SDK refuses a max_tokens of 64,000 that is not streamed
+            # Without a timeout the SDK rejects a max_tokens of 64,000 that is not streamed
             message = await client.messages.create(**job["params"], timeout=600)
         except error as problem:
             print(job["custom_id"], type(problem).__name__)

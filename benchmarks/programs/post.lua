@@ -1,4 +1,4 @@
--- wrk: a POST of 1 KB, as the other candidates send it.
+-- wrk: a POST of 1 KB, like that of the other candidates.
 wrk.method = "POST"
 wrk.headers["content-type"] = "application/json"
 wrk.headers["x-api-key"] = "k"

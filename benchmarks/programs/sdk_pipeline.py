@@ -1,4 +1,4 @@
-"""A job file through the `AsyncAnthropic` of the module named: the reference SDK's, or ours.
+"""Send a job file with the `AsyncAnthropic` of a module: the reference SDK's, or ours.
 
 python sdk_pipeline.py BASE_URL INPUT OUTPUT IN_FLIGHT MODULE LOOP HTTP_CLIENT
 
@@ -19,7 +19,7 @@ import anyio
 
 
 def http_client(kind: str, module: Any) -> Any:
-    """Make the http client that is named; None leaves it to the SDK."""
+    """Return the HTTP client of this kind, or None for the SDK's default."""
     if kind == "aiohttp":
         return module.DefaultAioHttpClient()
     if kind == "httpx":
@@ -37,7 +37,7 @@ async def work(jobs: Iterator[Any], client: Any, output: BinaryIO) -> None:
 
 
 async def answer(client: Any, params: dict[str, Any]) -> Any:
-    """Return the message, read from its stream where the job asks for one."""
+    """Return the message, read from a stream if the job asks for one."""
     if not params.pop("stream", False):
         return await client.messages.create(**params)
     async with client.messages.stream(**params) as stream:

@@ -1,4 +1,4 @@
-"""Requests alone through the sender that the runner uses: no files, no records.
+"""Send requests with the runner's sender alone: no files, no records.
 
 python sender_alone.py BASE_URL COUNT IN_FLIGHT
 """
@@ -18,7 +18,7 @@ HEADERS = {"content-type": "application/json", "x-api-key": "k"}
 
 
 async def main(base_url: str, count: int, in_flight: int) -> None:
-    """Send ``count`` requests and print how many were answered as they should be."""
+    """Send ``count`` requests and print the number of correct responses."""
     scheme, _, rest = base_url.partition("://")
     host, _, port = rest.partition(":")
     origin = Origin(scheme, host, int(port))
@@ -31,8 +31,8 @@ async def main(base_url: str, count: int, in_flight: int) -> None:
             pool, origin, "POST", "/v1/messages", HEADERS, idle_timeout=120
         ) as sender:
             for _ in numbers:
-                answer = await sender.send(BODY, deadline=trio.current_time() + 600)
-                right += answer.status == 200 and answer.body.endswith(b"}")
+                response = await sender.send(BODY, deadline=trio.current_time() + 600)
+                right += response.status == 200 and response.body.endswith(b"}")
 
     pool = ConnectionPool(connect=connect_tcp)
     async with trio.open_nursery() as watching:

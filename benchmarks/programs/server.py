@@ -1,8 +1,8 @@
-"""A small server on asyncio (uvloop where it is installed): it can wait, and names the request in its answer.
+"""A small server on asyncio (uvloop if installed) that can wait, and names the request in its answer.
 
 python server.py PORT LATENCY_S PEM_OR_EMPTY ANSWER_FILE STREAM_FILE
 
-Each answer is the file's, with the request's ``user_id`` in the place of the nameless id.
+Each answer is the content of the file, with the request's ``user_id`` in the place of the nameless id.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _STREAM = re.compile(rb'"stream":\s*true')
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection: answers its requests in turn."""
+    """One client's connection. Answers its requests in turn."""
 
     def __init__(self, latency: float, answer: bytes, stream: bytes) -> None:
         self._latency = latency
@@ -32,11 +32,11 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport; its class depends on the loop."""
+        """Keep the transport; its class depends on the event loop."""
         self._transport: Any = transport
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, which calls the next two."""
+        """Feed the parser, which calls the next two methods."""
         self._parser.feed_data(data)
 
     def on_body(self, data: bytes) -> None:
@@ -44,7 +44,7 @@ class Connection(asyncio.Protocol):
         self._parts.append(data)
 
     def on_message_complete(self) -> None:
-        """Answer, after the latency."""
+        """Respond, after the latency."""
         body = b"".join(self._parts)
         self._parts.clear()
         kind = b"text/event-stream" if _STREAM.search(body) else b"application/json"
@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
 
 
 async def main(port: int, latency: float, pem: str, answer: bytes, stream: bytes) -> None:
-    """Serve until the process is ended."""
+    """Serve until the process is terminated."""
     context = None
     if pem:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -105,14 +105,14 @@ def test_after_the_probe_jobs_are_sent_at_the_rate_that_it_told() -> None:
     policy.sent(ASK)
     policy.answered(reply(200, LIMITS), 1.0)
     first = policy.wait(ASK, 0, 1.0)
-    set_aside = policy.sent(ASK)
+    reserved = policy.sent(ASK)
 
     assert first == pytest.approx(0.1)
-    assert set_aside == 40
+    assert reserved == 40
     assert policy.wait(ASK, 1, 1.1) == pytest.approx(0.1)
 
 
-def test_without_an_answer_a_quarter_of_max_tokens_is_set_aside() -> None:
+def test_without_an_answer_a_quarter_of_max_tokens_is_reserved() -> None:
     assert OneProbe().sent(ASK) == 16_000
 
 

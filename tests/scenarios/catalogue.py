@@ -71,14 +71,14 @@ def cached(jobs: int) -> Scenario:
     rate, prefix, question = 200.0, 2_000, "question " + "z" * 40
     limit = per_second(rate, burst=12_000)
     total = prefix + sum(-(-len(f"{question} {number}") // 4) for number in range(jobs))
-    set_aside = (prefix + 60) * (1 + rate * jobs / total * TTFT * (1 + JITTER / 2))
+    reserved = (prefix + 60) * (1 + rate * jobs / total * TTFT * (1 + JITTER / 2))
     system = [{"type": "text", "text": "y" * 4 * prefix, "cache_control": {"type": "ephemeral"}}]
     return Scenario(
         profile=profile(limits=limits(tokens_in=limit)),
         jobs=jobs,
         system=system,
         prompt=question,
-        ideal=flow_time(limit, total + set_aside) + LATENCY,
+        ideal=flow_time(limit, total + reserved) + LATENCY,
         pacing=lambda: Pacing(concurrency=Concurrency.found(8_192), warm_cache_first=True),
     )
 
