@@ -20,7 +20,7 @@ from headrace.simulator import RequestLog, Simulator, in_memory_connector
 from headrace_client.lowlevel import ConnectionPool, Origin, TransportError, open_pooled_sender
 from tests.scenarios.scenario import EPOCH, Scenario
 
-from .policies import SUCCESS, Ask, Policy, Reply
+from .policies import SUCCESS, JobSize, Policy, Reply
 
 _ORIGIN = Origin("http", "api.localhost", 80)
 PATIENCE = 20
@@ -41,7 +41,7 @@ class _Attempt:
     """A job to be sent. ``taken``: the number of attempts so far."""
 
     request: JobRequest
-    ask: Ask
+    job: JobSize
     taken: int = 0
 
 
@@ -91,7 +91,7 @@ class _Run:
                 wait, attempt = self._choose(trio.current_time())
                 if wait <= 0 and attempt is not None:
                     self._in_flight += 1
-                    nursery.start_soon(self._attempt, attempt, self.policy.sent(attempt.ask))
+                    nursery.start_soon(self._attempt, attempt, self.policy.sent(attempt.job))
                 else:
                     with trio.move_on_after(wait):
                         await self._changed.wait()
@@ -113,7 +113,7 @@ class _Run:
 
     def _wait(self, attempt: _Attempt, now: float) -> float:
         waiting = len(self._again) if self.policy.holds_slots else 0
-        return self.policy.wait(attempt.ask, self._in_flight + waiting, now)
+        return self.policy.wait(attempt.job, self._in_flight + waiting, now)
 
     async def _attempt(self, attempt: _Attempt, reserved: float) -> None:
         attempt.taken += 1
@@ -135,21 +135,21 @@ class _Run:
             async with open_pooled_sender(self.pool, _ORIGIN, "POST", request.path, self._headers) as sender:
                 response = await sender.send(request.body, retries_taken=attempt.taken - 1)
         except TransportError:
-            return Reply(status=0, sent_at=sent_at, ask=attempt.ask)
+            return Reply(status=0, sent_at=sent_at, job=attempt.job)
         usage = _usage_of(response.body) if response.status == SUCCESS else _Usage()
         return Reply(
             status=response.status,
             headers=response.headers,
             sent_at=sent_at,
-            ask=attempt.ask,
+            job=attempt.job,
             input_tokens=usage.input_tokens + usage.cache_creation_input_tokens,
             output_tokens=usage.output_tokens,
         )
 
 
 def _first_attempt(request: JobRequest) -> _Attempt:
-    ask = Ask(characters=len(request.body), max_tokens=request.max_tokens or 0)
-    return _Attempt(request=request, ask=ask)
+    job = JobSize(characters=len(request.body), max_tokens=request.max_tokens or 0)
+    return _Attempt(request=request, job=job)
 
 
 class _Usage(msgspec.Struct):

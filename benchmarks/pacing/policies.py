@@ -27,7 +27,7 @@ _TRANSIENT: Final = frozenset({0, 408, 409, _TOO_MANY})
 
 
 @attrs.frozen(kw_only=True)
-class Ask:
+class JobSize:
     """What a policy knows about a job before it is sent."""
 
     characters: int
@@ -42,7 +42,7 @@ class Reply:
     status: int
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     sent_at: float
-    ask: Ask
+    job: JobSize
     reserved: float = 0.0
     """The output tokens that the policy reserved for the job."""
     input_tokens: int = 0
@@ -60,11 +60,11 @@ class Policy(Protocol):
         """
         ...
 
-    def wait(self, ask: Ask, busy: int, now: float) -> float:
+    def wait(self, job: JobSize, busy: int, now: float) -> float:
         """Return the seconds until a job may be sent: 0 for now, infinity for after the next response."""
         ...
 
-    def sent(self, ask: Ask) -> float:
+    def sent(self, job: JobSize) -> float:
         """Note that a job was sent. Return the output tokens that are reserved for it."""
         ...
 
@@ -101,11 +101,11 @@ class FixedConcurrency:
     retries: int
     holds_slots: bool = attrs.field(default=True, init=False)
 
-    def wait(self, ask: Ask, busy: int, now: float) -> float:
+    def wait(self, job: JobSize, busy: int, now: float) -> float:
         """Wait for a free slot."""
         return 0.0 if busy < self.slots else math.inf
 
-    def sent(self, ask: Ask) -> float:
+    def sent(self, job: JobSize) -> float:
         """Reserve nothing."""
         return 0.0
 
@@ -132,11 +132,11 @@ class AdditiveIncrease:
     holds_slots: bool = attrs.field(default=True, init=False)
     _cut_at: float = attrs.field(default=-math.inf, init=False)
 
-    def wait(self, ask: Ask, busy: int, now: float) -> float:
+    def wait(self, job: JobSize, busy: int, now: float) -> float:
         """Wait for room in the window."""
         return 0.0 if busy < int(self.window) else math.inf
 
-    def sent(self, ask: Ask) -> float:
+    def sent(self, job: JobSize) -> float:
         """Reserve nothing."""
         return 0.0
 
@@ -191,15 +191,15 @@ class OneProbe:
     _probing: bool = attrs.field(default=False, init=False)
     _outputs: list[int] = attrs.field(factory=list[int], init=False)
 
-    def wait(self, ask: Ask, busy: int, now: float) -> float:
+    def wait(self, job: JobSize, busy: int, now: float) -> float:
         """Wait for every bucket, and before that for the response to the probe."""
         if self._limits is None:
             return math.inf if self._probing else 0.0
-        return max(self._limits[kind].wait(amount, now) for kind, amount in self._demand(ask).items())
+        return max(self._limits[kind].wait(amount, now) for kind, amount in self._demand(job).items())
 
-    def sent(self, ask: Ask) -> float:
+    def sent(self, job: JobSize) -> float:
         """Debit what the job is expected to use."""
-        demand = self._demand(ask)
+        demand = self._demand(job)
         for kind, capacity in (self._limits or {}).items():
             capacity.level -= demand[kind]
         self._probing = True
@@ -210,7 +210,7 @@ class OneProbe:
         if self._limits is None:
             self._limits = _limits_of(reply.headers, now)
         elif reply.status == SUCCESS:
-            self._limits["input"].level += reply.ask.characters / 4 - reply.input_tokens
+            self._limits["input"].level += reply.job.characters / 4 - reply.input_tokens
             self._limits["output"].level += reply.reserved - reply.output_tokens
         if reply.status == SUCCESS:
             self._outputs = [*self._outputs[-49:], reply.output_tokens]
@@ -222,9 +222,9 @@ class OneProbe:
         """Queue the job again, behind all others: the pause after a 429 is for all."""
         return None if taken > self.retries or not may_retry(reply.status) else 0.0
 
-    def _demand(self, ask: Ask) -> Mapping[str, float]:
-        output = sum(self._outputs) / len(self._outputs) if self._outputs else ask.max_tokens / 4
-        return {"requests": 1.0, "input": ask.characters / 4, "output": output}
+    def _demand(self, job: JobSize) -> Mapping[str, float]:
+        output = sum(self._outputs) / len(self._outputs) if self._outputs else job.max_tokens / 4
+        return {"requests": 1.0, "input": job.characters / 4, "output": output}
 
 
 _USUAL: Final = {"requests": 4_000.0, "input": 400_000.0, "output": 80_000.0}

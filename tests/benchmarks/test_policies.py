@@ -10,8 +10,8 @@ import pytest
 from benchmarks.pacing.driver import play_policy
 from benchmarks.pacing.policies import (
     AdditiveIncrease,
-    Ask,
     FixedConcurrency,
+    JobSize,
     OneProbe,
     Policy,
     Reply,
@@ -20,7 +20,7 @@ from benchmarks.pacing.policies import (
 from tests.scenarios.catalogue import requests_bound
 from tests.scenarios.scenario import Scenario, per_second
 
-ASK = Ask(characters=400, max_tokens=64_000)
+JOB = JobSize(characters=400, max_tokens=64_000)
 LIMITS = {
     "anthropic-ratelimit-requests-limit": "600",
     "anthropic-ratelimit-input-tokens-limit": "60000",
@@ -33,7 +33,7 @@ def reply(status: int = 200, headers: Mapping[str, str] | None = None, *, sent_a
         status=status,
         headers=headers or {},
         sent_at=sent_at,
-        ask=ASK,
+        job=JOB,
         input_tokens=100,
         output_tokens=40,
     )
@@ -63,7 +63,7 @@ def test_jitter_takes_off_up_to_a_quarter() -> None:
 def test_a_fixed_number_of_retries_is_made(status: int) -> None:
     policy = FixedConcurrency(slots=2, retries=2)
 
-    assert [policy.wait(ASK, busy, 0.0) for busy in (1, 2)] == [0.0, math.inf]
+    assert [policy.wait(JOB, busy, 0.0) for busy in (1, 2)] == [0.0, math.inf]
     assert policy.retry_after(reply(status), 2, 0.0, 0.0) == 1.0
     assert policy.retry_after(reply(status), 3, 0.0, 0.0) is None
 
@@ -89,40 +89,40 @@ def test_a_window_grows_by_one_a_windowful_and_is_halved_once_a_round() -> None:
 
     assert 4.8 < grown <= 5.0
     assert (halved, policy.window) == (grown / 2, grown / 4)
-    assert [policy.wait(ASK, busy, 3.0) for busy in (0, 1)] == [0.0, math.inf]
+    assert [policy.wait(JOB, busy, 3.0) for busy in (0, 1)] == [0.0, math.inf]
 
 
 def test_nothing_is_sent_beside_the_probe() -> None:
     policy = OneProbe()
-    before = policy.wait(ASK, 0, 0.0)
-    policy.sent(ASK)
+    before = policy.wait(JOB, 0, 0.0)
+    policy.sent(JOB)
 
-    assert (before, policy.wait(ASK, 1, 0.1)) == (0.0, math.inf)
+    assert (before, policy.wait(JOB, 1, 0.1)) == (0.0, math.inf)
 
 
 def test_after_the_probe_jobs_are_sent_at_the_rate_that_it_told() -> None:
     policy = OneProbe()
-    policy.sent(ASK)
+    policy.sent(JOB)
     policy.answered(reply(200, LIMITS), 1.0)
-    first = policy.wait(ASK, 0, 1.0)
-    reserved = policy.sent(ASK)
+    first = policy.wait(JOB, 0, 1.0)
+    reserved = policy.sent(JOB)
 
     assert first == pytest.approx(0.1)
     assert reserved == 40
-    assert policy.wait(ASK, 1, 1.1) == pytest.approx(0.1)
+    assert policy.wait(JOB, 1, 1.1) == pytest.approx(0.1)
 
 
 def test_without_an_answer_a_quarter_of_max_tokens_is_reserved() -> None:
-    assert OneProbe().sent(ASK) == 16_000
+    assert OneProbe().sent(JOB) == 16_000
 
 
 def test_a_429_stops_everything_for_ten_seconds() -> None:
     policy = OneProbe()
-    policy.sent(ASK)
+    policy.sent(JOB)
     policy.answered(reply(200, LIMITS), 1.0)
     policy.answered(reply(429), 5.0)
 
-    assert policy.wait(ASK, 0, 5.0) == 10.0
+    assert policy.wait(JOB, 0, 5.0) == 10.0
     assert policy.retry_after(reply(429), 10, 5.0, 0.0) == 0.0
     assert policy.retry_after(reply(429), 11, 5.0, 0.0) is None
 
