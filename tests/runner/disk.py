@@ -1,8 +1,8 @@
 """A simulated disk: page cache, sync, locks, faults at the k-th call, kills and power failures.
 
-What it models of a real one: written bytes are visible at once and survive a kill; a power failure keeps what
-was synced, and of what was not, any page may be zeros and any part of the end missing. A new file's name is
-durable after its sync or a rename; renames are durable and atomic.
+It models this of a real disk: written bytes are visible at once and survive a kill. A power failure keeps
+what was synced; of the rest, any page may be zeros and any part of the end may be missing. A new file's name
+is durable after a sync of the file or a rename. Renames are durable and atomic.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from random import Random
 import attrs
 
 PAGE = 512
-"""Smaller than a real page, so that short histories have many."""
+"""Bytes. Smaller than a real page, so that short histories have many pages."""
 
 
 @attrs.define
 class SimulatedFile:
     cached: bytes = b""
     synced: bytes | None = None
-    """None: not even the name survives a power failure."""
+    """None: a power failure does not even leave the name."""
 
 
 @attrs.define
 class Platters:
-    """What all processes share: the files, who holds which lock, and what is in the way."""
+    """What all processes share: files, locks, and paths that are directories or links."""
 
     files: dict[Path, SimulatedFile] = attrs.field(factory=dict[Path, SimulatedFile])
     locks: dict[Path, object] = attrs.field(factory=dict[Path, object])
@@ -36,7 +36,7 @@ class Platters:
 
 
 class Killed(BaseException):
-    """The process dies here; an append has taken so many of its bytes."""
+    """The process dies here, after an append has taken ``taken`` of its bytes."""
 
     def __init__(self, taken: int = 0) -> None:
         super().__init__()
@@ -49,11 +49,11 @@ Fault = OSError | Killed | int
 
 @attrs.define
 class SimulatedDisk:
-    """One process' view of the platters: a `headrace.output.storage.Storage`, and an input disk."""
+    """One process's view of the platters: a `headrace.output.storage.Storage`, and a disk for inputs."""
 
     platters: Platters = attrs.field(factory=Platters)
     faults: dict[int, Fault] = attrs.field(factory=dict[int, Fault])
-    """By the number of the changing call, from 0: append, truncate, sync, rename."""
+    """By the number of the call that changes the disk (append, truncate, sync, rename), from 0."""
     calls: int = 0
 
     def append(self, path: Path, data: bytes) -> int:
@@ -110,7 +110,7 @@ class SimulatedDisk:
         return SimulatedDisk(self.platters, faults or {})
 
     def after_power_failure(self, rng: Random) -> SimulatedDisk:
-        """The disk of the next process, after the power went: the platters hold what had reached them."""
+        """The disk of the next process, after a power failure: the platters hold what had reached them."""
         self.close()
         for path, file in list(self.platters.files.items()):
             survived = _survived(file, rng)
@@ -149,11 +149,13 @@ def io_error() -> OSError:
 
 
 def _survived(file: SimulatedFile, rng: Random) -> bytes | None:
-    """What a power failure leaves of a file; None: not even its name."""
+    """What a power failure leaves of a file, or None if it does not even leave the name."""
     if file.synced is None and rng.random() < 0.5:
         return None
     durable = file.synced or b""
-    if not file.cached.startswith(durable):  # cut since the last sync: the cut is on the platter, or not
+    if not file.cached.startswith(
+        durable
+    ):  # cut since the last sync: the cut may or may not have reached the platter
         return rng.choice((durable, file.cached))
     size = rng.randint(len(durable), len(file.cached))
     survived = bytearray(file.cached[:size])

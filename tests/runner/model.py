@@ -1,7 +1,7 @@
-"""What an output must hold and a run must do, said by plain dicts: the other side of `test_journal_machine`.
+"""What an output must contain and a run must do, in plain dicts: the model of `test_journal_machine`.
 
-The model reads no file and knows no byte. It is told what happens (a run begins, a record is written, power
-fails) and answers what must then be true.
+The model reads no files. The test reports what happens (a run begins, a record is written, power fails), and
+the model says what must then be true.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LASTING = ("rejected", "too_large")
 
 @attrs.frozen
 class Made:
-    """What a record was made from, and what it says."""
+    """What a record was made from, and its outcome."""
 
     text: str
     recipe: str
@@ -35,9 +35,9 @@ class Model:
     results: dict[str, Made] = attrs.field(factory=dict[str, Made])
     failures: dict[str, Made] = attrs.field(factory=dict[str, Made])
     attempts: dict[str, int] = attrs.field(factory=dict[str, int])
-    """Sent for jobs whose error record has left its file."""
+    """By id, the earlier attempts of jobs whose error record was removed."""
     durable: set[str] = attrs.field(factory=set[str])
-    """Ids of results that no power failure may take."""
+    """The ids of results that a power failure must not take."""
 
     def changed(self) -> set[str]:
         """The jobs of the input whose result was made from something else."""
@@ -51,7 +51,7 @@ class Model:
         return foreign or (on_change == "refuse" and bool(self.changed()))
 
     def begin(self, on_change: OnChange, retry_failed: RetryFailed) -> Mapping[str, int]:
-        """Begin a run that is not refused; return the jobs to be sent, each with its attempts so far."""
+        """Begin a run that is not refused. Return the jobs to be sent, each with its attempts so far."""
         for job_id in self.results:
             self.attempts.pop(job_id, None)
         if on_change == "rerun":
@@ -71,16 +71,16 @@ class Model:
         (self.failures if failed else self.results)[job_id] = made
 
     def survive(self, results: Iterable[str], failures: Iterable[str]) -> None:
-        """Note which records a power failure has left."""
+        """Note which records a power failure left."""
         self.results = {each: self.results[each] for each in results}
         self.failures = {each: self.failures[each] for each in failures}
 
     def _fits(self, job_id: str, made: Made) -> bool:
-        """Whether a record is of its job's line and recipe as they are now."""
+        """Whether a record was made from its job's current line and recipe."""
         return (made.text, made.recipe) == (self.input[job_id], self.recipe)
 
     def _leaves(self, job_id: str, made: Made, retry: RetryFailed) -> bool:
-        """Whether an error record leaves its file: out of date, or its job is tried again."""
+        """Whether an error record is removed: it is out of date, or its job is retried."""
         if job_id in self.results or not self._fits(job_id, made):
             return True
         return retry == "all" or (retry == "transient" and made.failed not in _LASTING)

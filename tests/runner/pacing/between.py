@@ -1,4 +1,4 @@
-"""What may lie between a client and the simulator: a long distance, or an overloaded machine."""
+"""What can lie between a client and the simulator: distance, overload, other users of the limit."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from headrace.simulator._asgi import App, Message, Receive, Scope, Send
 
 @attrs.frozen
 class Distant:
-    """A distant server: every request, refused or not, takes ``seconds`` to get there."""
+    """A server at a distance: every request, refused or not, takes ``seconds`` to reach it."""
 
     seconds: float
     app: App
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on after its way."""
+        """Delay a request, then pass it on."""
         await trio.sleep(self.seconds)
         await self.app(scope, receive, send)
 
 
 @attrs.define
 class Busy:
-    """A server that starts one request after the other, each after ``seconds``."""
+    """A server that handles one request at a time, each for ``seconds``."""
 
     seconds: float
     app: App
     _free_at: float = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on when it is its turn."""
+        """Pass a request on when its turn has come."""
         self._free_at = max(self._free_at, trio.current_time()) + self.seconds
         await trio.sleep_until(self._free_at)
         await self.app(scope, receive, send)
@@ -40,7 +40,7 @@ class Busy:
 
 @attrs.define
 class UsedUp:
-    """A server where other clients use up one model's limit until ``until``: 429, with a Retry-After."""
+    """A server on which others have used up one model's limit until ``until``: 429 with a Retry-After."""
 
     model: str
     until: float
@@ -50,7 +50,7 @@ class UsedUp:
     """Requests that have arrived and have no response yet."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse the model's requests, and pass the others on."""
+        """Refuse the requests of the model and pass the others on."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -74,7 +74,7 @@ class UsedUp:
 
 
 def _again(message: Message, receive: Receive) -> Receive:
-    """Return a message that was received already, and then the others."""
+    """Return a `Receive` that gives this message first, then those that follow."""
     given = False
 
     async def receive_again() -> Message:

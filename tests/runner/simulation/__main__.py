@@ -1,4 +1,4 @@
-"""``python -m tests.runner.simulation COUNT [--first SEED]``, or ``--seed SEED`` for one, with its trace."""
+"""Play histories from seeds: ``COUNT [--first SEED]``, or ``--seed SEED`` for one history with its trace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .promises import Broken
 _CHUNK = 100
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int)
     given = parser.parse_args()
     if given.seed is not None:
-        _say("\n\n".join(play(given.seed)))
+        _print("\n\n".join(play(given.seed)))
         return 0
     starts = range(given.first, given.first + given.count, _CHUNK)
     kinds: Counter[str] = Counter()
@@ -45,9 +45,9 @@ def main() -> int:
             starts, pool.map(_play_chunk, starts, [_CHUNK] * len(starts)), strict=True
         ):
             for failure in islice(failures, 2):
-                _say(failure[:2_000])
+                _print(failure[:2_000])
             kinds.update(failure.split(": ", 2)[1] for failure in failures)
-            _say(f"{start + _CHUNK:,} seeds, {kinds.total()} broken {dict(kinds) or ''}")
+            _print(f"{start + _CHUNK:,} seeds, {kinds.total()} broken {dict(kinds) or ''}")
     return bool(kinds)
 
 

@@ -1,4 +1,4 @@
-"""What the files of an output hold, read as plainly as can be: not by the program's own rules."""
+"""Read the files of an output in the plainest way, without the program's own code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.runner.disk import SimulatedDisk
 
 @attrs.frozen
 class Record:
-    """A whole line of an output."""
+    """One whole line of an output."""
 
     line: bytes
     id: str | None
@@ -27,7 +27,7 @@ class Record:
 
 
 def whole_records(disk: SimulatedDisk, path: Path) -> list[Record]:
-    """The whole lines of a file; a torn end is left out, and a whole record that lacks its LF is not torn."""
+    """The records of a file without a torn end. A whole record that only lacks its LF counts."""
     if path not in disk.platters.files:
         return []
     *lines, rest = disk.content(path).split(b"\n")
@@ -39,7 +39,7 @@ def whole_records(disk: SimulatedDisk, path: Path) -> list[Record]:
 
 
 def strict_records(disk: SimulatedDisk, path: Path) -> list[Record]:
-    """The records of a file that a run has ended with: every line whole."""
+    """The records of a file after a run has ended. Raises `ValueError` unless every line is whole."""
     if path not in disk.platters.files:
         return []
     content = disk.content(path)

@@ -1,8 +1,8 @@
-"""One history of one output, drawn from a seed: runs that end in every way, and what must hold after each.
+"""One history of one output, drawn from a seed: runs that end in all ways, and what must hold after each.
 
-A history is two to four runs that something befalls (a kill, a power failure, Ctrl-C, a full disk, a closed
-pipe), between which the input or the recipe may change, and a last one that nothing befalls. The server fails
-and the network spoils answers all the while. After each run the promises are checked (`promises.py`).
+A history has two to four runs, each of which meets a fate (a kill, a power failure, Ctrl-C, a full disk, a
+closed pipe). Between them the input or the recipe may change. A last run meets no fate. Meanwhile the server
+fails and the network corrupts responses. After each run the promises are checked (`promises.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.runner.program import EPOCH, ERRORS, INPUT, INTERRUPT, OUTPUT, SPOOL,
 
 from .files import whole_records
 from .jobs import JobFile
-from .network import SpoilingNetwork
+from .network import CorruptingNetwork
 from .refusals import Recipes, must_refuse
 
 Fate = Literal[
@@ -55,12 +55,12 @@ FATES: tuple[Fate, ...] = (
 TERMINATE = StopReason(ExitCode.TERMINATED, "terminated by a test")
 _FAULTS: tuple[FaultKind, ...] = ("429", "529", "500", "reset", "cut", "garbage", "hang", "html")
 _AFTER_OPENING = 9
-"""Calls that opening an output makes at most; what befalls the disk later befalls the writer."""
+"""Opening an output makes at most this many calls to the disk. A later fault hits the writer."""
 
 
 @attrs.define
 class MortalDisk(SimulatedDisk):
-    """A process' disk: when the process is dead, nothing it does reaches the platters."""
+    """The disk of one process. Once the process is dead, nothing that it does reaches the platters."""
 
     dead: bool = False
     died_at_call: bool = False
@@ -74,7 +74,7 @@ class MortalDisk(SimulatedDisk):
         return fault
 
     def truncate(self, path: Path, size: int) -> None:
-        """A full disk lets itself be emptied."""
+        """Cut a file, which a full disk allows too."""
         fault = self.faults.get(self.calls)
         if isinstance(fault, OSError) and fault.errno == errno.ENOSPC:
             del self.faults[self.calls]
@@ -83,40 +83,40 @@ class MortalDisk(SimulatedDisk):
 
 @attrs.frozen(kw_only=True)
 class Command:
-    """One command line, and what befalls it."""
+    """One command line and its fate."""
 
     fate: Fate
     power: bool
-    """The power fails when the process dies."""
+    """Whether the power fails when the process dies."""
     at: float
     call: int
     taken: int
     faults: dict[FaultKind, float]
-    spoilt: float
+    corrupted: float
     temperature: float
     options: dict[str, Any]
 
 
 @attrs.define(kw_only=True)
 class Ending:
-    """How a run ended, with what `promises` needs to judge it."""
+    """How a run ended, with all that `promises` needs to judge it."""
 
     command: Command
     summary: Summary | None = None
     refused: HeadraceError | None = None
     must_refuse: bool = False
     counted: int = 0
-    """Results that the progress line had shown."""
+    """The number of results in the last progress line."""
     paid: int = 0
-    """Whole answers that the server gave."""
+    """The number of whole answers that the server sent."""
     requests: int = 0
-    spoilt: int = 0
+    corrupted: int = 0
     fault_met: bool = False
     seconds: float = 0.0
     before: dict[str, set[bytes]] = attrs.field(factory=dict[str, set[bytes]])
-    """By file, the whole lines when it began."""
+    """By file, the whole lines when the run began."""
     died: dict[str, set[bytes]] = attrs.field(factory=dict[str, set[bytes]])
-    """When it ended, before a power failure took some."""
+    """By file, the whole lines when it ended, before a power failure took some."""
 
     @property
     def killed(self) -> bool:
@@ -125,7 +125,7 @@ class Ending:
 
 @attrs.define
 class History:
-    """The world of one seed, and its past."""
+    """The input, the disk and the past of one seed."""
 
     seed: int
     rng: Random = attrs.field(init=False)
@@ -143,7 +143,7 @@ class History:
         self.stream = self.rng.random() < 0.3
 
     def edit(self) -> None:
-        """Change the input or the recipe, perhaps."""
+        """Change the input or the recipe, or neither."""
         match self.rng.randrange(9):
             case 0:
                 self.jobs.grow(self.rng.randint(1, 10))
@@ -170,7 +170,7 @@ class History:
             call=rng.randrange(40) if fate == "kill at a call" else rng.randint(_AFTER_OPENING, 25),
             taken=rng.choice([0, 1, 40, 10_000]),
             faults={kind: rng.choice([0.03, 0.1, 0.25]) for kind in kinds},
-            spoilt=rng.choice([0.0, 0.0, 0.1, 0.3]),
+            corrupted=rng.choice([0.0, 0.0, 0.1, 0.3]),
             temperature=self.temperature,
             options={
                 "concurrency": rng.choice([1, 3, 8, 16]),
@@ -183,7 +183,7 @@ class History:
         )
 
     def last(self) -> Command:
-        """The command that completes the output: nothing befalls it."""
+        """The command that completes the output. It meets no fate."""
         recorded = {record.id for record in whole_records(self.disk, OUTPUT)}
         options = {
             "concurrency": 8,
@@ -192,7 +192,7 @@ class History:
             "retry_failed": "all",
             "grace": 60.0,
             "ordered": True,
-            # An output of which no record is of the input is refused: the one way on is to begin anew.
+            # An output without a record of this input is rejected: only a restart can complete it.
             "restart": bool(recorded) and recorded.isdisjoint(self.jobs.ids()),
         }
         return Command(
@@ -202,13 +202,13 @@ class History:
             call=0,
             taken=0,
             faults={},
-            spoilt=0.0,
+            corrupted=0.0,
             temperature=self.temperature,
             options=options,
         )
 
     async def play(self, command: Command) -> Ending:
-        """Run a command to its end, and leave the disk to the next process."""
+        """Run a command to its end and leave the disk to the next process."""
         self.disk.put(INPUT, self.jobs.content)
         self.disk.faults = _disk_faults(command)
         server = Simulator(
@@ -216,7 +216,7 @@ class History:
             seed=self.rng.randrange(2**32),
             epoch=EPOCH,
         )
-        network = SpoilingNetwork(Random(self.rng.random()), command.spoilt)
+        network = CorruptingNetwork(Random(self.rng.random()), command.corrupted)
         ending = Ending(command=command, before=self._lines(), must_refuse=self._must_refuse(command))
         began = trio.current_time()
         told = Told(snapshots=Glimpses(command.call % 3)) if command.fate == "broken view" else Told()
@@ -227,7 +227,7 @@ class History:
             each.status == 200 and each.finished and not each.fault for each in server.log.records
         )
         ending.requests = len(server.log.records)
-        ending.spoilt = network.spoilt
+        ending.corrupted = network.corrupted
         ending.fault_met = any(call < self.disk.calls for call in self.disk.faults)
         ending.died = self._lines()
         self.recipes.learn(whole_records(self.disk, OUTPUT), command.temperature)
@@ -235,7 +235,7 @@ class History:
         self.disk = self._next_disk(ending)
         return ending
 
-    async def _run(self, ending: Ending, server: Simulator, network: SpoilingNetwork, told: Told) -> None:
+    async def _run(self, ending: Ending, server: Simulator, network: CorruptingNetwork, told: Told) -> None:
         command, disk = ending.command, self.disk
         with trio.CancelScope() as process:
             async with trio.open_nursery() as nursery:

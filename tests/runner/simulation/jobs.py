@@ -1,4 +1,4 @@
-"""The job files of a history: lines, how they change, and what is known of each line there ever was."""
+"""The job file of a history: its lines, how they change, and the expected answer to every line so far."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from headrace.input.identity import derived_id, digest
 from headrace.simulator import messages_digest
 
 GONE = "gone-model"
-"""The simulated server does not know it: such jobs fail for good."""
-
-
+"""A model that the simulated server does not know: its jobs fail for good."""
 MAX_TOKENS = 8
 
 
 @attrs.frozen
 class Line:
-    """One line of the input. ``id`` None: it has none of its own."""
+    """One line of the input. ``id``: None for a line without an id."""
 
     id: str | None
     text: str
@@ -45,12 +43,12 @@ class Line:
 
 @attrs.define
 class JobFile:
-    """The input as it is now."""
+    """The current input."""
 
     rng: Random
     lines: list[Line] = attrs.field(factory=list[Line])
     answers: dict[str, str] = attrs.field(factory=dict[str, str])
-    """By digest of each line there ever was, what its answer begins with."""
+    """By the digest of every line so far, the text with which its answer begins."""
     _made: int = 0
 
     def grow(self, count: int) -> None:
@@ -73,7 +71,7 @@ class JobFile:
         self.rng.shuffle(self.lines)
 
     def drop(self) -> None:
-        """Take one line out."""
+        """Remove one line."""
         if len(self.lines) > 3:
             self.lines.pop(self.rng.randrange(len(self.lines)))
 

@@ -1,4 +1,4 @@
-"""A network that spoils answers: what no honest server sends, but proxies and broken ones do."""
+"""A network that corrupts responses, as proxies and broken servers do."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ _HEAD = b"HTTP/1.1 200"
 
 
 @attrs.define
-class SpoilingNetwork:
-    """Spoils a share of the answers, drawn from its rng; ``spoilt`` counts them."""
+class CorruptingNetwork:
+    """Corrupts a random share of the responses. ``corrupted`` counts them."""
 
     rng: Random
     share: float
-    spoilt: int = 0
+    corrupted: int = 0
     _earlier: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
-    """A whole answer that somebody else was given."""
+    """A whole response to an earlier request."""
 
     def __call__(self, connect: Connector) -> Connector:
         async def connect_through(origin: Origin) -> ByteStream:
-            return SpoiltStream(await connect(origin), self)
+            return CorruptedStream(await connect(origin), self)
 
         return connect_through
 
     def pass_on(self, data: bytes) -> tuple[bytes, bool]:
-        """What becomes of received bytes, and whether the connection ends after them."""
+        """What arrives instead of the received bytes, and whether the connection ends after it."""
         if not data.startswith(_HEAD) or self.rng.random() >= self.share:
             if data.startswith(_HEAD):
                 self._earlier = data
             return data, False
-        self.spoilt += 1
+        self.corrupted += 1
         return self.rng.choice(_WAYS)(data, self._earlier)
 
 
@@ -48,7 +48,7 @@ def _garbage_before(data: bytes, _: bytes) -> tuple[bytes, bool]:
     return b"\0\xff garbage\r\n" + data, False
 
 
-def _another_answer_after(data: bytes, earlier: bytes) -> tuple[bytes, bool]:
+def _another_response_after(data: bytes, earlier: bytes) -> tuple[bytes, bool]:
     return data + earlier, False
 
 
@@ -56,7 +56,7 @@ def _cut_off(data: bytes, _: bytes) -> tuple[bytes, bool]:
     return data[: len(data) * 2 // 3], True
 
 
-def _no_number(data: bytes, _: bytes) -> tuple[bytes, bool]:
+def _invalid_status(data: bytes, _: bytes) -> tuple[bytes, bool]:
     return data.replace(_HEAD, b"HTTP/1.1 2x0", 1), False
 
 
@@ -67,19 +67,19 @@ def _bad_lines(data: bytes, _: bytes) -> tuple[bytes, bool]:
 _WAYS: tuple[Callable[[bytes, bytes], tuple[bytes, bool]], ...] = (
     _two_lengths,
     _garbage_before,
-    _another_answer_after,
+    _another_response_after,
     _cut_off,
-    _no_number,
+    _invalid_status,
     _bad_lines,
 )
 
 
 @attrs.define
-class SpoiltStream:
-    """A stream through the network."""
+class CorruptedStream:
+    """A stream through the corrupting network."""
 
     _stream: ByteStream
-    _network: SpoilingNetwork
+    _network: CorruptingNetwork
     _ended: bool = False
 
     def send_nowait(self, data: bytes) -> int:

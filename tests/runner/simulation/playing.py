@@ -1,4 +1,4 @@
-"""Playing histories: one seed, one history, the same every time."""
+"""Play histories: one seed always gives the same history."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.scenarios.scheduling import seeded_scheduler
 from .history import History
 from .promises import Broken, check, check_last
 
-_ETERNITY = 20_000.0
-"""Seconds of virtual time: a history that is not over then hangs."""
+_TIMEOUT = 20_000.0
+"""Seconds of virtual time after which a history counts as hanging."""
 
 
 def play(seed: int) -> list[str]:
-    """Play the history of a seed; return its trace. Raises `Broken`, with the command that plays it again."""
+    """Play the history of a seed and return its trace. Raises `Broken` with the command that replays it."""
     history = History(seed)
     with seeded_scheduler(seed):
         try:
@@ -30,7 +30,7 @@ def play(seed: int) -> list[str]:
 
 
 async def _play(history: History) -> None:
-    with trio.fail_after(_ETERNITY):
+    with trio.fail_after(_TIMEOUT):
         await _play_all(history)
 
 

@@ -1,4 +1,4 @@
-"""The promises, checked after each run of a history against what the test itself knows of it."""
+"""The promises, checked after each run of a history against what the test itself knows about it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check_last(history: History, ending: Ending) -> None:
 
 
 def _refused(ending: Ending) -> None:
-    """P7: whoever must be refused is, nobody else is, and a refusal sends nothing."""
+    """P7: a run is refused if and only if it must be, and a refused run sends nothing."""
     if ending.refused is not None:
         refused = isinstance(ending.refused, RunRefused) or ending.fault_met
         _hold(refused and ending.requests == 0, "P7: a refusal sends nothing", ending.refused)
@@ -59,23 +59,23 @@ def _refused(ending: Ending) -> None:
 
 def _belongs(history: History, record: Record) -> None:
     expected = history.jobs.answers.get(record.digest)
-    _hold(expected is not None, "the record is of a line that there was", record)
+    _hold(expected is not None, "the record belongs to a line of the input", record)
     _hold(record.text.split()[:1] == [expected], "P17: the answer belongs to its job", record)
     _hold(record.attempts >= 1 + record.maybe_billed, "P3: attempts and maybe billed", record)
-    least, most = record.maybe_billed_tokens
+    low, high = record.maybe_billed_tokens
     output = MAX_TOKENS * record.maybe_billed
-    fits = most == output if not output else most is not None and output < most < 20 * output
-    _hold(least == 0 and fits, "P3: the tokens maybe billed", record)
+    fits = high == output if not output else high is not None and output < high < 20 * output
+    _hold(low == 0 and fits, "P3: the tokens maybe billed", record)
 
 
 def _paid_once(history: History, ending: Ending) -> None:
-    """P1, P3, P9: what was paid for is recorded, save what was in flight when the run was cut off."""
+    """P1, P3, P9: paid answers are recorded, except what was in flight when the run was cut off."""
     name = OUTPUT.name
     recorded = ending.died[name] - ending.before[name]
-    spooled = ending.died["rest.jsonl"] - ending.before["rest.jsonl"]
-    wasted = ending.paid - len(recorded) - len(spooled)
-    may_be = ending.spoilt + (ending.command.options["concurrency"] if _cut_off(ending) else 0)
-    _hold(0 <= wasted <= may_be, "paid answers that are not recorded", (wasted, may_be))
+    rescued = ending.died["rest.jsonl"] - ending.before["rest.jsonl"]
+    wasted = ending.paid - len(recorded) - len(rescued)
+    allowed = ending.corrupted + (ending.command.options["concurrency"] if _cut_off(ending) else 0)
+    _hold(0 <= wasted <= allowed, "paid answers that are not recorded", (wasted, allowed))
     if ending.summary and not (ending.command.fate == "failing disk" and ending.fault_met):
         strict_records(history.disk, OUTPUT)
 
@@ -85,13 +85,13 @@ def _cut_off(ending: Ending) -> bool:
     if ending.killed or command.fate == "terminate twice":
         return True
     if command.fate in ("full disk", "failing disk"):
-        told = ending.summary.notices if ending.summary else ()
-        return any("are lost" in notice for notice in told)  # the spool is on the same disk
+        notices = ending.summary.notices if ending.summary else ()
+        return any("are lost" in notice for notice in notices)  # the rescue file is on the same disk
     return command.fate in ("interrupt", "broken view") and command.options["grace"] < 1
 
 
 def _kept(history: History, ending: Ending) -> None:
-    """P2, P4, P7: what was recorded stays, or is moved aside whole."""
+    """P2, P4, P7: records stay, or are moved aside whole."""
     files = history.disk.platters.files.items()
     aside = b"".join(file.cached for path, file in files if path.name.startswith(OUTPUT.name))
     power = ending.killed and ending.command.power
@@ -105,7 +105,7 @@ def _kept(history: History, ending: Ending) -> None:
 
 
 def _accounts(history: History, ending: Ending) -> None:
-    """P13: the counts add up and say what the files say; the exit code follows from them."""
+    """P13: the counts add up and agree with the files; the exit code follows from them."""
     summary = ending.summary
     if summary is None:
         return
@@ -115,7 +115,7 @@ def _accounts(history: History, ending: Ending) -> None:
     wanted = history.jobs.ids()
     present = {record.id for record in whole_records(history.disk, OUTPUT)} & wanted.keys()
     fits = len(present) == summary.results
-    # Records whose sync failed are there, and do not count.
+    # Records whose sync failed are in the file but do not count.
     uncertain = ending.fault_met and summary.exit_code == ExitCode.STORAGE
     _hold(fits or (uncertain and summary.results < len(present)), "P13: results", (len(present), summary))
     _hold(summary.exit_code in _codes(ending), "the exit code", (summary.exit_code, ending))
@@ -127,7 +127,7 @@ def _codes(ending: Ending) -> set[int]:
         return set()
     if summary.reason is None:
         if command.fate in ("full disk", "failing disk") and ending.fault_met:
-            return {0, 1}  # it befell what may fail: pacing levels, a write that was tried again
+            return {0, 1}  # the fault hit what may fail: saving pacing levels, or a write that was retried
         return {0} if summary.results == summary.input else {1}
     return {
         "interrupt": {130, 75},

@@ -1,4 +1,4 @@
-"""Which commands must be refused (P7), known from the records, the lines and the commands before."""
+"""Which commands must be refused (P7), predicted from the records, the lines and the earlier commands."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .jobs import Line
 
 @attrs.define
 class Recipes:
-    """By digest, the temperature that the records with this recipe were made with: all that changes of it."""
+    """By recipe digest, the temperature of that recipe: the only part of it that changes."""
 
     _temperatures: dict[str, float] = attrs.field(factory=dict[str, float])
 
     def learn(self, records: Iterable[Record], temperature: float) -> None:
-        """Note with what temperature a run has made records."""
+        """Note the temperature with which a run made its records."""
         for record in records:
             self._temperatures.setdefault(record.recipe, temperature)
 
     def changed(self, record: Record, line: Line, temperature: float) -> bool:
-        """Whether a record was made from another line, or by another recipe."""
+        """Whether a record was made from another line or with another recipe."""
         return record.digest != line.digest or self._temperatures[record.recipe] != temperature
 
 
@@ -33,7 +33,7 @@ def must_refuse(
     temperature: float,
     options: Mapping[str, object],
 ) -> bool:
-    """Whether a command must be refused, for an output with these results."""
+    """Whether a command on an output with these results must be refused."""
     if not records or options.get("restart"):
         return False
     ours = [(record, wanted[record.id]) for record in records if record.id and record.id in wanted]

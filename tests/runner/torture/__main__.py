@@ -1,4 +1,4 @@
-"""``python -m tests.runner.torture 1000``: so many kills -9 of real runs, in two processes."""
+"""Kill real runs: ``python -m tests.runner.torture 1000`` for 1,000 kills, from two processes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from random import Random
 
 from .workshop import CONCURRENCY, Job, Tally, kill_until_done, simulator
 
-_SIDES = 2
+_PROCESSES = 2
 _JOBS = 600
 
 
-def _one_side(kills: int, seed: int) -> Tally:
+def _kill_runs(kills: int, seed: int) -> Tally:
     rng, counts = Random(seed), Tally()
     with tempfile.TemporaryDirectory() as name, simulator(Path(name), "--ttft", "0.02") as server:
         while counts.kills < kills:
@@ -31,14 +31,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     began = time.monotonic()
-    with ProcessPoolExecutor(_SIDES) as pool:
-        share = -(-given.kills // _SIDES)
-        sides = list(pool.map(_one_side, [share] * _SIDES, [given.seed, given.seed + 1]))
-    again = sorted(paid for side in sides for paid in side.paid_again)
+    with ProcessPoolExecutor(_PROCESSES) as pool:
+        share = -(-given.kills // _PROCESSES)
+        tallies = list(pool.map(_kill_runs, [share] * _PROCESSES, [given.seed, given.seed + 1]))
+    again = sorted(paid for tally in tallies for paid in tally.paid_again)
     sys.stdout.write(
-        f"{len(again):,} kills of {sum(side.outputs for side in sides):,} outputs of {_JOBS} jobs"
+        f"{len(again):,} kills of {sum(tally.outputs for tally in tallies):,} outputs of {_JOBS} jobs"
         f" in {time.monotonic() - began:,.0f} s: none lost, none twice, none swapped;"
-        f" {sum(side.torn for side in sides)} torn ends;"
+        f" {sum(tally.torn for tally in tallies)} torn ends;"
         f" paid again at a kill: median {again[len(again) // 2]}, most {again[-1]}"
         f" (concurrency {CONCURRENCY})\n"
     )

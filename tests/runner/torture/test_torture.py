@@ -25,7 +25,7 @@ def server(tmp_path: Path) -> Generator[Server]:
 
 @pytest.mark.long
 def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path: Path, server: Server) -> None:
-    """P1, P3: what is paid for again is at most what was in flight at the kill."""
+    """P1, P3: at most what was in flight at the kill is paid for again."""
     rng, counts = Random(1), Tally()
     for number in range(2):
         kill_until_done(Job(tmp_path, f"job{number}", server, 300), rng, counts, 5)
@@ -38,7 +38,7 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path: Path, server:
 def test_one_signal_finishes_what_is_in_flight(
     number: signal.Signals, code: int, tmp_path: Path, server: Server
 ) -> None:
-    """P11: nothing that was paid for is missing."""
+    """P11: no paid answer is missing."""
     job = Job(tmp_path, "job", server, 2_000)
     with job.start() as process:
         assert job.wait_for_more(process, 0)
@@ -52,7 +52,7 @@ def test_one_signal_finishes_what_is_in_flight(
 
 
 def test_a_second_signal_ends_at_once_with_all_lines_whole(tmp_path: Path) -> None:
-    """P11: the server needs 20 s for an answer; nobody waits for that."""
+    """P11: the server needs 20 s for an answer; the run does not wait for it."""
     with simulator(tmp_path, "--ttft", "20") as server:
         job = Job(tmp_path, "job", server, 100)
         with job.start() as process:
@@ -72,16 +72,16 @@ def test_a_second_signal_ends_at_once_with_all_lines_whole(tmp_path: Path) -> No
 def test_a_full_disk_ends_with_74_and_whole_lines_and_the_rest_is_done_later(
     tmp_path: Path, server: Server
 ) -> None:
-    """P9, by a limit on the size of files."""
+    """P9, with a limit on the size of files."""
     job = Job(tmp_path, "job", server, 200)
     code, said = job.finish(preexec_fn=_small_files)
 
     assert code == 74, said
     assert "Traceback" not in said
     assert 0 < len(job.records()) < 200
-    for spool in tmp_path.glob("headrace-*.jsonl"):
+    for rescued in tmp_path.glob("headrace-*.jsonl"):
         with job.output.open("ab") as output:
-            output.write(spool.read_bytes())
+            output.write(rescued.read_bytes())
     assert job.finish()[0] == 0
     assert job.records().keys() == job.asked.keys()
     server.settle()
@@ -108,7 +108,7 @@ def test_a_second_process_names_the_first_and_writes_nothing(tmp_path: Path, ser
 
 
 def test_a_closed_standard_output_leaves_no_traceback(tmp_path: Path, server: Server) -> None:
-    """P11: the summary has no reader; the results are there all the same."""
+    """P11: nothing reads the summary, yet the results are there."""
     reading, writing = os.pipe()
     os.close(reading)
     job = Job(tmp_path, "job", server, 50)
@@ -133,7 +133,7 @@ def _can_trace() -> bool:
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not _can_trace(), reason="needs strace, and leave to trace")
+@pytest.mark.skipif(not _can_trace(), reason="needs strace, and permission to trace")
 @pytest.mark.parametrize(("fault", "code"), [("signal=KILL", None), ("error=ENOSPC", 74), ("error=EIO", 74)])
 @pytest.mark.parametrize("when", [1, 2, 7])
 def test_a_fault_at_the_kth_write(

@@ -1,7 +1,7 @@
-"""Real processes: ``headrace run`` against ``headrace simulate`` on loopback, killed and looked at.
+"""Real processes: ``headrace run`` against ``headrace simulate`` on loopback, killed and inspected.
 
-The simulator's log says what was paid for, and its answers begin with the digest of what was asked, so a
-lost, doubled or swapped answer shows.
+The simulator's log says what was paid for, and each answer begins with the digest of its request. So lost,
+duplicated and swapped answers show.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from headrace.simulator import messages_digest
 
 CONCURRENCY = 16
 _HEADRACE = (sys.executable, "-m", "headrace")
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 
 
 def command(*arguments: str) -> tuple[str, ...]:
@@ -49,14 +49,14 @@ def simulator(folder: Path, *options: str) -> Generator[Server]:
 
 @attrs.define
 class Server:
-    """A simulator that runs: where it is, and what it has logged."""
+    """A running simulator: its URL, and what it has logged."""
 
     url: str
     log: Path
     _read: int = 0
 
     def settle(self) -> None:
-        """Return when it has read all requests that were on their way: whoever asks later is read later."""
+        """Return when it has read all requests in flight: it reads later requests later."""
         for _ in range(2):
             connection = HTTPConnection(self.url.removeprefix("http://"))
             connection.request("GET", "/")
@@ -64,7 +64,7 @@ class Server:
             connection.close()
 
     def new_answers(self) -> list[float]:
-        """When the requests arrived that were answered in full, logged since the last call."""
+        """The arrival times of the requests that were answered in full, logged since the last call."""
         with self.log.open("rb") as file:
             file.seek(self._read)
             data = file.read()
@@ -76,14 +76,14 @@ class Server:
 
 @attrs.define
 class Job:
-    """One input and its output, and a process that may be at work on them."""
+    """One input and its output."""
 
     folder: Path
     name: str
     server: Server
     count: int
     asked: dict[str, str] = attrs.field(factory=dict[str, str])
-    """By id, what the answer begins with."""
+    """By id, the text with which the answer begins."""
 
     def __attrs_post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -114,17 +114,17 @@ class Job:
         return subprocess.Popen([*under, *self.command(*options)], env=environ, **popen)
 
     def finish(self, *options: str, **popen: Any) -> tuple[int, str]:
-        """Run to the end; return the exit code and all that was said."""
+        """Run to the end; return the exit code and all that was printed."""
         with self.start(*options, **popen) as process:
-            out, err = process.communicate(timeout=_PATIENCE)
+            out, err = process.communicate(timeout=_TIMEOUT)
         return process.returncode, (out or "") + (err or "")
 
     def size(self) -> int:
         return self.output.stat().st_size if self.output.exists() else 0
 
     def wait_for_more(self, process: subprocess.Popen[str], than: int) -> bool:
-        """Wait until the output is larger; False if the process ends before."""
-        deadline = time.monotonic() + _PATIENCE
+        """Wait until the output is larger. Return False if the process ends first."""
+        deadline = time.monotonic() + _TIMEOUT
         while process.poll() is None and time.monotonic() < deadline:
             if self.size() > than:
                 return True
@@ -132,7 +132,7 @@ class Job:
         return False
 
     def records(self, *, torn: bool = False) -> dict[str, dict[str, Any]]:
-        """The records by id, each whole, once, and of its job. ``torn``: the end need not be whole."""
+        """The records by id, each whole, unique and of its job. ``torn``: the end need not be whole."""
         if not self.output.exists():
             return {}
         content = self.output.read_bytes()
@@ -155,20 +155,20 @@ class Job:
 
 @attrs.define
 class Tally:
-    """What many kills came to."""
+    """The outcome of many kills."""
 
     kills: int = 0
     outputs: int = 0
     torn: int = 0
     paid_again: list[int] = attrs.field(factory=list[int])
-    """By kill, the answers that were paid for and not recorded."""
+    """For each kill, the number of paid answers that were not recorded."""
 
 
-def kill_until_done(job: Job, rng: Random, counts: Tally, most: int) -> None:
-    """Kill the run of a job at random moments between its first new record and its end; then finish it."""
+def kill_until_done(job: Job, rng: Random, counts: Tally, max_kills: int) -> None:
+    """Kill runs of a job at random moments after their first new record, then run it to its end."""
     job.server.new_answers()
     runs: list[tuple[float, int]] = []
-    while len(runs) < most:
+    while len(runs) < max_kills:
         job.server.settle()
         began = time.time()
         with job.start() as process:
@@ -194,7 +194,7 @@ def kill_until_done(job: Job, rng: Random, counts: Tally, most: int) -> None:
 
 
 def _paid_again(job: Job, runs: list[tuple[float, int]], last: float) -> list[int]:
-    """By run, how many answers were paid for and not recorded: an answer is of the run it was asked in."""
+    """For each run, the number of its answers that were paid for and not recorded."""
     arrivals = job.server.new_answers()
     starts = [began for began, _ in runs] + [last]
     counts = [0] + [found for _, found in runs]
