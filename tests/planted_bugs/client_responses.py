@@ -18,7 +18,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         (
             "in-stream error keeps status 200",
             "event_error",
-            "_STATUS_BY_TYPE.get(_error_type(body), response.status_code)",
+            "STATUS_BY_TYPE.get(_error_type(body), response.status_code)",
             "response.status_code",
         ),
         ("pickles carry credentials", "without_secrets", "name not in SENSITIVE_HEADERS", "True"),

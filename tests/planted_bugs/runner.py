@@ -45,8 +45,8 @@ BUGS: Final[tuple[Bug, ...]] = (
         (
             "an old record stays when its job is done again",
             "_repair_results",
-            "heapq.merge(leaving, counts.changed, key=_start)",
-            "leaving",
+            "heapq.merge(removed, counts.changed, key=_start)",
+            "removed",
         ),
         ("a changed recipe is not refused", "open_output", "on_change == 'refuse'", "False"),
         (
@@ -68,7 +68,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         "test_resume test_journal_machine",
         (
             "a line that changed passes for done",
-            "relate",
+            "match_record",
             "'same' if record.digest is None else 'line changed'",
             "'same'",
         ),
@@ -81,7 +81,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         ("done jobs are not marked", "ScannedJobs.take", "self._mark(entry, State.DONE)", "None"),
         (
             "the recipe is not compared",
-            "relate",
+            "match_record",
             "'same' if recipe in (record.recipe, None) else 'recipe changed'",
             "'same'",
         ),
@@ -89,11 +89,11 @@ BUGS: Final[tuple[Bug, ...]] = (
     *bugs_in(
         "headrace.output.recovery",
         "test_recovery",
-        ("a gap of zeros passes for a blank line", "records", "gaps.append(span)", "None"),
-        ("damage in the middle is passed over", "records", "raise Damaged(span.start)", "pass"),
+        ("a gap of zeros passes for a blank line", "find_records", "gaps.append(span)", "None"),
+        ("damage in the middle is passed over", "find_records", "raise Damaged(span.start)", "pass"),
     ),
     *bugs_in(
-        "headrace.output.output",
+        "headrace.output.paths",
         "test_failing_well",
         ("an input is taken for an output", "refuse_overlap", "path.resolve() in files", "path in taken"),
     ),
