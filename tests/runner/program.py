@@ -29,14 +29,14 @@ from headrace_client.transport import Connector
 from tests.runner.disk import SimulatedDisk
 
 INPUT, OUTPUT = Path("/in/jobs.jsonl"), Path("/out/results.jsonl")
-ERRORS, SPOOL = Path("/out/results.errors.jsonl"), Path("/spool/rest.jsonl")
+ERRORS, RESCUE_FILE = Path("/out/results.errors.jsonl"), Path("/tmp/rest.jsonl")
 KEY = "sk-test-7f9c"
 EPOCH = 1_767_225_600.0
 INTERRUPT = StopReason(ExitCode.INTERRUPTED, "stopped by a test")
 
 
 def jobs(count: int, *, max_tokens: int = 20, **body: Any) -> bytes:
-    """Lines of the Anthropic dialect, ids ``job-0`` and on, each with a question of its own."""
+    """Lines in the Anthropic format with the ids ``job-0``, ``job-1``, ..., each with its own question."""
     return b"".join(
         json.dumps(
             {
@@ -55,14 +55,14 @@ def jobs(count: int, *, max_tokens: int = 20, **body: Any) -> bytes:
 
 
 def new_disk(lines: bytes) -> SimulatedDisk:
-    """A disk with nothing on it but the job file."""
+    """A disk with only the job file on it."""
     disk = SimulatedDisk()
     disk.put(INPUT, lines)
     return disk
 
 
 def records(disk: SimulatedDisk, path: Path = OUTPUT) -> list[dict[str, Any]]:
-    """The records of a file; none if there is no such file."""
+    """The records of a file, none if the file does not exist."""
     if path not in disk.platters.files:
         return []
     content = disk.content(path)
@@ -71,26 +71,26 @@ def records(disk: SimulatedDisk, path: Path = OUTPUT) -> list[dict[str, Any]]:
 
 
 def ids(disk: SimulatedDisk, path: Path = OUTPUT) -> list[str]:
-    """The ids of a file's records, in its order."""
+    """The ids of a file's records, in order."""
     return [record["custom_id"] for record in records(disk, path)]
 
 
-class Glimpses(list[Snapshot]):
-    """A live view that breaks after so many snapshots: whoever read it has gone."""
+class BreakingView(list[Snapshot]):
+    """A live view that breaks after ``count`` snapshots, like a closed pipe."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, count: int) -> None:
         super().__init__()
-        self._most = most
+        self._count = count
 
     def append(self, snapshot: Snapshot, /) -> None:
-        if len(self) == self._most:
+        if len(self) == self._count:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         super().append(snapshot)
 
 
 @attrs.define
-class Told:
-    """What a run told its user while it went on."""
+class Shown:
+    """What a run has shown its user."""
 
     notices: list[str] = attrs.field(factory=list[str])
     snapshots: list[Snapshot] = attrs.field(factory=list[Snapshot])
@@ -102,7 +102,7 @@ async def run(
     *,
     seed: int = 0,
     stops: Iterable[tuple[float, Stop]] = (),
-    told: Told | None = None,
+    shown: Shown | None = None,
     request: RequestOptions | None = None,
     network: Callable[[Connector], Connector] | None = None,
     clock_steps: Iterable[tuple[float, float]] = (),
@@ -110,24 +110,24 @@ async def run(
 ) -> Summary:
     """Run the job file of a disk against a server.
 
-    ``stops``: wishes to end, each so many seconds after the start. ``network``: what lies between.
-    ``clock_steps``: so many seconds after the start, the wall clock jumps by so many seconds.
+    ``stops``: requests to stop, each with its seconds after the start. ``network``: wraps the connections.
+    ``clock_steps``: pairs of seconds after the start and seconds by which the wall clock then jumps.
     """
-    told = told or Told()
+    shown = shown or Shown()
     began, steps = trio.current_time(), list(clock_steps)
     options.setdefault("concurrency", 8)
     async with trio.open_nursery() as nursery:
         connect = in_memory_connector(app, nursery)
         system = System(
             storage=disk,
-            rescue_file=SPOOL,
+            rescue_file=RESCUE_FILE,
             open_inputs=lambda given: inputs_of(disk, given),
             connect=connect if network is None else network(connect),
             wall_clock=lambda: EPOCH + trio.current_time() + _stepped(steps, trio.current_time() - began),
             random=Random(seed).random,
             in_thread=slowly,
         )
-        asked = RunOptions.of(
+        run_options = RunOptions.of(
             INPUT,
             output=OUTPUT,
             base_url="http://api.localhost",
@@ -135,22 +135,22 @@ async def run(
             **options,
         )
         if request is not None:
-            asked = attrs.evolve(asked, request=request)
-        came_of_it = await outcome.acapture(
+            run_options = attrs.evolve(run_options, request=request)
+        captured = await outcome.acapture(
             lambda: execute(
-                asked,
+                run_options,
                 system=system,
                 stops=lambda: _later(list(stops)),
-                display=lambda _: _collect(told),
-                notify=told.notices.append,
+                display=lambda _: _collect(shown),
+                notify=shown.notices.append,
             )
         )
         nursery.cancel_scope.cancel()
-    return came_of_it.unwrap()
+    return captured.unwrap()
 
 
 async def slowly(call: Callable[[], None]) -> None:
-    """Block for a few milliseconds of virtual time, in the middle of which the call is made."""
+    """Block for 8 ms of virtual time and make the call in the middle of it."""
     await trio.sleep(0.004)
     call()
     await trio.sleep(0.004)
@@ -175,15 +175,15 @@ async def _later(stops: list[tuple[float, Stop]]) -> AsyncGenerator[Stop]:
 
 
 @contextmanager
-def _collect(told: Told) -> Generator[Callable[[Snapshot], None]]:
-    yield told.snapshots.append
+def _collect(shown: Shown) -> Generator[Callable[[Snapshot], None]]:
+    yield shown.snapshots.append
 
 
 def simulator(**profile: Any) -> Simulator:
-    """A simulated API; the arguments are those of a `Profile`."""
+    """A simulated API. The arguments are those of a `Profile`."""
     return Simulator(Profile(**profile), epoch=EPOCH)
 
 
 def requests(server: Simulator) -> int:
-    """How many requests have arrived."""
+    """The number of requests that have arrived."""
     return len(server.log.records)

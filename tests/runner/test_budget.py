@@ -38,10 +38,10 @@ def new_disk() -> SimulatedDisk:
 
 @pytest.mark.trio
 async def test_running_the_same_command_again_does_not_spend_the_budget_twice(autojump_clock: object) -> None:
-    disk, server, told = new_disk(), program.simulator(output_tokens=(40, 40)), program.Told()
+    disk, server, shown = new_disk(), program.simulator(output_tokens=(40, 40)), program.Shown()
     first = await program.run(disk, server, max_cost=0.02, prices=PRICES)
     spent = spent_at(server)
-    second = await program.run(disk, server, max_cost=0.02, prices=PRICES, told=told)
+    second = await program.run(disk, server, max_cost=0.02, prices=PRICES, shown=shown)
 
     assert (first.exit_code, second.exit_code) == (ExitCode.STOPPED, ExitCode.STOPPED)
     assert 0.015 < spent <= 0.02
@@ -49,7 +49,7 @@ async def test_running_the_same_command_again_does_not_spend_the_budget_twice(au
     assert first.run.cost == pytest.approx(spent)
     assert second.reason is not None
     assert "Raise --max-cost" in second.reason.message
-    [notice] = [notice for notice in told.notices if "of --max-cost 0.02" in notice]
+    [notice] = [notice for notice in shown.notices if "of --max-cost 0.02" in notice]
     assert notice.startswith("earlier runs have spent 0.01")
 
 

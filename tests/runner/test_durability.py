@@ -13,7 +13,7 @@ from headrace.output.paths import output_paths
 from headrace.policy.options import Durability
 from headrace.policy.stop import ExitCode
 from tests.runner.disk import SimulatedDisk, io_error
-from tests.runner.program import INPUT, OUTPUT, Told, ids, jobs, new_disk, run, simulator
+from tests.runner.program import INPUT, OUTPUT, Shown, ids, jobs, new_disk, run, simulator
 
 pytestmark = pytest.mark.trio
 ORDERED = output_paths(OUTPUT).ordered
@@ -42,14 +42,14 @@ def watched(count: int, failing_from: int = 10_000) -> WatchedDisk:
 
 
 async def test_with_fsync_nothing_counts_as_done_that_was_not_synced(autojump_clock: MockClock) -> None:
-    disk, told = watched(300), Told()
+    disk, shown = watched(300), Shown()
     began = trio.current_time()
-    summary = await run(disk, simulator(), durability="fsync", told=told)
+    summary = await run(disk, simulator(), durability="fsync", shown=shown)
 
     assert (summary.exit_code, summary.results) == (0, 300)
     assert len(disk.syncs) > 10
-    assert told.snapshots
-    for snapshot in told.snapshots:
+    assert shown.snapshots
+    for snapshot in shown.snapshots:
         now = began + snapshot.elapsed_s
         assert snapshot.results <= max((count for at, count in disk.syncs if at <= now), default=0)
 
@@ -59,12 +59,12 @@ async def test_with_fsync_what_was_counted_survives_a_power_failure_at_any_time(
 ) -> None:
     """P2."""
     for tenth in range(2, 20):
-        disk, told = watched(200), Told()
+        disk, shown = watched(200), Shown()
         with trio.move_on_after(tenth / 10):
-            await run(disk, simulator(), durability="fsync", told=told)
+            await run(disk, simulator(), durability="fsync", shown=shown)
         synced = disk.platters.files[OUTPUT].synced or b""
 
-        assert synced.count(b"\n") >= (told.snapshots[-1].results if told.snapshots else 0)
+        assert synced.count(b"\n") >= (shown.snapshots[-1].results if shown.snapshots else 0)
 
 
 @pytest.mark.parametrize(("durability", "syncs"), [("none", 0), ("flush", 1)])

@@ -18,7 +18,7 @@ from headrace.cli._report import clear_errors
 from headrace.policy.stop import ExitCode
 from headrace.run.summary import as_text
 from tests.runner.disk import SimulatedDisk, io_error
-from tests.runner.program import INPUT, Glimpses, Told, ids, jobs, new_disk, requests, run, simulator
+from tests.runner.program import INPUT, BreakingView, Shown, ids, jobs, new_disk, requests, run, simulator
 
 JOBS = jobs(3)
 
@@ -121,7 +121,7 @@ async def test_a_view_that_breaks_ends_the_run_gently(autojump_clock: MockClock)
     """P9: what is paid for is kept, nothing new is started, and the same command completes it."""
     disk, server = new_disk(jobs(100)), simulator(ttft=0.2)
 
-    first = await run(disk, server, told=Told(snapshots=Glimpses(1)))
+    first = await run(disk, server, shown=Shown(snapshots=BreakingView(1)))
     sent = requests(server)
     disk.close()
     second = await run(disk, server)

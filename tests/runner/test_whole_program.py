@@ -29,8 +29,8 @@ from tests.runner.program import (
     INTERRUPT,
     KEY,
     OUTPUT,
-    SPOOL,
-    Told,
+    RESCUE_FILE,
+    Shown,
     ids,
     jobs,
     new_disk,
@@ -71,11 +71,11 @@ async def test_the_same_command_again_sends_only_what_has_no_record(autojump_clo
 
     disk.close()
     disk.put(OUTPUT, b"".join(kept))
-    told = Told()
-    rest = await run(disk, server, told=told)
+    shown = Shown()
+    rest = await run(disk, server, shown=shown)
 
     assert (rest.exit_code, rest.done_before, requests(server)) == (0, 90, 110)
-    assert told.notices == ["90 done, 10 to send"]
+    assert shown.notices == ["90 done, 10 to send"]
     assert len(set(ids(disk))) == len(ids(disk)) == 100
 
 
@@ -372,15 +372,15 @@ async def test_a_full_disk_ends_the_run_and_the_answers_already_paid_for_are_kep
 
     summary = await run(disk, server)
 
-    spooled = records(disk, SPOOL)
+    rescued = records(disk, RESCUE_FILE)
     assert summary.exit_code == ExitCode.STORAGE
-    assert 0 < len(spooled) <= 8
-    assert requests(server) == summary.results + len(spooled)
+    assert 0 < len(rescued) <= 8
+    assert requests(server) == summary.results + len(rescued)
     assert summary.results == len(ids(disk))
-    assert any("cat /spool" in notice for notice in summary.notices)
+    assert any("cat /tmp" in notice for notice in summary.notices)
 
     rest = disk.restarted()
-    rest.append(OUTPUT, disk.content(SPOOL))
+    rest.append(OUTPUT, disk.content(RESCUE_FILE))
     last = await run(rest, server)
 
     assert (last.exit_code, len(set(ids(rest))), requests(server)) == (0, 200, 200)
@@ -443,13 +443,13 @@ async def test_no_secret_reaches_anything_that_is_written_or_shown(autojump_cloc
         await send({"type": "http.response.start", "status": 400, "headers": [(b"x-key", sent)]})
         await send({"type": "http.response.body", "body": body.encode()})
 
-    disk, told = new_disk(jobs(30)), Told()
-    summary = await run(disk, echoing, told=told)
+    disk, shown = new_disk(jobs(30)), Shown()
+    summary = await run(disk, echoing, shown=shown)
 
     everything = b"".join(file.cached for path, file in disk.platters.files.items() if path != INPUT)
     assert summary.failed > 0
     assert KEY.encode() not in everything
-    assert KEY not in as_text(summary) + repr(summary) + repr(told)
+    assert KEY not in as_text(summary) + repr(summary) + repr(shown)
     assert "bad key" in as_text(summary)
 
 

@@ -114,10 +114,10 @@ async def test_jobs_that_wait_for_a_retry_after_occupy_nothing_that_others_need(
     simulator = program.simulator(model_limits={"fast": own, "slow": own})
     server = UsedUp("slow", 60.0, simulator)
     seen: list[tuple[float, int, int]] = []
-    told = program.Told()
+    shown = program.Shown()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_look, seen, server, told)
-        summary = await program.run(program.new_disk(b"".join(mixed)), server, told=told)
+        nursery.start_soon(_look, seen, server, shown)
+        summary = await program.run(program.new_disk(b"".join(mixed)), server, shown=shown)
         nursery.cancel_scope.cancel()
     fast = [
         record.time - EPOCH
@@ -131,11 +131,11 @@ async def test_jobs_that_wait_for_a_retry_after_occupy_nothing_that_others_need(
     assert all(ours == theirs == 0 for now, ours, theirs in seen if 10 < now < 60)
 
 
-async def _look(seen: list[tuple[float, int, int]], server: UsedUp, told: program.Told) -> None:
+async def _look(seen: list[tuple[float, int, int]], server: UsedUp, shown: program.Shown) -> None:
     while True:
         await trio.sleep(0.5)
-        if told.snapshots:
-            seen.append((trio.current_time(), told.snapshots[-1].in_flight, server.in_flight))
+        if shown.snapshots:
+            seen.append((trio.current_time(), shown.snapshots[-1].in_flight, server.in_flight))
 
 
 @pytest.mark.parametrize("jobs", [20, 1_000])

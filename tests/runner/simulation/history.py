@@ -23,7 +23,17 @@ from headrace.policy.stop import ExitCode, StopReason
 from headrace.run.summary import Summary
 from headrace.simulator import FaultKind, Profile, Simulator
 from tests.runner.disk import Fault, Killed, SimulatedDisk, disk_full, io_error
-from tests.runner.program import EPOCH, ERRORS, INPUT, INTERRUPT, OUTPUT, SPOOL, Glimpses, Told, run
+from tests.runner.program import (
+    EPOCH,
+    ERRORS,
+    INPUT,
+    INTERRUPT,
+    OUTPUT,
+    RESCUE_FILE,
+    BreakingView,
+    Shown,
+    run,
+)
 
 from .files import whole_records
 from .jobs import JobFile
@@ -219,10 +229,10 @@ class History:
         network = CorruptingNetwork(Random(self.rng.random()), command.corrupted)
         ending = Ending(command=command, before=self._lines(), must_refuse=self._must_refuse(command))
         began = trio.current_time()
-        told = Told(snapshots=Glimpses(command.call % 3)) if command.fate == "broken view" else Told()
-        await self._run(ending, server, network, told)
+        shown = Shown(snapshots=BreakingView(command.call % 3)) if command.fate == "broken view" else Shown()
+        await self._run(ending, server, network, shown)
         ending.seconds = trio.current_time() - began
-        ending.counted = told.snapshots[-1].results if told.snapshots else 0
+        ending.counted = shown.snapshots[-1].results if shown.snapshots else 0
         ending.paid = sum(
             each.status == 200 and each.finished and not each.fault for each in server.log.records
         )
@@ -235,7 +245,7 @@ class History:
         self.disk = self._next_disk(ending)
         return ending
 
-    async def _run(self, ending: Ending, server: Simulator, network: CorruptingNetwork, told: Told) -> None:
+    async def _run(self, ending: Ending, server: Simulator, network: CorruptingNetwork, shown: Shown) -> None:
         command, disk = ending.command, self.disk
         with trio.CancelScope() as process:
             async with trio.open_nursery() as nursery:
@@ -247,7 +257,7 @@ class History:
                         server,
                         seed=self.rng.randrange(2**32),
                         stops=_stops(command),
-                        told=told,
+                        shown=shown,
                         request=RequestOptions(set={"temperature": command.temperature}, stream=self.stream),
                         network=network,
                         timeout=5.0,
@@ -280,7 +290,7 @@ class History:
         )
 
     def _lines(self) -> dict[str, set[bytes]]:
-        paths = (OUTPUT, ERRORS, SPOOL)
+        paths = (OUTPUT, ERRORS, RESCUE_FILE)
         return {path.name: {each.line for each in whole_records(self.disk, path)} for path in paths}
 
     def _trace(self, ending: Ending, server: Simulator) -> None:
