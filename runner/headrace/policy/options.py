@@ -2,7 +2,7 @@
 
 The command line, `run_file`, `open_runner` and the engine share these values. A new option stands in three
 places: a field here, its flag and help in `headrace.cli._options`, and the type of its keyword argument in
-`headrace.library._settings`. ``tests/runner/test_options.py`` compares the three.
+`headrace.library._settings`. ``tests/runner/run/test_options.py`` compares the three.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from headrace.output.opened_output import Counts
 from headrace.output.paths import output_paths
 from headrace.policy.options import RequestOptions
 from tests.runner.disk import SimulatedDisk, disk_full
-from tests.runner.story import ERRORS, OUT, RECIPE, SIDECAR, Story, job_line, story
+from tests.runner.output.story import ERRORS, OUT, RECIPE, SIDECAR, Story, job_line, story
 
 
 def test_the_files_of_an_output_are_next_to_it() -> None:

@@ -15,7 +15,7 @@ from headrace.dialects import make_dialect
 from headrace.input.files import InputFile, Inputs
 from headrace.output.verification import Verification, identifying_format, verify_output
 from headrace.policy.options import RequestOptions
-from tests.runner.story import ERRORS, OUT, PATHS, RECIPE, Story, job_line, story
+from tests.runner.output.story import ERRORS, OUT, PATHS, RECIPE, Story, job_line, story
 
 
 def finished() -> Story:

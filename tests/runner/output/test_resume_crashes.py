@@ -20,7 +20,7 @@ from headrace.input.identity import digest, recipe_digest
 from headrace.job import FailureKind
 from headrace.policy.options import OnChange
 from tests.runner.disk import Killed
-from tests.runner.story import ERRORS, IN, JSON, OUT, RECIPE, SIDECAR, Story, job_line
+from tests.runner.output.story import ERRORS, IN, JSON, OUT, RECIPE, SIDECAR, Story, job_line
 
 
 @attrs.frozen

@@ -33,8 +33,8 @@ from headrace.output.decisions import Decision
 from headrace.output.opened_output import OpenedOutput
 from headrace.policy.options import OnChange, RetryFailed
 from tests.runner.disk import Killed, disk_full
-from tests.runner.model import Model
-from tests.runner.story import ERRORS, OUT, RECIPE, Story, job_line
+from tests.runner.output.model import Model
+from tests.runner.output.story import ERRORS, OUT, RECIPE, Story, job_line
 
 KINDS: tuple[FailureKind, ...] = ("rejected", "timeout", "too_large", "server")
 PLACES = st.integers(0, 5)

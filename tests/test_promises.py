@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs/promises.md"
 _ROW = re.compile(r"^\| P(\d+) [^|]+\| ([^|]+) \| [^|]+ \| [^|]*\|$", re.MULTILINE)
 _NAMED = re.compile(r"((?:\w+/)*(?:\w+\.py)?)(?:::)?(test_\w+(?:\.\.\.)?)?")

@@ -12,7 +12,7 @@ from headrace.job import FailureKind
 from headrace.output.opened_output import Counts
 from headrace.policy.options import RetryFailed
 from tests.runner.disk import Killed
-from tests.runner.story import ERRORS, JSON, OUT, job_line, story
+from tests.runner.output.story import ERRORS, JSON, OUT, job_line, story
 
 ALL_FAILURES: Mapping[str, FailureKind] = {
     "a": "rejected",
