@@ -9,7 +9,7 @@ from .planting import Bug, bugs_in
 BUGS: Final[tuple[Bug, ...]] = (
     *bugs_in(
         "headrace_client._exceptions",
-        "test_errors test_streaming",
+        "test_errors test_stream",
         ("429 as a generic error", "_BY_STATUS", "429", "-429"),
         ("529 as any server error", "_BY_STATUS", "529", "-529"),
         ("413 as a generic error", "_BY_STATUS", "413", "-413"),
@@ -35,7 +35,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     ),
     *bugs_in(
         "headrace_client._models.construct",
-        "test_construct test_models",
+        "test_construct test_base_model",
         (
             "unknown fields dropped",
             "_StructReader._made",
@@ -62,21 +62,21 @@ BUGS: Final[tuple[Bug, ...]] = (
         ("no request id on models", "cast_value", "with_request_id(built, _request_id(response))", "built"),
         (
             "a proxy's page passes for a message",
-            "_other_text",
+            "_as_text",
             "getattr(cast_to, '__module__', '').startswith('headrace_client.')",
             "False",
         ),
     ),
     *bugs_in(
         "headrace_client._responses.event_reader",
-        "test_streaming test_message_stream",
+        "test_stream test_message_stream",
         ("SSE error events ignored", "EventReader._next", "event.event == 'error'", "False"),
         ("pings yielded as messages", "_KNOWN_EVENTS", "{'completion'}", "{'completion', 'ping'}"),
         ("incomplete stream accepted", "EventReader._next", "event is ENDED and not self._complete", "False"),
     ),
     *bugs_in(
         "headrace_client._responses.body_reader",
-        "test_streaming test_message_stream",
+        "test_stream test_message_stream",
         ("idle timeout ignored", "BodyReader._time_left", "min(left, self._idle_timeout)", "left"),
         (
             "total timeout ignored",
@@ -92,7 +92,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         ),
         (
             "broken stream not wrapped",
-            "BodyReader._named",
+            "BodyReader._translated",
             "connection_error(error, self.response.request)",
             "None",
         ),
@@ -132,15 +132,15 @@ BUGS: Final[tuple[Bug, ...]] = (
     ),
     *bugs_in(
         "headrace_client._wire.accumulator",
-        "test_accumulate",
-        ("usage of a stream reset", "_counted", "before or {}", "{}"),
+        "test_accumulator",
+        ("usage of a stream reset", "_updated", "usage or {}", "{}"),
     ),
     *bugs_in(
         "headrace_client.transport.exchange",
         "test_sockets test_sender test_pool",
         (
             "silence ignored by the sender",
-            "Exchange._take_in",
+            "Exchange._collect",
             "min(self._deadline, now + self._idle_timeout)",
             "self._deadline",
         ),
