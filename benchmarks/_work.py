@@ -21,7 +21,7 @@ def answer_to(message_id: str) -> bytes:
             "id": message_id,
             "type": "message",
             "role": "assistant",
-            "model": "claude-sonnet-4-5",
+            "model": "claude-sonnet-5-5",
             "content": [{"type": "text", "text": _TEXT}],
             "stop_reason": "end_turn",
             "stop_sequence": None,
@@ -59,7 +59,7 @@ def write_jobs(path: Path, count: int, *, stream: bool = False) -> Path:
         for number in range(count):
             name = f"job-{number}"
             params: dict[str, object] = {
-                "model": "claude-sonnet-4-5",
+                "model": "claude-sonnet-5-5",
                 "max_tokens": 256,
                 "metadata": {"user_id": name},
                 "messages": [{"role": "user", "content": _PROMPT}],

@@ -101,7 +101,7 @@ def _write_jobs(path: Path, scenario: Scenario) -> Mapping[str, str]:
     expected: dict[str, str] = {}
     with path.open("wb") as file:
         for number in range(scenario.jobs):
-            params = msgspec.json.decode(scenario.request(number).body) | {"model": "claude-sonnet-4-5"}
+            params = msgspec.json.decode(scenario.request(number).body) | {"model": "claude-sonnet-5-5"}
             expected[f"job-{number}"] = messages_digest(params["messages"])
             file.write(msgspec.json.encode({"custom_id": f"job-{number}", "params": params}) + b"\n")
     return expected
