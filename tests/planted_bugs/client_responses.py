@@ -137,7 +137,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     ),
     *bugs_in(
         "headrace_client.transport.exchange",
-        "test_sockets test_sender test_pool",
+        "test_sockets test_sender test_sender_deadlines test_pool",
         (
             "silence ignored by the sender",
             "Exchange._collect",
