@@ -103,11 +103,11 @@ def test_the_command_says_where_it_listens_and_logs_every_request(tmp_path: Path
     ("arguments", "reported"),
     [
         (["--error-rate", "418=0.1"], "no such fault: 418"),
-        (["--error-rate", "529"], "is not like 529=0.1"),
+        (["--error-rate", "529"], "does not look like 529=0.1"),
         (["--error-rate", "529=1.5"], "between 0 and 1"),
         (["--output-tokens", "9-3"], "neither a number nor a range"),
         (["--log", "/nowhere/at/all"], "No such file or directory"),
-        (["--rpm", "0"], "0.0 is not in the range"),
+        (["--rpm", "0"], "must be above 0"),
     ],
 )
 def test_the_command_rejects_invalid_options(arguments: list[str], reported: str) -> None:
