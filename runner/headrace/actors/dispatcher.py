@@ -110,6 +110,7 @@ class _Dispatcher:
     grace_ends: float = math.inf
     refused_since: float | None = None
     """When the standstill began: refusals or an outage, and no result since. None: there is no standstill."""
+    last_failure: str = ""
     load_reported_at: float = -math.inf
 
     def is_done(self) -> bool:
@@ -155,8 +156,9 @@ class _Dispatcher:
             self.grace_ends = math.inf
             self.abort()
         if self._standstill_ends() <= now:
+            seconds, last = self.rules.stop_options.max_wait, self.last_failure.removesuffix(".")
             message = (
-                f"no result for {self.rules.stop_options.max_wait:g} s: the server keeps refusing or failing."
+                f"no result for {seconds:g} s: the server keeps refusing or failing ({last})."
                 " Try again later, or wait longer with --max-wait (max_wait)."
             )
             self.stop(StopReason(ExitCode.STOPPED, message), now)
@@ -229,6 +231,7 @@ class _Dispatcher:
 
     def _failed(self, message: Failed, now: float) -> None:
         failure, admission = message.failure, self.admission
+        self.last_failure = failure.message
         lost = attempt_usage(message.pending.job.request) if failure.sent else NO_UNCONFIRMED_USAGE
         pending = message.pending.counted(lost)
         admission.failed(message, now, self.rules.random())
@@ -237,7 +240,7 @@ class _Dispatcher:
             self.refused_since = now
         verdict = self._verdict(message, pending, now)
         attempt = message.attempt(now, wait=verdict.after if isinstance(verdict, Retry) else None)
-        self.channels.events.send_nowait(AttemptFailed(attempt, lost))
+        self.channels.events.send_nowait(AttemptFailed(attempt, lost, failure.message))
         match verdict:
             case Retry(after, counts):
                 pending = structs.replace(pending, failures=pending.failures + counts)
@@ -259,9 +262,8 @@ class _Dispatcher:
         if message.failure.kind not in OUTAGE_KINDS or isinstance(verdict, StopRun):
             return verdict
         if self.admission.circuit_breaker.is_open:
-            return Retry(
-                after=0.0, counts=False
-            )  # the circuit breaker holds it back; it is not the job's fault
+            # The circuit breaker holds the job back: the failure is not the job's fault.
+            return Retry(after=0.0, counts=False)
         if isinstance(verdict, Retry):
             return Retry(max(verdict.after, self.rules.quota.delay(now)), verdict.counts)
         return verdict
@@ -269,8 +271,7 @@ class _Dispatcher:
     def _record_failure(self, finished: Finished, failure: Failure) -> None:
         self.admission.given_up()
         self.channels.results.send_nowait(finished)
-        reason = self.rules.stop.failed(failure)
-        if reason is not None:
+        if (reason := self.rules.stop.failed(failure)) is not None:
             self.stop(reason, trio.current_time())
 
     def _finished(self, pending: Pending, message: Failed) -> Finished:

@@ -183,6 +183,8 @@ class AttemptFailed(msgspec.Struct, frozen=True, gc=False):
     attempt: Attempt | None
     """None if it was cancelled: its outcome is unknown."""
     maybe_billed: UnconfirmedUsage
+    message: str | None = None
+    """Why it failed; None if it was cancelled."""
 
 
 class Load(msgspec.Struct, frozen=True, gc=False):

@@ -280,6 +280,6 @@ display_options = cloup.option_group(
         "--verbose",
         count=True,
         show_default=False,
-        help="Log what happens; -vv logs every attempt.",
+        help="Log failed attempts; -vv logs every attempt.",
     ),
 )

@@ -62,7 +62,7 @@ def _refuse_summary_file(file: Path, options: RunOptions) -> None:
     written = paths.written(ordered=options.output.ordered)
     refuse_overlap([*map(Path, options.input.files), *written], [file])
     if not file.parent.is_dir():
-        raise RunRefused(f"--summary-json {file}: the folder does not exist; create it first")
+        raise RunRefused(f"--summary-json {file}: the directory does not exist: create it first")
 
 
 def _report(summary: Summary, file: Path | None, *, quiet: bool) -> list[StopReason]:
@@ -131,7 +131,7 @@ def print_output(text: str) -> None:
 
 
 def set_up_logging(verbose: int) -> None:
-    """Log to standard error. ``verbose``: 0 warnings, 1 what happens, 2 every attempt."""
+    """Log to standard error. ``verbose``: 0 warnings, 1 failed attempts, 2 every attempt."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(
         level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr

@@ -61,7 +61,7 @@ class Budget:
         if math.isinf(worst):
             return "--max-cost: a job that does not limit its output has no maximum cost. Set --max-tokens."
         return (
-            f"--max-cost {self.limit:,.2f}: {self.spent:,.4f} {currency} are spent and the next job may cost"
+            f"--max-cost {self.limit:,.10g}: {self.spent:,.4f} {currency} are spent and the next job may cost"
             f" {worst:,.4f}. Raise --max-cost, then run the same command again."
         )
 

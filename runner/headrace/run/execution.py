@@ -31,6 +31,7 @@ from headrace.policy.options import RunOptions
 from headrace.policy.prices import own_prices
 from headrace.policy.stop import StopReason
 from headrace.run.assembly import attempt_settings, build_budget, build_rules, open_client
+from headrace.run.attempt_log import attempt_log
 from headrace.run.finish import last_sync, order, rescue
 from headrace.run.line_parser import LineParser
 from headrace.run.preparation import Prepared, prepare
@@ -101,7 +102,8 @@ async def _prepare(options: RunOptions, system: System, notify: Callable[[str], 
     _announce(opened, notify)
     budget = build_budget(options.stop, opened, system.storage, paths)
     if budget is not None and budget.spent:
-        notify(f"earlier runs have spent {budget.spent:,.4f} of --max-cost {budget.limit:,.2f}")
+        spent = f"{budget.spent:,.4f} {budget.prices.currency}"
+        notify(f"earlier runs have spent {spent} of --max-cost {budget.limit:,.10g}")
     return _Run(
         options=options,
         prepared=prepared,
@@ -204,6 +206,7 @@ async def _supervise(
                     else None,
                     stops=stops(),
                     show=show,
+                    watch=attempt_log(),
                 )
             )
 

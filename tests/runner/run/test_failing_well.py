@@ -87,7 +87,7 @@ def test_a_summary_without_a_folder_is_refused_before_anything_is_sent(workplace
     result = simulate("jobs.jsonl", "-o", "out.jsonl", "--summary-json", "none/summary.json")
 
     assert result.exit_code == ExitCode.REFUSED
-    assert "the folder does not exist; create it first" in result.stderr
+    assert "the directory does not exist: create it first" in result.stderr
     assert not (workplace / "out.jsonl").exists()
 
 
