@@ -65,7 +65,7 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="headrace")
 def main() -> None:
-    """Run bulk API jobs as fast as the rate limits allow, and never lose or pay twice for an answer."""
+    """Run bulk API jobs as fast as the rate limits allow, and never lose a result or pay for one twice."""
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ class Integer(IntParamType):
 class Number(FloatParamType):
     """A number within a range."""
 
+    name = "number"  # for the message about a text that is not one
+
     def __init__(self, bounds: Range) -> None:
         self._bounds = bounds
 

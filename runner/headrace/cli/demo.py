@@ -54,7 +54,7 @@ _TOPICS = (
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("headrace-demo"),
-    help="Folder for the job file and its results.",
+    help="Directory for the job file and its results.",
 )
 def demo(directory: Path) -> None:
     """Write a small job file and run it on the built-in simulator: no key, no cost, no network.

@@ -108,8 +108,11 @@ def _read_text(option: str, file: Path) -> str:
 
 def _parse_setting(text: str) -> tuple[str, object]:
     key, _, value = text.partition("=")
-    if not key:
-        raise RunRefused(f"--set {text[:60]}: the key is missing; write KEY=JSON, such as temperature=0")
+    if not key or not value:
+        missing = "value" if key else "key"
+        raise RunRefused(
+            f"--set {text[:60]}: the {missing} is missing; write KEY=JSON, such as temperature=0"
+        )
     try:
         return key, msgspec.json.decode(value)
     except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 import cloup
 
-from headrace.policy.checks import COUNT, NOT_NEGATIVE, POSITIVE
+from headrace.policy.checks import COUNT, NOT_NEGATIVE, POSITIVE, Range
+from headrace.policy.stop import ExitCode
 
 from ._command import command
 from ._types import OUTPUT_FILE, Integer, Number, read_range
@@ -43,7 +45,7 @@ def _read_shares(
     cloup.option("--host", metavar="ADDRESS", default="127.0.0.1", help="Address to listen on."),
     cloup.option(
         "--port",
-        type=click.IntRange(0, 65_535),
+        type=Integer(Range(at_least=0, at_most=65_535)),
         metavar="N",
         default=8787,
         help="Port to listen on; 0 picks a free one.",
@@ -137,13 +139,28 @@ def simulate(host: str, port: int, seed: int, log_file: Path | None, **settings:
     """
     import trio
 
+    from ._report import print_message
+
     try:
         profile = _profile(**settings)
         with contextlib.ExitStack() as stack:
-            file = stack.enter_context(log_file.open("ab", buffering=0)) if log_file else None
+            file = None if log_file is None else stack.enter_context(_open_log(log_file))
             trio.run(_serve, profile, host, port, seed, file)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise click.UsageError(str(error)) from error
+    except OSError as error:
+        reason = str(error.strerror or error).partition(" (while ")[0]  # trio adds the address
+        print_message(
+            f"cannot listen on {host}, port {port}: {reason}; choose another one with --host or --port"
+        )
+        sys.exit(ExitCode.REFUSED)
+
+
+def _open_log(file: Path) -> BinaryIO:
+    try:
+        return file.open("ab", buffering=0)
+    except OSError as error:
+        raise click.BadParameter(f"cannot write {file}: {error.strerror}", param_hint="'--log'") from error
 
 
 def _profile(
@@ -214,4 +231,8 @@ async def _serve(profile: Profile, host: str, port: int, seed: int, file: Binary
 def _report(log: RequestLog) -> None:
     statuses = sorted(log.statuses.items())
     answered = ", ".join(f"{count:,} x {status or 'no response'}" for status, count in statuses)
-    click.echo(f"served {log.statuses.total():,} requests" + (f": {answered}" if answered else ""), err=True)
+    total = log.statuses.total()
+    click.echo(
+        f"served {total:,} {'request' if total == 1 else 'requests'}" + (f": {answered}" if answered else ""),
+        err=True,
+    )

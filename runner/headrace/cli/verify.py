@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "headrace verify jobs.jsonl -o results.jsonl",
 )
 @input_argument
-@cloup.option_group("Input", *reading_options, help="As given to the run.")
+@cloup.option_group("Input", *reading_options, help="Give the values that you gave to the run.")
 @cloup.option_group("Output", output_option)
 def verify(
     *,
