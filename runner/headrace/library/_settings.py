@@ -140,8 +140,9 @@ def settings_from(
 
     Raises `RunRefused` for values that do not fit together, and `TypeError` for an unknown name.
     """
-    refuse_unknown("open_runner", given, RunnerOptions.__annotations__)
+    refuse_unknown("open_runner", given, {*RunnerOptions.__annotations__, "client", "concurrency"})
     api_key, simulate = given.get("api_key"), given.get("simulate", False)
+    _check_simulate(simulate)
     if client is not None and (given.get("base_url") or api_key or simulate):
         raise RunRefused(
             "a client has a server and an API key already: leave out base_url, api_key and simulate"
@@ -165,6 +166,11 @@ def settings_from(
         simulator=Simulator() if simulate is True else simulate or None,
         on_attempt=given.get("on_attempt"),
     )
+
+
+def _check_simulate(value: object) -> None:
+    if not isinstance(value, bool | Simulator):
+        raise RunRefused(f"simulate={value!r}: must be True, False or a Simulator")
 
 
 def _endpoint(options: RunOptions, dialect: Dialect, client: AsyncAPIClient | None) -> Endpoint:

@@ -152,6 +152,11 @@ def concurrency_problem(value: object) -> str | None:
     return f"must be 'auto' or a number from 1 to {_CONCURRENCY.at_most:,}"
 
 
+def _check_limits(_instance: object, attribute: Named, value: object) -> None:
+    if not isinstance(value, StatedLimits):
+        refuse(attribute, value, "must be a headrace.Limits")
+
+
 def _check_concurrency(_instance: object, attribute: Named, value: object) -> None:
     refuse(attribute, value, concurrency_problem(value))
 
@@ -162,7 +167,9 @@ class PacingOptions:
 
     concurrency: Concurrency = attrs.field(default="auto", validator=_check_concurrency)
     """The most jobs in flight; "auto": as many as the limits can use, found during the run."""
-    limits: StatedLimits = attrs.field(factory=StatedLimits, converter=default_if_none(factory=StatedLimits))
+    limits: StatedLimits = attrs.field(
+        factory=StatedLimits, converter=default_if_none(factory=StatedLimits), validator=_check_limits
+    )
     """The user's own limits."""
 
 
