@@ -58,7 +58,7 @@ class ConnectionPool:
     ) -> Connection:
         """Return a connection for one exchange: an idle one, else a new one. Wait in line if necessary.
 
-        ``connect_timeout``: seconds, instead of the limits' own. ``new``: not an idle one.
+        ``connect_timeout``: seconds, instead of the limits' own. ``new``: do not use an idle one.
         Raises `ConnectFailed` or `ConnectionLost`, and `trio.ClosedResourceError` if the pool is closed.
         """
         while new or (connection := self.take_nowait(origin, trio.current_time())) is None:

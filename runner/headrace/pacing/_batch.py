@@ -2,7 +2,7 @@
 
 Six buckets to check before and to correct after each job cost several microseconds: negligible at a limit of
 a thousand jobs per second, too much at twenty thousand. So while there is room for many more jobs, a number
-of them is granted at once, and their cost is booked when the levels are next looked at.
+of them is granted at once, and their cost is booked when the levels are next checked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import attrs
 from headrace.job import JobRequest, Usage
 
 MAX_BATCH = 512
-"""Jobs granted at once, at most: they are sent without a look at the levels."""
+"""Jobs granted at once, at most: they are sent without checking the levels."""
 MIN_BATCH = 64
 """Jobs granted at once, at least: for fewer the bookkeeping of a batch does not pay off."""
 ROOM_PER_JOB = 4.0

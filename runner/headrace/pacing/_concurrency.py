@@ -33,13 +33,13 @@ _MIN_WINDOW = 0.25
 _HEADROOM = 1.25
 """The ratio of the cap to what Little's law says: latencies vary."""
 _MIN_GAIN = 1.1
-"""The ratio of the throughput after a step to that before it which makes the step worthwhile."""
-_PAUSE_AFTER_VAIN_STEP = 60.0
+"""A step is worthwhile if it multiplies the throughput by at least this."""
+_PAUSE_AFTER_USELESS_STEP = 60.0
 """After a step without effect, none is tried for this long."""
 _RETRY_INTERVAL = 30.0
-"""After a refusal for concurrency, one more job is tried this late; twice as late if that is refused, too."""
+"""The time after a refusal for concurrency at which one more job is tried. It doubles if that is refused."""
 _LATENCY_WEIGHT = 0.02
-"""Of one response in the moving average."""
+"""The weight of one response in the moving average."""
 
 
 @attrs.define(kw_only=True)
@@ -102,8 +102,8 @@ class Concurrency:
 
     def refused(self, others: int, now: float) -> None:
         """Note a refusal for concurrency. ``others``: jobs in flight besides the refused one."""
-        in_vain = self._refused and others == self.cap - 1
-        self._retry_interval = self._retry_interval * 2 if in_vain else self._retry_interval
+        if self._refused and others == self.cap - 1:  # the one more job that was tried
+            self._retry_interval *= 2
         self._refused = True
         self.cap = max(1, min(self.cap, others))
         self._not_before = now + self._retry_interval
@@ -125,7 +125,7 @@ class Concurrency:
             return math.inf
         if self._before_step is not None and throughput < _MIN_GAIN * self._before_step[1]:
             self.cap = self._before_step[0]
-            self._not_before = now + _PAUSE_AFTER_VAIN_STEP
+            self._not_before = now + _PAUSE_AFTER_USELESS_STEP
             self._window = self._before_step = None
             return math.inf
         self._before_step = (self.cap, throughput)

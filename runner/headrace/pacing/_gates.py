@@ -39,7 +39,7 @@ class Gates:
     _allowance_gates: list[tuple[int, Bucket]] = attrs.field(factory=list[tuple[int, Bucket]])
 
     def ready_at(self, reserve: Cost, cost: Cost, now: float) -> tuple[float, Bottleneck]:
-        """Return when all buckets hold what a job takes, and which is the last one to.
+        """Return when all buckets hold what a job takes, and which of them is the last.
 
         ``reserve``: what the server sets aside for the job. Without any bucket that is the distant past.
         """

@@ -6,10 +6,10 @@
    the first response that reports no limit the rate jumps to a value that fills them within seconds, and from
    then on doubles about as fast as a refusal can arrive. If one arrives, the search begins again from before
    the jump, at the normal pace.
-3. A refusal sets the plateau. The rate resumes a little below it, returns to it, stays near it for long, and
-   then rises faster and faster (the curve of CUBIC, RFC 9438, scaled to the plateau and not to packets). Jobs
-   that were sent before the refusal arrived may be refused, too: the more of them are, the higher above the
-   limit the rate was.
+3. A refusal sets the plateau. The rate resumes a little below it, returns to it, stays near it for a while,
+   and then rises faster and faster (the curve of CUBIC, RFC 9438, scaled to the plateau and not to packets).
+   Jobs that were sent before the refusal arrived may be refused, too: the more of them are, the higher above
+   the limit the rate was.
 4. A refusal below the plateau means that the plateau was too high, because a deep bucket was full when it was
    found. It comes down in steps, but never below what was accepted since the last refusal.
 5. A refusal because the rate rose too fast sets no plateau. The rate resumes below what was accepted and

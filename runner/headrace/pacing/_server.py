@@ -37,7 +37,7 @@ _MIN_WINDOW = 0.5
 _FULL_WINDOW = 10.0
 """... and the time after which a difference as large as the uncertainty is enough."""
 _WEIGHT = 0.7
-"""Of the latest window in the assumed inflow."""
+"""The weight of the latest window in the assumed inflow."""
 _MIN_SHARE = 0.02
 """The share of a limit that is always assumed to be available, so that sending never stops for good."""
 _MARGIN_SHARE = 0.1

@@ -1,4 +1,4 @@
-"""The log of the requests that the simulator received: one record each, in memory and if wanted in a file."""
+"""The log of the requests that the simulator received: one record each, in memory or in a file."""
 
 from __future__ import annotations
 
