@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as wishes to stop: the first lets jobs in flight finish, the second aborts them."""
+"""SIGINT and SIGTERM as requests to stop: the first lets jobs in flight finish, the second aborts them."""
 
 from __future__ import annotations
 

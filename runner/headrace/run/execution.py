@@ -68,7 +68,7 @@ async def execute(
 ) -> Summary:
     """Run the jobs of an input, and write a record of each.
 
-    ``stops``: wishes to stop early. ``notify``: takes lines for the user.
+    ``stops``: requests to stop early. ``notify``: takes lines for the user.
 
     Raises `RunRefused` or `StorageFailed` before anything is sent.
     """

@@ -1,4 +1,4 @@
-"""The log of the requests that the simulator received: one record each, in memory or in a file."""
+"""The log of the requests that the simulator received. Records go to memory, to a file, or to both."""
 
 from __future__ import annotations
 
