@@ -42,6 +42,8 @@ class LineFormat:
     """
     read: Callable[[bytes], JobRequest]
     """Return the line's request. Raises `BadLine`."""
+    notices: tuple[str, ...] = ()
+    """What about the options is probably a mistake, for the user: one line each."""
 
 
 class Assembler(Protocol):

@@ -20,6 +20,7 @@ from ._template import Template, compile_template
 
 _DEFAULT_MAX_TOKENS: Final = 1024
 """Without ``--max-tokens``: the API requires a number."""
+_SAME_FOR_ALL: Final = "the prompt contains no {field} of the row: every row gets the same request"
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +66,7 @@ def line_format(options: RequestOptions) -> LineFormat:
         identify=lambda line: identify_by(line, options.id_field),
         check_first=lambda line: check_fields(line, *named),
         read=lambda line: _read(line, options, filling),
+        notices=() if prompt.fields or (system and system.fields) else (_SAME_FOR_ALL,),
     )
 
 

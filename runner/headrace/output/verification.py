@@ -164,7 +164,7 @@ def _require_output(storage: Storage, path: Path) -> None:
     except OSError as error:
         raise RunRefused(f"cannot read {path}: {error.strerror or error}") from error
     if not found:
-        raise RunRefused(f"there is no {path} to verify")
+        raise RunRefused(f"{path} does not exist: name the output of the run with -o")
 
 
 def _check_file(storage: Storage, path: Path, found: Verification, *, failed: bool) -> None:

@@ -88,6 +88,8 @@ async def _prepare(options: RunOptions, system: System, notify: Callable[[str], 
         raise RunRefused("--ordered (ordered) reads the input again at the end: give it regular files")
     paths = output_paths(options.output_path)
     refuse_overlap(map(Path, options.input.files), paths.written(ordered=options.output.ordered))
+    for notice in prepared.dialect.lines.notices:
+        notify(notice)
     scan = _scan(options, prepared)
     opened = open_output(
         system.storage,

@@ -77,6 +77,16 @@ def test_the_same_command_again_has_nothing_to_send() -> None:
     assert "(12 from earlier runs)" in result.stdout
 
 
+def test_a_prompt_without_a_field_is_reported() -> None:
+    """An unclosed brace is literal text: every row would be billed for the same question."""
+    mistyped = headrace("run", "rows.jsonl", *("--prompt", "{q"), *SIMULATED[2:])
+    correct = headrace("run", "rows.jsonl", *SIMULATED, "--restart")
+
+    notice = "headrace: the prompt contains no {field} of the row: every row gets the same request"
+    assert notice in mistyped.stderr
+    assert notice not in correct.stderr
+
+
 def test_quiet_says_nothing() -> None:
     assert run("-q").output == ""
 

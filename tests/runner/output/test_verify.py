@@ -173,7 +173,7 @@ def test_only_the_first_problems_are_named() -> None:
 
 
 def test_there_must_be_something_to_verify() -> None:
-    with pytest.raises(RunRefused, match=r"there is no out\.jsonl"):
+    with pytest.raises(RunRefused, match=r"out\.jsonl does not exist"):
         verify_story(story("a"))
 
 
