@@ -13,7 +13,7 @@ from anyio import Path
 from sniffio import current_async_library
 
 from headrace_client._exceptions import APIConnectionError, APIError
-from headrace_client._httpx.argument import check_http_client, lent_timeout
+from headrace_client._httpx.argument import check_http_client, inherited_timeout
 from headrace_client._httpx.errors import connection_error
 from headrace_client._requests.multipart import file_pairs, paths_in, with_contents
 from headrace_client._requests.options import FinalRequestOptions, HeadersLike
@@ -62,7 +62,7 @@ class AsyncAPIClient(BaseClient):
         self._closed = False
         self._pool = pool
         if http_client is not None:
-            self._timeout = lent_timeout(http_client, self._timeout)
+            self._timeout = inherited_timeout(http_client, self._timeout)
 
     @property
     def _client(self) -> httpx.AsyncClient:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 from headrace_client._exceptions import APIConnectionError, APIError
-from headrace_client._httpx.argument import check_http_client, lent_timeout
+from headrace_client._httpx.argument import check_http_client, inherited_timeout
 from headrace_client._httpx.errors import connection_error
 from headrace_client._requests.multipart import file_pairs, paths_in, with_contents
 from headrace_client._requests.options import FinalRequestOptions
@@ -37,7 +37,7 @@ class SyncAPIClient(BaseClient):
         self._http_client = http_client
         self._closed = False
         if http_client is not None:
-            self._timeout = lent_timeout(http_client, self._timeout)
+            self._timeout = inherited_timeout(http_client, self._timeout)
 
     @property
     def _client(self) -> httpx.Client:

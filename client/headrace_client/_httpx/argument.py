@@ -22,7 +22,7 @@ def check_http_client(http_client: object, name: str) -> None:
     )
 
 
-def lent_timeout(http_client: Any, timeout: TimeoutTypes | NotGiven) -> TimeoutTypes | NotGiven:
+def inherited_timeout(http_client: Any, timeout: TimeoutTypes | NotGiven) -> TimeoutTypes | NotGiven:
     """Return ``timeout`` if given, else the HTTP client's, unless that is httpx's default."""
     if not isinstance(timeout, NotGiven):
         return timeout
