@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .library.results import Results
     from .library.run_file import run_file
     from .library.values import Job, Result
-    from .policy.options import StatedLimits as Limits
+    from .policy.options import Limits as Limits
     from .run.summary import Summary
 
 _MODULES = {
@@ -34,7 +34,7 @@ _MODULES = {
     "run.summary": "Summary",
 }
 _PLACES = {name: (module, name) for module, names in _MODULES.items() for name in names.split()} | {
-    "Limits": ("policy.options", "StatedLimits")
+    "Limits": ("policy.options", "Limits")
 }
 
 __all__ = [

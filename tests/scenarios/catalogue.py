@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from headrace.pacing import Concurrency, Pacing
-from headrace.policy.options import StatedLimits
+from headrace.policy.options import Limits
 from headrace.simulator import BucketLimit, Profile, Ramp, Schedule
 
 from .ideal import flow_time, ramped_time, stepped_time
@@ -97,7 +97,7 @@ def stated(scenario: Scenario, **given: float) -> Scenario:
     """The same scenario with limits that the user states."""
     return Scenario(
         **{name: getattr(scenario, name) for name in ("profile", "jobs", "ideal", "prompt")},
-        pacing=lambda: Pacing(concurrency=Concurrency.found(8_192), stated=StatedLimits(**given)),
+        pacing=lambda: Pacing(concurrency=Concurrency.found(8_192), stated=Limits(**given)),
     )
 
 

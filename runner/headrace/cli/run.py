@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headrace._exceptions import RunRefused
-from headrace.policy.options import RunOptions, StatedLimits
+from headrace.policy.options import Limits, RunOptions
 from headrace.policy.prices import PriceList, read_prices
 
 from ._command import command
@@ -82,7 +82,7 @@ def options_from(given: Mapping[str, Any], environ: Mapping[str, str]) -> RunOpt
         options[name] = _inline_or_file(name, options.pop(name), options.pop(f"{name}_file"))
     options["set"] = dict(_parse_setting(text) for text in options["set"])
     options["keep"] = _split_fields(options.get("keep"))
-    options["limits"] = StatedLimits(**{name: options.pop(name) for name in ("rpm", "itpm", "otpm", "share")})
+    options["limits"] = Limits(**{name: options.pop(name) for name in ("rpm", "itpm", "otpm", "share")})
     options["prices"] = _load_prices(options["prices"])
     return RunOptions.of(*files, environ=environ, **options)
 

@@ -19,13 +19,13 @@ from headrace.policy.options import (
     Concurrency,
     Durability,
     InputFormat,
+    Limits,
     OnBadLine,
     OnChange,
     OnDuplicate,
     RequestOptions,
     RetryFailed,
     RunOptions,
-    StatedLimits,
     refuse_unknown,
 )
 from headrace.policy.prices import PriceList
@@ -53,7 +53,7 @@ class SharedOptions(TypedDict, total=False):
     base_url: str | None
     no_auth: bool
     insecure_http: bool
-    limits: StatedLimits | None
+    limits: Limits | None
     max_wait: float
     max_attempts: int
     timeout: float

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import attrs
 
-from headrace.policy.options import StatedLimits
+from headrace.policy.options import Limits
 from headrace_client.lowlevel import Limit, RateLimits
 
 from ._bucket import MAX_CATCH_UP, Bucket
@@ -31,7 +31,7 @@ _STATED_DEPTH = 1.0
 class Gates:
     """The buckets of one model. Times in seconds."""
 
-    stated: StatedLimits
+    stated: Limits
     server: dict[Resource, ServerBucket] = attrs.field(factory=dict[Resource, ServerBucket])
     _allowances: dict[Resource, Bucket] = attrs.field(factory=dict[Resource, Bucket])
     # The values of both, each with the index of its resource. Stored for speed: every admission reads them.

@@ -9,7 +9,7 @@ from typing import cast
 import attrs
 
 from headrace.job import FailureKind, JobRequest, Usage
-from headrace.policy.options import StatedLimits
+from headrace.policy.options import Limits
 from headrace_client.lowlevel import RateLimits
 
 from ._concurrency import Concurrency
@@ -28,7 +28,7 @@ class Pacing:
     """
 
     concurrency: Concurrency
-    stated: StatedLimits = attrs.field(factory=StatedLimits)
+    stated: Limits = attrs.field(factory=Limits)
     reserves_output: bool = False
     warm_cache_first: bool = False
     by_model: dict[str, ModelLimits] = attrs.field(factory=dict[str, ModelLimits])

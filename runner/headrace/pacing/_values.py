@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from headrace.policy.options import StatedLimits
+from headrace.policy.options import Limits
 from headrace_client.lowlevel import Limit, RateLimits
 
 Resource = Literal["requests", "input", "output"]
@@ -32,7 +32,7 @@ def rate_limit_reason(code: str | None) -> RateLimitReason:
     return "ramp" if code == "ramp_limit_exceeded" else "bucket"
 
 
-def stated_per_minute(limits: StatedLimits, resource: Resource) -> float | None:
+def stated_per_minute(limits: Limits, resource: Resource) -> float | None:
     """Return the limit of a resource that the user states, None if there is none."""
     return {"requests": limits.rpm, "input": limits.itpm, "output": limits.otpm}[resource]
 

@@ -128,7 +128,7 @@ class ServerOptions:
 
 
 @attrs.frozen(kw_only=True)
-class StatedLimits:
+class Limits:
     """Limits that the user states, for each model. Of these and those of the server, the lower decides.
 
     ``rpm``, ``itpm``, ``otpm``: the most requests, input tokens and output tokens per minute; None: as many
@@ -153,7 +153,7 @@ def concurrency_problem(value: object) -> str | None:
 
 
 def _check_limits(_instance: object, attribute: Named, value: object) -> None:
-    if not isinstance(value, StatedLimits):
+    if not isinstance(value, Limits):
         refuse(attribute, value, "must be a headrace.Limits")
 
 
@@ -167,8 +167,8 @@ class PacingOptions:
 
     concurrency: Concurrency = attrs.field(default="auto", validator=_check_concurrency)
     """The most jobs in flight; "auto": as many as the limits can use, found during the run."""
-    limits: StatedLimits = attrs.field(
-        factory=StatedLimits, converter=default_if_none(factory=StatedLimits), validator=_check_limits
+    limits: Limits = attrs.field(
+        factory=Limits, converter=default_if_none(factory=Limits), validator=_check_limits
     )
     """The user's own limits."""
 

@@ -26,7 +26,7 @@ from headrace.input.files import Inputs
 from headrace.input.lines import InputLine
 from headrace.job import PreparedJob
 from headrace.output.opened_output import NoOutput
-from headrace.policy.options import RetryOptions, RunOptions, StatedLimits, StopOptions
+from headrace.policy.options import Limits, RetryOptions, RunOptions, StopOptions
 from headrace.policy.prices import PriceList, own_prices
 from headrace.run.assembly import attempt_settings, build_rules, no_stops
 from headrace.run.assumptions import Assumptions
@@ -170,7 +170,7 @@ def _profile(options: RunOptions, assumed: Assumptions) -> Profile:
 
 def _rules(options: RunOptions, dialect: Dialect) -> Rules:
     """Return the rules of a run that does not know the server's limits yet, and that nothing stops early."""
-    unknown = StatedLimits(share=options.pacing.limits.share)
+    unknown = Limits(share=options.pacing.limits.share)
     rehearsed = attrs.evolve(
         options,
         pacing=attrs.evolve(options.pacing, limits=unknown),

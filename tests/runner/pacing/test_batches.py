@@ -6,7 +6,7 @@ from headrace.job import JobRequest, Usage
 from headrace.pacing._estimates import Estimates
 from headrace.pacing._gates import Gates
 from headrace.pacing._model_limits import ModelLimits
-from headrace.policy.options import StatedLimits
+from headrace.policy.options import Limits
 
 REQUEST = JobRequest(path="/v1/messages", body=b"{}", model="m", max_tokens=8, stream=False)
 STEP = 0.01
@@ -28,7 +28,7 @@ def answer(limits: ModelLimits, count: int, now: float) -> None:
 
 def fast_limits() -> tuple[ModelLimits, float]:
     """Return limits that were found to allow more than 20,000 per second, and the time a second later."""
-    limits, now = ModelLimits(gates=Gates(stated=StatedLimits()), estimates=Estimates()), 0.0
+    limits, now = ModelLimits(gates=Gates(stated=Limits()), estimates=Estimates()), 0.0
     assert limits.search is not None
     while limits.search.rate < 20_000:
         sent = send_all(limits, now)

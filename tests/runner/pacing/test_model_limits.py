@@ -8,7 +8,7 @@ from headrace.job import JobRequest, Usage
 from headrace.pacing._estimates import Estimates
 from headrace.pacing._gates import Gates
 from headrace.pacing._model_limits import ModelLimits
-from headrace.policy.options import StatedLimits
+from headrace.policy.options import Limits
 from headrace_client.lowlevel import Limit, RateLimits
 
 USED = Usage(input=800)
@@ -24,7 +24,7 @@ def send(limits: ModelLimits, job: JobRequest, now: float) -> None:
 
 
 def test_what_is_set_aside_for_a_job_is_taken_first_and_given_back_once_its_cost_is_known() -> None:
-    limits = ModelLimits(gates=Gates(stated=StatedLimits()), estimates=Estimates())
+    limits = ModelLimits(gates=Gates(stated=Limits()), estimates=Estimates())
     first, second, third = request(b"1"), request(b"2"), request(b"3")
     send(limits, first, 0.0)
     send(limits, second, 0.5)

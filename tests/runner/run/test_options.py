@@ -19,11 +19,11 @@ from headrace.cli.simulate import _profile as profile_from  # pyright: ignore[re
 from headrace.cli.simulate import simulate
 from headrace.cli.verify import verify
 from headrace.library._settings import FanOutOptions, RunFileOptions, RunnerOptions
-from headrace.policy.options import SECTION_OF, SECTIONS, InputOptions, RunOptions, StatedLimits
+from headrace.policy.options import SECTION_OF, SECTIONS, InputOptions, Limits, RunOptions
 from headrace.run.assumptions import Assumptions
 from headrace.simulator import Profile
 
-LIMITS = {field.name for field in attrs.fields(StatedLimits)}
+LIMITS = {field.name for field in attrs.fields(Limits)}
 
 ONLY_ON_THE_COMMAND_LINE = {
     "inputs": "the positional arguments of run_file",
@@ -148,7 +148,7 @@ def test_options_are_sorted_into_sections() -> None:
     assert options.input.files == ("a.jsonl", "b.jsonl")
     assert options.stop.max_wait == 5.0
     assert options.output.path == options.output_path == Path("out.jsonl")
-    assert options.pacing.limits == StatedLimits()
+    assert options.pacing.limits == Limits()
 
 
 def test_an_unknown_option_is_a_type_error_that_names_the_closest() -> None:

@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from headrace._exceptions import RunRefused
-from headrace.policy.options import Concurrency, RunOptions, StatedLimits
+from headrace.policy.options import Concurrency, Limits, RunOptions
 from headrace.run.assumptions import Assumptions
 from headrace.run.plan import _profile as profile_of  # pyright: ignore[reportPrivateUsage]  the same server for both
 from headrace.run.plan import _SkippingClock as SkippingClock
@@ -23,7 +23,7 @@ class Shape:
     """A file and a server."""
 
     jobs: int
-    limits: StatedLimits = attrs.field(factory=StatedLimits)
+    limits: Limits = attrs.field(factory=Limits)
     assumed: Assumptions = attrs.field(factory=Assumptions)
     concurrency: Concurrency = "auto"
     max_tokens: int = 400
@@ -41,16 +41,16 @@ class Shape:
 
 
 SHAPES = {
-    "requests": Shape(jobs=600, limits=StatedLimits(rpm=600)),
-    "input": Shape(jobs=600, limits=StatedLimits(itpm=20_000), assumed=Assumptions(burst=10)),
-    "output": Shape(jobs=300, limits=StatedLimits(otpm=120_000), assumed=Assumptions(burst=10)),
+    "requests": Shape(jobs=600, limits=Limits(rpm=600)),
+    "input": Shape(jobs=600, limits=Limits(itpm=20_000), assumed=Assumptions(burst=10)),
+    "output": Shape(jobs=300, limits=Limits(otpm=120_000), assumed=Assumptions(burst=10)),
     "concurrency": Shape(jobs=300, concurrency=10),
     "slow answers": Shape(
         jobs=1_000,
-        limits=StatedLimits(rpm=1_200),
+        limits=Limits(rpm=1_200),
         assumed=Assumptions(latency=10, tokens_per_second=50, output_tokens=(100, 300)),
     ),
-    "streamed": Shape(jobs=300, limits=StatedLimits(rpm=600), stream=True),
+    "streamed": Shape(jobs=300, limits=Limits(rpm=600), stream=True),
 }
 
 
@@ -95,9 +95,7 @@ def test_virtual_time_skips_to_whoever_sleeps_least_and_waits_for_nobody() -> No
 
 def test_a_plan_tells_cost_and_what_binds() -> None:
     disk = program.new_disk(program.jobs(60, max_tokens=100))
-    options = RunOptions.of(
-        program.INPUT, limits=StatedLimits(rpm=120), simulate=True, model="claude-sonnet-4-5"
-    )
+    options = RunOptions.of(program.INPUT, limits=Limits(rpm=120), simulate=True, model="claude-sonnet-4-5")
     text = as_text(make_plan(options, program.inputs_of(disk, options.input), Assumptions()))
 
     assert "jobs          60\n" in text
