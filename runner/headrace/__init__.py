@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .library.results import Results
     from .library.run_file import run_file
     from .library.values import Job, Result
-    from .policy.options import Limits as Limits
+    from .policy.options import Limits
     from .run.summary import Summary
 
 _MODULES = {
@@ -31,11 +31,10 @@ _MODULES = {
     "library.run_file": "run_file",
     "actors.attempts": "Attempt",
     "actors.statistics": "Latency Snapshot",
+    "policy.options": "Limits",
     "run.summary": "Summary",
 }
-_PLACES = {name: (module, name) for module, names in _MODULES.items() for name in names.split()} | {
-    "Limits": ("policy.options", "Limits")
-}
+_PLACES = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "Attempt",
@@ -63,8 +62,7 @@ def __getattr__(name: str) -> Any:
     """Import the module that has ``name`` (PEP 562)."""
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _PLACES[name]
-    value = getattr(import_module(f".{module}", __name__), attribute)
+    value = getattr(import_module(f".{_PLACES[name]}", __name__), name)
     globals()[name] = value
     return value
 
