@@ -13,12 +13,12 @@ from anyio import Path
 from sniffio import current_async_library
 
 from headrace_client._exceptions import APIConnectionError, APIError
-from headrace_client._httpx.argument import check_http_client, inherited_timeout
 from headrace_client._httpx.errors import connection_error
+from headrace_client._httpx.http_client_argument import check_http_client, inherited_timeout
+from headrace_client._requests.arguments import RequestArguments, final_options
 from headrace_client._requests.multipart import file_pairs, paths_in, with_contents
 from headrace_client._requests.options import FinalRequestOptions, HeadersLike
 from headrace_client._requests.urls import build_url, request_target
-from headrace_client._requests.verbs import RequestArguments, final_options
 
 from .base import BaseClient
 from .flow import Flow, RetryEvent, Send, Success

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 from headrace_client._exceptions import APIConnectionError, APIError
-from headrace_client._httpx.argument import check_http_client, inherited_timeout
 from headrace_client._httpx.errors import connection_error
+from headrace_client._httpx.http_client_argument import check_http_client, inherited_timeout
+from headrace_client._requests.arguments import RequestArguments, final_options
 from headrace_client._requests.multipart import file_pairs, paths_in, with_contents
 from headrace_client._requests.options import FinalRequestOptions
-from headrace_client._requests.verbs import RequestArguments, final_options
 
 from .base import BaseClient
 from .flow import Flow, RetryEvent, Send, Success

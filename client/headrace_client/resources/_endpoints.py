@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from headrace_client._requests.arguments import RequestArguments
 from headrace_client._requests.options import Omit, RequestExtras, given, make_request_options
-from headrace_client._requests.verbs import RequestArguments
 
 from ._resource import EXTRAS, check_names
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from headrace_client._base_client import AsyncAPIClient, SyncAPIClient
+from headrace_client._requests.arguments import RequestArguments
 from headrace_client._requests.options import (
     HeadersLike,
     NotGiven,
@@ -14,7 +15,6 @@ from headrace_client._requests.options import (
     make_request_options,
     not_given,
 )
-from headrace_client._requests.verbs import RequestArguments
 from headrace_client._responses.raw_responses import RawResponses, StreamingResponses
 
 EXTRAS = frozenset({"extra_headers", "extra_query", "extra_body", "timeout", "betas"})

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any, Unpack, cast
 
 from headrace_client._exceptions import AnthropicError
+from headrace_client._requests.arguments import RequestArguments
 from headrace_client._requests.options import RequestExtras
 from headrace_client._requests.urls import path_segment
-from headrace_client._requests.verbs import RequestArguments
 from headrace_client._responses.jsonl import AsyncJSONLDecoder, JSONLDecoder
 from headrace_client._responses.pagination import AsyncPage, AsyncPaginator, SyncPage
 from headrace_client.types import (

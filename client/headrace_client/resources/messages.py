@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any, Literal, TypeVar, Unpack, overload
 
 from headrace_client._base_client.base import BaseClient
+from headrace_client._requests.arguments import RequestArguments
 from headrace_client._requests.options import NotGiven, Omit, not_given, omit
-from headrace_client._requests.verbs import RequestArguments
 from headrace_client._responses.message_stream import (
     AsyncMessageStream,
     AsyncMessageStreamManager,
