@@ -204,6 +204,15 @@ def test_a_resume_reads_what_it_needs_of_a_failure(name: str, status: int, kind:
     )
 
 
+@pytest.mark.parametrize("name", LINES)
+def test_a_failure_under_its_earlier_name_is_the_same_failure(name: str) -> None:
+    record = failure_record(name, 200, b"<html>")
+    earlier = record.replace(b'"failed":"invalid_response"', b'"failed":"bad_answer"')
+    assert earlier != record
+    assert read_identity(earlier) == read_identity(record)
+    assert read_result(earlier) == read_result(record)
+
+
 @pytest.mark.parametrize(
     ("record", "succeeded"),
     [

@@ -41,6 +41,21 @@ def test_failed_jobs_are_tried_again_or_stay(retry: RetryFailed, again: str, pip
     assert sorted(map(str, run.ids())) == sorted([*again, "f"])
 
 
+@pytest.mark.parametrize("piped", [False, True])
+@pytest.mark.parametrize(("retry", "again"), [("transient", ["a"]), ("none", [])])
+def test_a_failure_under_its_earlier_name_is_tried_again_or_stays(
+    retry: RetryFailed, again: list[str], piped: bool
+) -> None:
+    run = story("a", "b", piped=piped)
+    run.send(run.open(), failing={"a": "invalid_response"})
+    run.disk.put(ERRORS, run.disk.content(ERRORS).replace(b'"invalid_response"', b'"bad_answer"'))
+    run.next_run()
+    output = run.open(retry_failed=retry)
+
+    assert run.send(output) == again
+    assert sorted(map(str, [*run.ids(ERRORS), *run.ids()])) == ["a", "b"]
+
+
 def test_a_failure_that_was_followed_by_a_result_is_over() -> None:
     run = story("a", "b")
     run.send(run.open(), failing={"a": "rejected"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -18,6 +18,10 @@ class BadRecord(HeadraceError):
     """A line is not a record of an output or error file."""
 
 
+_RecordedKind: TypeAlias = FailureKind | Literal["bad_answer"]
+"""How a record names the kind of a failure: before its rename, ``invalid_response`` was ``bad_answer``."""
+
+
 # The shape of a record. Each reader below decodes only the part of the note that it needs. Fields are in the
 # order in which they are written, which is what msgspec finds fastest.
 
@@ -27,7 +31,7 @@ class _CostNote(msgspec.Struct, gc=False):
 
 
 class _IdentityNote(msgspec.Struct, gc=False):
-    failed: FailureKind | None = None
+    failed: _RecordedKind | None = None
     digest: str | None = None
     recipe: str | None = None
     attempts: int = 0
@@ -113,7 +117,7 @@ def read_identity(line: bytes) -> RecordIdentity:
         digest=note.digest,
         recipe=note.recipe,
         succeeded=succeeded,
-        failed=note.failed,
+        failed=_current_kind(note.failed),
         attempts=note.attempts,
         maybe_billed=note.maybe_billed,
         maybe_billed_tokens=note.maybe_billed_tokens,
@@ -203,13 +207,17 @@ def _failure(record: _Record[_FullNote], note: _FullNote) -> Failure:
         status, body = record.response.status_code, record.response.body
     error = read_error(decode_or_none(bytes(body)))
     return Failure(
-        kind=note.failed or "rejected",
+        kind=_current_kind(note.failed) or "rejected",
         message=error.text or "the job failed in an earlier run",
         status=status,
         body=bytes(body),
         request_id=note.request_id,
         code=next(iter(error.codes), None),
     )
+
+
+def _current_kind(kind: _RecordedKind | None) -> FailureKind | None:
+    return "invalid_response" if kind == "bad_answer" else kind
 
 
 def _bad_record(error: Exception) -> BadRecord:
