@@ -72,10 +72,10 @@ class AttemptSettings:
 
     client: SupportsOpenSender
     dialect: Dialect
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = attrs.field(repr=False)
     recipe: str
     """The recipe's digest, for the records."""
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
     """Removed from error messages."""
     retry_options: RetryOptions = attrs.field(factory=RetryOptions)
     """How long an attempt may take."""
