@@ -39,14 +39,14 @@ FOLDERS: Final = {
 BY_THE_CLOCK: Final = ("test_loopback", "test_docs")
 """Tests with real sockets and processes: on a busy machine they can fail for other reasons."""
 AT_ONCE: Final = 2
-SECONDS: Final = 600
+SECONDS: Final = 300
 """If the tests of one bug take longer, they hang, and the bug counts as noticed."""
 
 
 @click.command()
 @click.argument("words", nargs=-1)
 def main(words: tuple[str, ...]) -> None:
-    """Plant the bugs with one of WORDS in their names or symbols, or all of them, which takes ten minutes.
+    """Plant the bugs with one of WORDS in their names or symbols, or all of them (a quarter of an hour).
 
     The exit status is the number of bugs that no test noticed.
     """
