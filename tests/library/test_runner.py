@@ -87,7 +87,7 @@ def test_a_result_has_the_unconfirmed_usage_of_its_job(loop: Loop) -> None:
 
 def test_leaving_a_map_early_stops_what_is_left_of_it(loop: Loop) -> None:
     """Break after 10 results: nothing of the map keeps running, and the runner stays usable."""
-    api = simulator(ttft=0.01)
+    api = simulator(ttft=0.2)  # much longer than the runner needs to learn of it, even on a busy machine
     taken: list[int] = []
 
     def jobs() -> Iterator[dict[str, Any]]:
