@@ -139,6 +139,11 @@ class Failure(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The provider's error code (``error.details.error_code``, ``error.code`` or ``error.type``)."""
     sent: bool = True
     """The whole request was sent and no response rejected it: it may have been billed."""
+    answer: bytes | None = None
+    """The refused answer, whole: the body of a 2xx response, or what a stream had brought, as one line of JSON.
+
+    Text that is not JSON, or is nested too deep, is a JSON string. None if there was no answer to keep.
+    """
 
 
 TokenRange = tuple[int, int | None]

@@ -233,7 +233,7 @@ class _Dispatcher:
         failure, admission = message.failure, self.admission
         self.last_failure = failure.message
         lost = attempt_usage(message.pending.job.request) if failure.sent else NO_UNCONFIRMED_USAGE
-        pending = message.pending.counted(lost)
+        pending = message.pending.counted(failure, lost)
         admission.failed(message, now, self.rules.random())
         is_refusal = failure.kind in THROTTLING_KINDS or admission.circuit_breaker.is_open
         if self.refused_since is None and is_refusal:
@@ -275,7 +275,7 @@ class _Dispatcher:
             self.stop(reason, trio.current_time())
 
     def _finished(self, pending: Pending, message: Failed) -> Finished:
-        job, failure = pending.job, message.failure
+        job, failure = pending.job, pending.recorded(message.failure)
         note = pending.note(
             self.recipe,
             attempts=pending.attempts,

@@ -34,14 +34,25 @@ class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Those that count towards the maximum number of attempts."""
     maybe_billed: UnconfirmedUsage = NO_UNCONFIRMED_USAGE
     """Those whose request was sent and whose response never arrived."""
+    refused: bytes | None = None
+    """The last answer that was refused: it has been paid for, so the record keeps it."""
     warms_cache: bool = False
     """Other jobs of the model wait until its response begins."""
 
-    def counted(self, maybe_billed: UnconfirmedUsage) -> Pending:
+    def counted(self, failure: Failure, maybe_billed: UnconfirmedUsage) -> Pending:
         """Return the same job after one more attempt, which has failed."""
         return structs.replace(
-            self, attempts=self.attempts + 1, maybe_billed=self.maybe_billed.plus(maybe_billed)
+            self,
+            attempts=self.attempts + 1,
+            maybe_billed=self.maybe_billed.plus(maybe_billed),
+            refused=failure.answer or self.refused,
         )
+
+    def recorded(self, failure: Failure) -> Failure:
+        """Return the job's last failure as its record keeps it: with the last answer that was refused."""
+        if failure.answer is not None or self.refused is None:
+            return failure
+        return structs.replace(failure, answer=self.refused)
 
     def note(
         self,

@@ -42,6 +42,11 @@ def encode(value: object) -> bytes:
     return _without_separators(_ENCODE(value))
 
 
+def as_text(body: bytes) -> bytes:
+    """Return bytes that are not JSON as a JSON string, one line for every reader."""
+    return encode(body.decode(errors="replace"))
+
+
 def one_line(body: bytes) -> bytes:
     """Return JSON as one line for every reader; in most cases these are the same bytes.
 

@@ -11,6 +11,8 @@ import msgspec
 
 from headrace.job import Failure
 
+from ._json import as_text, is_json
+
 MAX_EXCERPT: Final = 2048
 """Bytes of a server's error that are kept, in the message and in the body."""
 
@@ -46,6 +48,7 @@ def redact(failure: Failure, secrets: Iterable[str]) -> Failure:
             code=_redacted(secret, failure.code) if failure.code else None,
             request_id=_redacted(secret, failure.request_id) if failure.request_id else None,
             body=_redacted_json(secret, failure.body) if failure.body else None,
+            answer=_redacted_json(secret, failure.answer) if failure.answer else None,
         )
     return failure
 
@@ -61,4 +64,6 @@ def _redacted(secret: str, text: str) -> str:
 
 def _redacted_json(secret: str, body: bytes) -> bytes:
     escaped = json.dumps(secret)[1:-1].encode()
-    return body.replace(escaped, _REDACTED.encode()).replace(secret.encode(), _REDACTED.encode())
+    redacted = body.replace(escaped, _REDACTED.encode()).replace(secret.encode(), _REDACTED.encode())
+    # A secret that is a number or a word of JSON may have stood outside a string.
+    return redacted if redacted == body or is_json(redacted) else as_text(redacted)

@@ -12,8 +12,9 @@ Input in OpenAI's format gives::
     {"id": "batch_req_..", "custom_id": "a-2",
      "response": null, "error": {"code": "timeout", "message": ".."}, "headrace": {...}}
 
-Under ``headrace`` stands the job's `Note`; a failure's also has ``failed``, its kind. The providers' own
-batch results, which lack that key, are read too.
+Under ``headrace`` stands the job's `Note`; a failure's also has ``failed``, its kind, and ``refused_answer``,
+the last 2xx answer that was not accepted, if there was one: JSON as it came, or a string of what is not JSON. The
+providers' own batch results, which lack the key ``headrace``, are read too.
 
 Nothing outside this folder knows these shapes.
 """

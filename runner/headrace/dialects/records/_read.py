@@ -44,6 +44,7 @@ class _FullNote(_IdentityNote, gc=False):
     latency_s: float | None = None
     ttft_s: float | None = None
     request_id: str | None = None
+    refused_answer: msgspec.Raw = msgspec.Raw()
 
 
 class _Result(msgspec.Struct, gc=False):
@@ -213,6 +214,7 @@ def _failure(record: _Record[_FullNote], note: _FullNote) -> Failure:
         body=bytes(body),
         request_id=note.request_id,
         code=next(iter(error.codes), None),
+        answer=bytes(note.refused_answer) or None,
     )
 
 

@@ -1,0 +1,72 @@
+"""A 2xx answer that is refused all the same stays whole in its error record: it has been paid for (P22)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from headrace.actors.messages import Pending
+from headrace.dialects import read_identity, read_result, redact
+from headrace.job import Failure
+from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE
+
+from .samples import NOTE, dialect, job, line
+
+NAMES = ["anthropic", "openai"]
+KEY = "sk-canary-0123456789"
+LINE = line({"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m"}})
+
+
+def record(name: str, failure: Failure) -> bytes:
+    text = dialect(name).failure_record("a-1", failure, NOTE)
+    assert text.endswith(b"\n")
+    assert len(text.decode().splitlines()) == 1
+    return text
+
+
+def refused(answer: bytes | None, **fields: Any) -> Failure:
+    return Failure(**{"kind": "invalid_response", "message": "no", "status": 200, "answer": answer, **fields})
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("answer", [b'{"choices":[]}', b'"<html>Sign in</html>"', b"[1]", b"null"])
+def test_a_record_keeps_the_refused_answer_and_is_read_back_with_it(name: str, answer: bytes) -> None:
+    text = record(name, refused(answer))
+
+    assert json.loads(text)["headrace"]["refused_answer"] == json.loads(answer)
+    assert not read_identity(text).succeeded
+    outcome = read_result(text).outcome
+    assert isinstance(outcome, Failure)
+    assert outcome.answer == answer
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_without_a_refused_answer_has_no_key_for_it(name: str) -> None:
+    assert "refused_answer" not in json.loads(record(name, refused(None)))["headrace"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("answer", [f'{{"a":"{KEY}"}}', f'"the key {KEY}"'])
+def test_a_refused_answer_is_free_of_secrets(name: str, answer: str) -> None:
+    text = record(name, redact(refused(answer.encode()), [KEY]))
+
+    assert KEY.encode() not in text
+    assert b"[redacted]" in text
+
+
+def test_a_secret_outside_a_string_does_not_break_the_record() -> None:
+    text = record("openai", redact(refused(b'{"n":12345678}'), ["12345678"]))
+
+    assert json.loads(text)["headrace"]["refused_answer"] == '{"n":[redacted]}'
+
+
+def test_the_last_refused_answer_of_a_job_outlives_later_failures() -> None:
+    pending = Pending(job=job("openai", LINE), read_at=0.0)
+    lost = Failure(kind="timeout", message="late")
+    for failure in (refused(b"1"), refused(b"2"), lost, refused(None)):
+        pending = pending.counted(failure, NO_UNCONFIRMED_USAGE)
+
+    assert pending.recorded(lost).answer == b"2"
+    assert pending.recorded(refused(b"3")).answer == b"3"
