@@ -70,9 +70,21 @@ class JobRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The JSON body, as the server gets it."""
     model: str
     max_tokens: int | None
+    """The most output tokens of one choice; None: nothing limits them; 0: the endpoint has no output."""
     stream: bool
+    choices: int = 1
+    """How many answers the server generates for it (``n``, ``best_of``): each has up to ``max_tokens``."""
+    limit_name: str = "max_tokens"
+    """The key of the body that limits the output, as its endpoint names it."""
+    service_tier: str | None = None
+    """As the body requests it."""
     kept: bytes | None = None
     """The input fields named with ``--keep``, as one JSON object."""
+
+    @property
+    def max_output(self) -> int | None:
+        """The most output tokens of all choices together; None: nothing limits them."""
+        return None if self.max_tokens is None else self.max_tokens * self.choices
 
 
 class PreparedJob(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -96,23 +108,46 @@ class PreparedJob(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Tokens, as the server counted them."""
+    """Tokens, as the server counted them. None: the server did not say, or what it said makes no sense.
 
-    input: int = 0
+    A sum (`plus`) has no unknown parts: it is the sum of what is known.
+    """
+
+    input: int | None = 0
     """Without the tokens read from or written to the cache."""
-    output: int = 0
+    output: int | None = 0
     cache_read: int = 0
     cache_creation: int = 0
+    cache_creation_1h: int = 0
+    """The part of ``cache_creation`` that is kept for an hour, which costs more."""
+    service_tier: str | None = None
+    """The tier that served the request, as the server names it: it decides the price."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the server counted both input and output."""
+        return self.input is not None and self.output is not None
 
     def plus(self, *others: Usage) -> Usage:
-        """Return the sum of all."""
-        new, output, cached, written = self.input, self.output, self.cache_read, self.cache_creation
+        """Return the sum of all that is known. A sum has no service tier."""
+        new, output, cached, written = self.input or 0, self.output or 0, self.cache_read, self.cache_creation
+        hourly = self.cache_creation_1h
         for other in others:
-            new += other.input
-            output += other.output
+            new += other.input or 0
+            output += other.output or 0
             cached += other.cache_read
             written += other.cache_creation
-        return Usage(input=new, output=output, cache_read=cached, cache_creation=written)
+            hourly += other.cache_creation_1h
+        return Usage(
+            input=new,
+            output=output,
+            cache_read=cached,
+            cache_creation=written,
+            cache_creation_1h=hourly,
+        )
+
+
+UNKNOWN_USAGE: Final = Usage(input=None, output=None)
 
 
 class Success(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -56,8 +56,10 @@ def telemetry(
         if attempt.latency is not None:
             duration.record(attempt.latency, common)
         if attempt.usage is not None:
-            tokens.record(attempt.usage.input, {**common, "gen_ai.token.type": "input"})
-            tokens.record(attempt.usage.output, {**common, "gen_ai.token.type": "output"})
+            if attempt.usage.input is not None:
+                tokens.record(attempt.usage.input, {**common, "gen_ai.token.type": "input"})
+            if attempt.usage.output is not None:
+                tokens.record(attempt.usage.output, {**common, "gen_ai.token.type": "output"})
 
     return record
 
@@ -81,7 +83,8 @@ def _details(attempt: Attempt) -> Attributes:
         details["http.response.status_code"] = attempt.status
     if attempt.request_id is not None:
         details["headrace.request_id"] = attempt.request_id
-    if attempt.usage is not None:
+    if attempt.usage is not None and attempt.usage.input is not None:
         details["gen_ai.usage.input_tokens"] = attempt.usage.input
+    if attempt.usage is not None and attempt.usage.output is not None:
         details["gen_ai.usage.output_tokens"] = attempt.usage.output
     return details

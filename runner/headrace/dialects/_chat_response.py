@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
-from headrace.job import Success, Usage
+from headrace.job import Success
 
 from ._json import one_line
+from ._usage import ChatUsage, chat_usage, read_chat_usage, read_embeddings_usage
 
-
-class _Cached(msgspec.Struct, gc=False):
-    cached_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct, gc=False):
-    """The field names of chat completions and embeddings, and those of ``/v1/responses``."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _Cached | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    input_tokens_details: _Cached | None = None
+_NULL: Final = msgspec.Raw(b"null")
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -34,16 +22,23 @@ class _Incomplete(msgspec.Struct, gc=False):
     reason: str | None = None
 
 
-class _Body(msgspec.Struct, gc=False):
+_UsageT = TypeVar("_UsageT")
+_TierT = TypeVar("_TierT")
+
+
+class _Body(msgspec.Struct, Generic[_UsageT, _TierT], gc=False):
     object: str | None = None
     choices: list[_Choice] | None = None
     status: str | None = None
     incomplete_details: _Incomplete | None = None
-    usage: _Usage | None = None
-    error: msgspec.Raw = msgspec.Raw(b"null")
+    usage: _UsageT = cast("Any", None)
+    service_tier: _TierT = cast("Any", None)
+    x_groq: msgspec.Raw = _NULL
+    error: msgspec.Raw = _NULL
 
 
-_DECODE_BODY: Final = msgspec.json.Decoder(_Body).decode
+_DECODE_BODY: Final = msgspec.json.Decoder(_Body[ChatUsage | None, str | None]).decode
+_DECODE_LENIENTLY: Final = msgspec.json.Decoder(_Body[msgspec.Raw, msgspec.Raw]).decode
 _WITH_CHOICES: Final = frozenset({"chat.completion", "text_completion"})
 
 
@@ -52,11 +47,28 @@ def read_chat_response(body: bytes) -> Success:
 
     Hot: only these fields are decoded; the rest is skipped, which still checks that it is JSON.
     """
-    decoded = _DECODE_BODY(body)
-    return Success(message=one_line(body), usage=_usage(decoded.usage), stop_reason=_stop_reason(decoded))
+    try:
+        decoded = _DECODE_BODY(body)
+    except msgspec.ValidationError:
+        return _read_leniently(body)
+    if decoded.usage is None or decoded.object == "list":
+        return _read_leniently(body)
+    usage = chat_usage(decoded.usage, decoded.service_tier)
+    return Success(message=one_line(body), usage=usage, stop_reason=_stop_reason(decoded))
 
 
-def _stop_reason(body: _Body) -> str | None:
+def _read_leniently(body: bytes) -> Success:
+    decoded = _DECODE_LENIENTLY(body)
+    raw = bytes(decoded.usage or _NULL)
+    msgspec.json.decode(raw)  # raises for a number that no JSON reader takes
+    if decoded.object == "list":
+        usage = read_embeddings_usage(raw)
+    else:
+        usage = read_chat_usage(raw, bytes(decoded.service_tier or _NULL), bytes(decoded.x_groq))
+    return Success(message=one_line(body), usage=usage, stop_reason=_stop_reason(decoded))
+
+
+def _stop_reason(body: _Body[Any, Any]) -> str | None:
     """Return why the model stopped. Raises `msgspec.ValidationError` if the body is not a success.
 
     Chat and text completions have choices, and each choice has a reason. A response (``/v1/responses``) has
@@ -75,29 +87,9 @@ def _stop_reason(body: _Body) -> str | None:
     return None
 
 
-def _status_reason(body: _Body) -> str | None:
+def _status_reason(body: _Body[Any, Any]) -> str | None:
     if body.status == "completed":
         return "stop"
     if body.status == "incomplete":
         return body.incomplete_details.reason if body.incomplete_details else None
     raise msgspec.ValidationError(f"a response with status {body.status}")
-
-
-_NO_USAGE: Final = Usage()
-
-
-def _usage(usage: _Usage | None) -> Usage:
-    """Return the tokens with cache reads counted separately, as the Messages API does.
-
-    This API's prompt tokens include the cached ones.
-    """
-    if usage is None:
-        return _NO_USAGE
-    details = usage.prompt_tokens_details or usage.input_tokens_details
-    cached = (details and details.cached_tokens) or 0
-    prompt = usage.prompt_tokens or usage.input_tokens or 0
-    return Usage(
-        input=max(prompt - cached, 0),
-        output=usage.completion_tokens or usage.output_tokens or 0,
-        cache_read=cached,
-    )

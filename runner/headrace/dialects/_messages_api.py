@@ -16,6 +16,7 @@ from ._judgement import judge
 from ._lines import optional, required_model
 from ._messages_response import read_message
 from ._messages_stream import MessageEvents
+from ._output_limits import limiting, service_tier
 from ._streams import StreamAssembler
 from .records import anthropic_failure, anthropic_success
 
@@ -62,7 +63,8 @@ def read_request(
         path=MESSAGES_PATH,
         body=msgspec.json.encode(fields) if body_keys else raw,
         model=required_model(fields),
-        max_tokens=optional(fields, "max_tokens", int),
+        max_tokens=limiting(optional(fields, "max_tokens", int)),
+        service_tier=service_tier(fields),
         stream=optional(fields, "stream", bool) or False,
         kept=kept,
     )

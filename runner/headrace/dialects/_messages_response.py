@@ -6,20 +6,14 @@ from typing import Final, Literal
 
 import msgspec
 
-from headrace.job import Success, Usage
+from headrace.job import Success
 
 from ._json import one_line
+from ._usage import MessagesUsage, messages_usage, read_messages_usage
 
 
 class _Block(msgspec.Struct, gc=False):
     """A content block: any object."""
-
-
-class _Usage(msgspec.Struct, gc=False):
-    input_tokens: int
-    output_tokens: int
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -27,10 +21,19 @@ class _Message(msgspec.Struct, gc=False):
     id: str
     content: list[_Block]
     stop_reason: str
-    usage: _Usage
+    usage: MessagesUsage
+
+
+class _LenientMessage(msgspec.Struct, gc=False):
+    type: Literal["message"]
+    id: str
+    content: list[_Block]
+    stop_reason: str
+    usage: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _DECODE_MESSAGE: Final = msgspec.json.Decoder(_Message).decode
+_DECODE_LENIENTLY: Final = msgspec.json.Decoder(_LenientMessage).decode
 
 
 def read_message(body: bytes) -> Success:
@@ -38,15 +41,12 @@ def read_message(body: bytes) -> Success:
 
     Hot: only these fields are decoded; the rest is skipped, which still checks that it is JSON.
     """
-    message = _DECODE_MESSAGE(body)
-    usage = message.usage
-    return Success(
-        message=one_line(body),
-        usage=Usage(
-            input=usage.input_tokens,
-            output=usage.output_tokens,
-            cache_read=usage.cache_read_input_tokens or 0,
-            cache_creation=usage.cache_creation_input_tokens or 0,
-        ),
-        stop_reason=message.stop_reason,
-    )
+    try:
+        message = _DECODE_MESSAGE(body)
+    except msgspec.ValidationError:
+        lenient = _DECODE_LENIENTLY(body)
+        msgspec.json.decode(lenient.usage)  # raises for a number that no JSON reader takes
+        usage, stop_reason = read_messages_usage(bytes(lenient.usage)), lenient.stop_reason
+    else:
+        usage, stop_reason = messages_usage(message.usage), message.stop_reason
+    return Success(message=one_line(body), usage=usage, stop_reason=stop_reason)

@@ -14,6 +14,7 @@ class _Checked(msgspec.Struct):
     model: str = ""
     max_tokens: int = 1
     max_completion_tokens: int = 1
+    max_output_tokens: int = 1
     stream: bool = False
 
 

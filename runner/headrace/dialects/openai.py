@@ -17,6 +17,7 @@ from headrace.policy.options import RequestOptions
 from ._batch_lines import batch_line_format
 from ._dialect import LineFormat
 from ._lines import keep_fields, optional, quoted, required_model, required_object
+from ._output_limits import choices, endpoint_at, max_tokens, service_tier, set_limit
 
 _CHAT_PATH: Final = "/v1/chat/completions"
 
@@ -30,11 +31,9 @@ class _Line(msgspec.Struct, gc=False):
 
 _DECODE_LINE: Final = msgspec.json.Decoder(_Line).decode
 _DECISIVE_KEYS: Final = re.compile(
-    rb'"(?:custom_id|method|url|body|model|max_tokens|max_completion_tokens|stream)"'
+    rb'"(?:custom_id|method|url|body|model|max_tokens|max_completion_tokens|max_output_tokens'
+    rb'|n|best_of|service_tier|stream)"'
 )
-_LIMITS: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens")
-"""The keys that limit the tokens of an answer. Bodies without any get the last one: it is deprecated, but a
-server that no longer accepts it says so, while a server that does not know the first silently ignores it."""
 
 
 def line_format(options: RequestOptions) -> LineFormat:
@@ -49,13 +48,17 @@ def _make_request(
 ) -> JobRequest:
     body = required_object(fields, "body")
     path = _check_path(line.url)
+    endpoint = endpoint_at(path)
     changes = _changes(body, path, options, body_keys)
     changed = {**body, **changes} if changes else body
     return JobRequest(
         path=path,
         body=msgspec.json.encode(changed) if changes else bytes(line.body),
         model=required_model(changed),
-        max_tokens=optional(changed, _limit_name(changed), int),
+        max_tokens=max_tokens(changed, endpoint),
+        limit_name=endpoint.keys[-1],
+        choices=choices(changed),
+        service_tier=service_tier(changed),
         stream=optional(changed, "stream", bool) or False,
         kept=keep_fields(fields, options.keep),
     )
@@ -68,7 +71,8 @@ def _changes(
     changes = dict(body_keys)
     if options.max_tokens is not None:
         del changes["max_tokens"]
-        changes[_limit_name({**body, **changes})] = options.max_tokens
+        if (endpoint := endpoint_at(path)).has_output:
+            changes |= set_limit({**body, **changes}, endpoint, options.max_tokens)
     if changes.get("stream", body.get("stream")) is True:
         if path.partition("?")[0] != _CHAT_PATH:
             raise BadLine(f'only {_CHAT_PATH} can be streamed; leave out "stream"')
@@ -82,10 +86,6 @@ def _with_usage(stream_options: object) -> dict[str, object]:
     if "include_usage" in options:
         return {}
     return {"stream_options": {**options, "include_usage": True}}
-
-
-def _limit_name(body: Mapping[str, object]) -> str:
-    return next((name for name in _LIMITS if name in body), _LIMITS[-1])
 
 
 @lru_cache(maxsize=64)

@@ -49,6 +49,7 @@ class Result(Generic[ContextT]):
     ttft: float | None = None
     """The time to the first token of a streamed answer."""
     usage: Usage = attrs.field(factory=Usage)
+    """The tokens of the answer. ``usage.input`` and ``usage.output`` are None if the server did not count."""
     request_id: str | None = None
     recorded: bool = False
     """Whether it comes from the output file: an earlier run has done the job, and nothing was sent."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from headrace.job import JobRequest, Usage
+from headrace.job import JobRequest
 
 MAX_BATCH = 512
 """Jobs granted at once, at most: they are sent without checking the levels."""
@@ -45,9 +45,9 @@ class Batch:
         self.sent += len(requests)
         self.sent_bytes += sum([len(request.body) for request in requests])
 
-    def succeed(self, request: JobRequest, usage: Usage) -> None:
-        """Note a success, to be booked later."""
+    def succeed(self, request: JobRequest, charged: int, output: int) -> None:
+        """Note a success, to be booked later. ``charged``: the input tokens that count towards the limit."""
         self.succeeded += 1
         self.succeeded_bytes += len(request.body)
-        self.input += usage.input + usage.cache_creation
-        self.output += usage.output
+        self.input += charged
+        self.output += output

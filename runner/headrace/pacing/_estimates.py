@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from headrace.job import CHARACTERS_PER_TOKEN, JobRequest
+from headrace.job import CHARACTERS_PER_TOKEN, JobRequest, Usage
 
 from ._values import Cost
 
@@ -18,8 +18,9 @@ _MEMORY = 50
 class Estimates:
     """Tokens per job: the input in proportion to the request's size, the output as a moving average.
 
-    ``reserves_output``: the provider counts ``max_tokens`` (or the input, if that is more) when it admits a
-    request and never corrects it, as OpenAI does. Anthropic counts the actual output, not ``max_tokens``.
+    ``reserves_output``: the provider counts ``max_tokens`` for each choice (or the input, if that is more)
+    when it admits a request and never corrects it, as OpenAI does. Anthropic counts the actual output, not
+    ``max_tokens``.
     """
 
     reserves_output: bool = False
@@ -33,14 +34,24 @@ class Estimates:
         """Estimate what a request takes from the buckets: requests, input tokens, output tokens."""
         size = len(request.body)
         if self.reserves_output:
-            return 1.0, max(request.max_tokens or 0, size * TOKENS_PER_BYTE), 0.0
-        limit = request.max_tokens
+            return 1.0, max(request.max_output or 0, size * TOKENS_PER_BYTE), 0.0
+        limit = request.max_output
         output = self.output if limit is None or limit > self.output else limit
         return 1.0, size * self.tokens_per_byte, output
 
     def reserve(self, request: JobRequest, cost: Cost) -> Cost:
         """Return what the server sets aside until it has counted: by size, including cache reads."""
         return cost[0], max(cost[1], len(request.body) * TOKENS_PER_BYTE), cost[2]
+
+    def counted(self, request: JobRequest, usage: Usage) -> tuple[int, int]:
+        """Return the input tokens that count towards the limit, and the output tokens, of an answer.
+
+        What the server did not count is estimated, so that it changes no average.
+        """
+        new, output = usage.input, usage.output
+        if new is None:
+            new = round(len(request.body) * self.tokens_per_byte)
+        return new + usage.cache_creation, round(self.output) if output is None else output
 
     def total(self, jobs: int, size: int) -> tuple[Cost, Cost]:
         """Return the cost and the reserve of several jobs together. ``size``: of their requests, in bytes."""

@@ -120,9 +120,10 @@ class ModelLimits:
         self, request: JobRequest, usage: Usage, limits: RateLimits | None, started_at: float, now: float
     ) -> None:
         """Note the result of a job that was sent at ``started_at``. ``limits``: from its headers, if read."""
+        charged, output = self.estimates.counted(request, usage)
         if self._batch.granted and limits is None:
             self._in_flight -= 1
-            self._batch.succeed(request, usage)
+            self._batch.succeed(request, charged, output)
             return
         self._returned(request)
         self._book(now)
@@ -132,13 +133,12 @@ class ModelLimits:
             self.search.succeeded()
         if not self.estimates.reserves_output:
             cost, reserve = self._costs(request)
-            spent = 1.0, float(usage.input + usage.cache_creation), float(usage.output)
-            self.gates.settle(reserve, cost, spent)
-            charged = usage.input + usage.cache_creation
+            self.gates.settle(reserve, cost, (1.0, float(charged), float(output)))
+            learned: float = charged
         else:
-            charged = self.estimates.cost(request)[1]
+            learned = self.estimates.cost(request)[1]
         if request is not self._warming:
-            self.estimates.learn(1, len(request.body), charged, usage.output)
+            self.estimates.learn(1, len(request.body), learned, output)
         self._observe(limits, started_at, now)
 
     def failed(

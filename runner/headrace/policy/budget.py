@@ -12,10 +12,17 @@ from headrace.policy.prices import PriceList
 
 def no_price(model: str, prices: PriceList) -> str:
     """Return the message for a budget with a model that has no price."""
-    return (
-        f"--max-cost: no price for model {model!r} (price list of {prices.as_of})."
-        " Supply one with --prices FILE."
-    )
+    return f"no price for model {model!r} (price list of {prices.as_of}): supply one with --prices FILE"
+
+
+def no_maximum_cost(request: JobRequest, prices: PriceList) -> str | None:
+    """Return why a request has no maximum cost, and what to do about it; None if it has one."""
+    if prices.price(request.model) is None:
+        return no_price(request.model, prices)
+    if request.max_tokens is None:
+        name = request.limit_name
+        return f"nothing limits the output of this job: set {name} in its body, or use --set {name}=NUMBER"
+    return None
 
 
 @attrs.define(kw_only=True)
@@ -32,9 +39,7 @@ class Budget:
     def max_cost(self, request: JobRequest) -> float:
         """Return a request's maximum cost; infinity without a price, or without a limit on its output."""
         price = self.prices.price(request.model)
-        if price is None or request.max_tokens is None:
-            return math.inf
-        return price.max_cost(len(request.body), request.max_tokens)
+        return math.inf if price is None else price.max_cost(request)
 
     def fits(self, request: JobRequest) -> bool:
         """Whether the limit holds even if the request and everything in flight cost their maximum."""
@@ -45,9 +50,9 @@ class Budget:
         self.at_risk += self.max_cost(request)
 
     def succeeded(self, request: JobRequest, usage: Usage) -> None:
-        """Note what a request used."""
+        """Note what a request used. What the answer does not say counts at its maximum."""
         price = self.prices.price(request.model)
-        self._settle(request, price.of(usage) if price is not None else 0.0)
+        self._settle(request, price.settled_cost(request, usage) if price is not None else 0.0)
 
     def failed(self, request: JobRequest, *, maybe_billed: bool) -> None:
         """Note a failure; if it may have been billed it counts at its maximum."""
@@ -56,10 +61,8 @@ class Budget:
     def refusal(self, request: JobRequest) -> str:
         """Return the message for a request that does not fit."""
         currency, worst = self.prices.currency, self.max_cost(request)
-        if self.prices.price(request.model) is None:
-            return no_price(request.model, self.prices)
-        if math.isinf(worst):
-            return "--max-cost: a job that does not limit its output has no maximum cost. Set --max-tokens."
+        if (problem := no_maximum_cost(request, self.prices)) is not None:
+            return f"--max-cost: {problem}"
         return (
             f"--max-cost {self.limit:,.10g}: {self.spent:,.4f} {currency} are spent and the next job may cost"
             f" {worst:,.4f}. Raise --max-cost, then run the same command again."

@@ -39,9 +39,9 @@ NO_UNCONFIRMED_USAGE: Final = UnconfirmedUsage()
 
 def attempt_usage(request: JobRequest) -> UnconfirmedUsage:
     """Return what one attempt may have used: an estimate of its input, and all the output that it allows."""
-    if request.max_tokens is None:
+    if request.max_output is None:
         return UnconfirmedUsage(1, None)
-    return UnconfirmedUsage(1, math.ceil(len(request.body) / CHARACTERS_PER_TOKEN) + request.max_tokens)
+    return UnconfirmedUsage(1, math.ceil(len(request.body) / CHARACTERS_PER_TOKEN) + request.max_output)
 
 
 def recorded_usage(attempts: int, tokens: TokenRange | None) -> UnconfirmedUsage:

@@ -133,7 +133,7 @@ def _refuse_unpriced(options: RunOptions) -> None:
     """Refuse a budget if the options name a model that has no price. Raises `RunRefused`."""
     model, prices = options.request.model, options.stop.prices or own_prices()
     if options.stop.max_cost is not None and model is not None and prices.price(model) is None:
-        raise RunRefused(no_price(model, prices))
+        raise RunRefused(f"--max-cost: {no_price(model, prices)}")
 
 
 def _scan(options: RunOptions, prepared: Prepared) -> InputScan | None:

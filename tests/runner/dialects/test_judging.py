@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from headrace.dialects import failure_from_transport
-from headrace.job import Failure, Success, Usage
+from headrace.job import UNKNOWN_USAGE, Failure, Success, Usage
 from headrace_client.transport.errors import (
     AttemptTimedOut,
     ConnectFailed,
@@ -80,7 +80,6 @@ NOT_MESSAGES: dict[str, Any] = {
     "error body": {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
     "no stop reason": {**MESSAGE, "stop_reason": None},
     "no id": {key: value for key, value in MESSAGE.items() if key != "id"},
-    "no usage": {**MESSAGE, "usage": None},
     "content is text": {**MESSAGE, "content": "hello"},
     "content of texts": {**MESSAGE, "content": ["hello"]},
     "another type": {**MESSAGE, "type": "completion"},
@@ -117,10 +116,10 @@ def test_an_error_body_in_a_200_says_what_it_said() -> None:
     ("body", "usage", "stop_reason"),
     [
         (COMPLETION, Usage(input=11, output=36), "stop"),
-        ({**COMPLETION, "usage": None, "error": None}, Usage(), "stop"),
+        ({**COMPLETION, "usage": None, "error": None}, UNKNOWN_USAGE, "stop"),
         (
             {**COMPLETION, "usage": {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}}},
-            Usage(input=5, cache_read=4),
+            Usage(input=5, output=None, cache_read=4),
             "stop",
         ),
         ({"object": "list", "data": [], "usage": {"prompt_tokens": 2}}, Usage(input=2), None),
@@ -135,10 +134,10 @@ def test_an_error_body_in_a_200_says_what_it_said() -> None:
                 "status": "incomplete",
                 "incomplete_details": {"reason": "content_filter"},
             },
-            Usage(),
+            UNKNOWN_USAGE,
             "content_filter",
         ),
-        ({"object": "text_completion", "choices": [{"finish_reason": "length"}]}, Usage(), "length"),
+        ({"object": "text_completion", "choices": [{"finish_reason": "length"}]}, UNKNOWN_USAGE, "length"),
     ],
 )
 def test_answers_of_openai_compatible_servers(body: object, usage: Usage, stop_reason: str | None) -> None:

@@ -50,7 +50,7 @@ def test_an_openai_body_goes_through_byte_for_byte_to_its_path() -> None:
         path="/v1/embeddings",
         body=b'{ "model":"m","input":"x" }',
         model="m",
-        max_tokens=None,
+        max_tokens=0,
         stream=False,
     )
 
