@@ -198,6 +198,8 @@ class Note(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     """Attempts whose request was sent and whose response never arrived."""
     maybe_billed_tokens: TokenRange | None = None
     """The tokens they may have used, input and output together; None without such attempts."""
+    unreported_tokens: TokenRange | None = None
+    """The maximum of the input and of the output tokens that the answer used and did not report."""
     queued_s: float | None = None
     """Seconds from reading the line to sending the last attempt."""
     latency_s: float | None = None

@@ -22,7 +22,7 @@ from .attempts import Attempt
 from .channels import queued, until
 from .messages import AttemptFailed, Event, Finished, Inbox, Load, Stop
 
-TRUNCATED = frozenset({"max_tokens", "length"})
+TRUNCATED = frozenset({"max_tokens", "length", "max_output_tokens", "model_context_window_exceeded"})
 """The stop reasons of answers cut off at ``max_tokens``, in both dialects."""
 REFUSED = frozenset({"refusal", "content_filter"})
 """The stop reasons of answers that the model refused or a filter removed, in both dialects."""
@@ -114,7 +114,9 @@ class RunCounts:
     maybe_billed: UnconfirmedUsage = NO_UNCONFIRMED_USAGE
     truncated: int = 0
     refusals: int = 0
+    refused_answers: int = 0
     usage: Usage = attrs.field(factory=Usage)
+    usage_unknown: int = 0
     load: Load = attrs.field(factory=lambda: Load(0, 0))
     latency: Histogram = attrs.field(factory=Histogram)
     ttft: Histogram = attrs.field(factory=Histogram)
@@ -141,6 +143,8 @@ class RunCounts:
                 self.failures[outcome.kind] += 1
                 continue
             usages.append(outcome.usage)
+            if not outcome.usage.is_known:
+                self.usage_unknown += 1
             if outcome.stop_reason in TRUNCATED:
                 self.truncated += 1
             elif outcome.stop_reason in REFUSED:
@@ -160,6 +164,7 @@ class RunCounts:
         if attempt is None or attempt.failure is None:
             return
         self.rate_limited += attempt.failure == "rate_limit"
+        self.refused_answers += attempt.status is not None and 200 <= attempt.status < 300
         if attempt.wait is not None:
             self.retries[attempt.failure] += 1
 
@@ -181,8 +186,10 @@ class RunCounts:
             maybe_billed=self.maybe_billed.attempts,
             maybe_billed_tokens=self.maybe_billed.tokens or (0, 0),
             usage=self.usage,
+            usage_unknown=self.usage_unknown,
             truncated=self.truncated,
             refusals=self.refusals,
+            refused_answers=self.refused_answers,
             latency=Latency.of(self.latency),
             ttft=Latency.of(self.ttft),
             failures=dict(self.failures),

@@ -80,10 +80,15 @@ class Snapshot:
     maybe_billed_tokens: TokenRange = (0, 0)
     """The tokens they may have used, input and output together: minimum and maximum."""
     usage: Usage
+    """The sum of what the answers report."""
+    usage_unknown: int = 0
+    """Results whose answer does not report all of its usage."""
     truncated: int
     """Results that were cut off at ``max_tokens``."""
     refusals: int
     """Results in which the model refused to answer, or a filter removed the answer."""
+    refused_answers: int = 0
+    """Attempts whose response had a status of 2xx and a body that is not accepted as an answer."""
     latency: Latency
     ttft: Latency
     failures: Mapping[str, int]

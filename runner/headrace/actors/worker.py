@@ -17,6 +17,7 @@ from msgspec import structs
 from headrace.dialects import Assembler, Dialect, failure_from_transport, redact
 from headrace.job import Failure, Recipient, Success
 from headrace.policy.options import RetryOptions
+from headrace.policy.unconfirmed import unreported_tokens
 from headrace_client.lowlevel import (
     RateLimits,
     Response,
@@ -225,6 +226,8 @@ class _Worker:
             latency=response.finished_at - started_at,
             ttft=None if first_token_at is None else first_token_at - started_at,
         )
+        if not success.usage.is_known:
+            note = structs.replace(note, unreported_tokens=unreported_tokens(job.request, success.usage))
         return Finished(
             record=self.settings.dialect.success_record(job, success, note),
             outcome=success,

@@ -53,10 +53,23 @@ def plain_line(snapshot: Snapshot, to_send: int | None) -> str:
         f"{snapshot.waiting:,} waiting",
         f"bottleneck: {snapshot.bottleneck}",
     ]
-    parts += [f"{snapshot.failed:,} failed"] if snapshot.failed else []
-    parts += [f"{snapshot.rate_limited:,} 429s"] if snapshot.rate_limited else []
+    parts += [f"{snapshot.failed:,} failed{_by_kind(snapshot)}"] if snapshot.failed else []
+    counts = (
+        (snapshot.rate_limited, "429s"),
+        (snapshot.maybe_billed, "maybe billed"),
+        (snapshot.truncated, "cut at max_tokens"),
+        (snapshot.refusals, "refusals"),
+        (snapshot.refused_answers, "refused answers"),
+        (snapshot.usage_unknown, "without usage"),
+    )
+    parts += [f"{count:,} {name}" for count, name in counts if count]
     parts += [f"{duration_text((to_send - finished) / rate)} left"] if to_send is not None and rate else []
     return ", ".join(parts)
+
+
+def _by_kind(snapshot: Snapshot) -> str:
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(snapshot.failures.items()))
+    return f" ({kinds})" if kinds else ""
 
 
 def _print(stream: TextIO, line: str) -> None:

@@ -20,8 +20,12 @@ def recorded_cost(storage: Storage, paths: OutputPaths, prices: PriceList) -> fl
 
 
 def cost_of(recorded: RecordedUsage, prices: PriceList) -> float:
-    """Return what a record cost; attempts that may have been billed count at their maximum."""
+    """Return what a record cost; what is not certain counts at its maximum."""
     price = prices.price_or_highest(recorded.model)
-    return price.of(recorded.usage) + recorded.maybe_billed * max(
-        price.input, price.cache_creation, price.output
+    written = max(price.input, price.cache_creation)
+    unreported = recorded.unreported[0] * written + (recorded.unreported[1] or 0) * price.output
+    return (
+        price.of(recorded.usage)
+        + unreported * price.tier_factor(recorded.usage.service_tier)
+        + recorded.maybe_billed * max(written, price.output)
     )

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from headrace.job import CHARACTERS_PER_TOKEN, JobRequest, TokenRange
+from headrace.job import CHARACTERS_PER_TOKEN, JobRequest, TokenRange, Usage
 
 
 class UnconfirmedUsage(msgspec.Struct, frozen=True, gc=False):
@@ -42,6 +42,17 @@ def attempt_usage(request: JobRequest) -> UnconfirmedUsage:
     if request.max_output is None:
         return UnconfirmedUsage(1, None)
     return UnconfirmedUsage(1, math.ceil(len(request.body) / CHARACTERS_PER_TOKEN) + request.max_output)
+
+
+def unreported_tokens(request: JobRequest, usage: Usage) -> TokenRange:
+    """Return the maximum of the tokens that an answer does not report: of its input, and of its output.
+
+    They are 0 where it reports them. No token is shorter than a byte.
+    """
+    return (
+        len(request.body) if usage.input is None else 0,
+        request.max_output if usage.output is None else 0,
+    )
 
 
 def recorded_usage(attempts: int, tokens: TokenRange | None) -> UnconfirmedUsage:

@@ -26,7 +26,7 @@ class Forecast:
     characters: int = 0
     """In all request bodies."""
     max_tokens: int = 0
-    """Output tokens of all jobs that limit their answer."""
+    """The most output tokens of all jobs that limit them, with all of their choices."""
     unbounded: int = 0
     """Jobs that do not limit their answer."""
     first: JobRequest | None = None
@@ -42,10 +42,10 @@ class Forecast:
         self.first = self.first or request
         self.jobs += 1
         self.characters += len(request.body)
-        if request.max_tokens is None:
+        if request.max_output is None:
             self.unbounded += 1
         else:
-            self.max_tokens += request.max_tokens
+            self.max_tokens += request.max_output
 
     def take_bad_line(self, place: str, error: BadLine) -> None:
         """Count a line that cannot be parsed."""

@@ -34,6 +34,7 @@ from headrace.run.assembly import attempt_settings, build_budget, build_rules, o
 from headrace.run.attempt_log import attempt_log
 from headrace.run.finish import last_sync, order, rescue
 from headrace.run.line_parser import LineParser
+from headrace.run.maximum_cost import refuse_unlimited_jobs
 from headrace.run.preparation import Prepared, prepare
 from headrace.run.summary import Summary, summarize
 from headrace.run.system import System
@@ -90,6 +91,9 @@ async def _prepare(options: RunOptions, system: System, notify: Callable[[str], 
     refuse_overlap(map(Path, options.input.files), paths.written(ordered=options.output.ordered))
     for notice in prepared.dialect.lines.notices:
         notify(notice)
+    prices = None if options.stop.max_cost is None else options.stop.prices or own_prices()
+    if prices is not None and prepared.inputs.rereadable:
+        refuse_unlimited_jobs(prepared.inputs, prepared.dialect.lines, prices)
     scan = _scan(options, prepared)
     opened = open_output(
         system.storage,
@@ -113,7 +117,10 @@ async def _prepare(options: RunOptions, system: System, notify: Callable[[str], 
         scan=scan,
         opened=opened,
         parser=LineParser(
-            dialect=prepared.dialect, recipe=recipe_digest(prepared.recipe), decisions=opened.decisions
+            dialect=prepared.dialect,
+            recipe=recipe_digest(prepared.recipe),
+            decisions=opened.decisions,
+            prices=prices,
         ),
         budget=budget,
         rules=_rules(options, prepared, opened, budget, system),

@@ -10,6 +10,8 @@ from headrace.dialects import Dialect, LineFormat
 from headrace.input.lines import InputLine
 from headrace.job import Failure, Note, PreparedJob, Recipient
 from headrace.output.decisions import Decision, Decisions
+from headrace.policy.prices import PriceList
+from headrace.run.maximum_cost import require_maximum_cost
 
 
 @attrs.define(kw_only=True)
@@ -20,6 +22,8 @@ class LineParser:
     recipe: str
     """The recipe's digest."""
     decisions: Decisions
+    prices: PriceList | None = None
+    """Under a budget: jobs without a maximum cost get error records."""
     lines: int = 0
     skipped: int = 0
     """Lines that earlier runs have dealt with."""
@@ -32,10 +36,13 @@ class LineParser:
             self.skipped += 1
             return None
         try:
-            return pending_job(self.dialect.lines, line, decision, now)
+            pending = pending_job(self.dialect.lines, line, decision, now)
+            if self.prices is not None:
+                require_maximum_cost(pending.job.request, self.prices)
         except BadLine as error:
             message = f"line {line.number}: {error}"
             return bad_line(self.dialect, line, decision, self.recipe, message)
+        return pending
 
 
 def pending_job(

@@ -87,7 +87,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield f"  failed       {summary.failed:>12,}{_by_kind(run)}"
     yield f"  not started  {summary.not_started:>12,}"
     yield f"  input        {summary.input:>12,}"
-    yield f"  tokens       in {run.usage.input:,}   out {run.usage.output:,}{_cached(run)}"
+    yield f"  tokens       in {run.usage.input:,}   out {run.usage.output:,}{_cached(run)}{_unknown(run)}"
     yield f"  latency      {_quantiles(run.latency)}"
     if run.ttft.p50 is not None:
         yield f"  first token  {_quantiles(run.ttft)}"
@@ -98,6 +98,8 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield f"  spent        {run.cost:,.4f}"
     if run.truncated or run.refusals:
         yield f"  stopped at max_tokens {run.truncated:,}   refusals {run.refusals:,}"
+    if run.refused_answers:
+        yield f"  refused answers {run.refused_answers:,} (status 2xx, but no complete answer; maybe billed)"
     yield f"  {summary.output}"
     if summary.failed:
         yield f"  {summary.errors}"
@@ -141,6 +143,12 @@ def _cached(run: Snapshot) -> str:
     if not usage.cache_read and not usage.cache_creation:
         return ""
     return f"   cache read {usage.cache_read:,}   cache write {usage.cache_creation:,}"
+
+
+def _unknown(run: Snapshot) -> str:
+    if not run.usage_unknown:
+        return ""
+    return f"   usage unknown for {run.usage_unknown:,} answer{'s' if run.usage_unknown > 1 else ''}"
 
 
 def _quantiles(latency: Latency) -> str:

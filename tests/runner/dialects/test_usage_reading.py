@@ -336,7 +336,8 @@ def completion(usage: str) -> str:
 
 def message(usage: str) -> str:
     content = '[{"type":"text","text":"Hi"}]'
-    return f'{{"id":"m","type":"message","model":"m","content":{content},"stop_reason":"end_turn","usage":{usage}}}'
+    reason = '"stop_reason":"end_turn"'
+    return f'{{"id":"m","type":"message","model":"m","content":{content},{reason},"usage":{usage}}}'
 
 
 def chat_usage_of(usage: dict[str, Any]) -> Usage:

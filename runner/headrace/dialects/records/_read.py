@@ -28,6 +28,7 @@ _RecordedKind: TypeAlias = FailureKind | Literal["bad_answer"]
 
 class _CostNote(msgspec.Struct, gc=False):
     maybe_billed_tokens: TokenRange | None = None
+    unreported_tokens: TokenRange | None = None
 
 
 class _IdentityNote(msgspec.Struct, gc=False):
@@ -133,6 +134,8 @@ class RecordedUsage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     usage: Usage = Usage()
     maybe_billed: int = 0
     """Tokens that attempts without a response have cost at most, if that is bounded; else 0."""
+    unreported: TokenRange = (0, 0)
+    """The maximum of the input and of the output tokens that the answer used and did not report."""
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -149,14 +152,23 @@ def read_usage(line: bytes) -> RecordedUsage:
         record = _DECODE_COST(line)
     except DECODE_ERRORS:
         return _NO_USAGE
-    tokens = None if record.headrace is None else record.headrace.maybe_billed_tokens
-    maybe_billed = 0 if tokens is None else tokens[1] or 0
+    note = record.headrace or _CostNote()
+    maybe_billed = 0 if note.maybe_billed_tokens is None else note.maybe_billed_tokens[1] or 0
     try:
         success = _success(record)
         model = _DECODE_NAMED(success.message).model
     except DECODE_ERRORS:
         return RecordedUsage(maybe_billed=maybe_billed)
-    return RecordedUsage(model=model, usage=success.usage, maybe_billed=maybe_billed)
+    unreported = note.unreported_tokens or _unreported(success)
+    return RecordedUsage(model=model, usage=success.usage, maybe_billed=maybe_billed, unreported=unreported)
+
+
+def _unreported(success: Success) -> TokenRange:
+    """Return the tokens that an answer does not report, in a record that does not give their maximum.
+
+    No token of the answer is shorter than a byte. What it was asked is not known.
+    """
+    return (0, len(success.message) if success.usage.output is None else 0)
 
 
 class RecordedResult(msgspec.Struct, frozen=True, gc=False):
