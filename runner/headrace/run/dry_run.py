@@ -90,11 +90,11 @@ def _lines(dialect: Dialect, endpoint: Endpoint, total: Forecast, prices: PriceL
 
 
 def _cost(total: Forecast, prices: PriceList) -> str | None:
-    """The highest cost if every job uses the model of the first one; None if that has no price."""
-    price = None if total.first is None else prices.price(total.first.model)
-    if price is None or total.unbounded:
+    """The highest cost if every job uses the model and tier of the first one; None without a price."""
+    if total.first is None or total.unbounded or (price := prices.price(total.first.model)) is None:
         return None
     highest = total.input_tokens * price.input + total.max_tokens * price.output
+    highest *= price.highest_tier_factor(total.first.service_tier)
     return f"at most {cost_text(highest, prices)}"
 
 

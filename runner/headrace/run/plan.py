@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 import trio
+from msgspec import structs
 
 from headrace._exceptions import BadLine, RunRefused
 from headrace.actors.messages import Pending
@@ -54,6 +55,8 @@ class Plan:
     bad_lines: int
     seconds: float
     run: Snapshot
+    max_output: int | None
+    """The most output tokens of all jobs; None: nothing limits those of some job."""
     cost: float | None
     """None: several models, or one without a price."""
     prices: PriceList
@@ -115,14 +118,24 @@ async def _rehearse(options: RunOptions, inputs: Inputs, assumed: Assumptions) -
     )
     prices = options.stop.prices or own_prices()
     price = None if lines.model is None else prices.price(lines.model)
+    run = _with_all_choices(outcome.snapshot, lines)
     return Plan(
         jobs=lines.jobs,
         bad_lines=lines.bad_lines,
         seconds=trio.current_time() - began,
-        run=outcome.snapshot,
-        cost=None if price is None else price.of(outcome.snapshot.usage),
+        run=run,
+        max_output=lines.max_output,
+        cost=None if price is None else price.of(run.usage),
         prices=prices,
     )
+
+
+def _with_all_choices(run: Snapshot, lines: _PlannedLines) -> Snapshot:
+    """Return the counts of a run with the output of every choice: the simulator generates one for each job."""
+    if lines.choices == lines.jobs:
+        return run
+    output = round((run.usage.output or 0) * lines.choices / lines.jobs)
+    return attrs.evolve(run, usage=structs.replace(run.usage, output=output))
 
 
 def as_text(plan: Plan) -> str:
@@ -133,7 +146,8 @@ def as_text(plan: Plan) -> str:
         + (f"   ({plan.bad_lines:,} lines cannot be parsed)" if plan.bad_lines else ""),
         f"time          about {duration_text(plan.seconds)}",
         f"input tokens  about {usage.input:,}",
-        f"output tokens about {usage.output:,}",
+        f"output tokens about {usage.output:,}"
+        + ("" if plan.max_output is None else f", at most {plan.max_output:,}"),
         f"cost          {_cost(plan)}",
         f"in flight     at most {plan.run.cap:,}",
         f"bottleneck    {bottlenecks(plan.run) or 'none'}",
@@ -189,6 +203,9 @@ class _PlannedLines:
     _dialect: Dialect
     jobs: int = 0
     bad_lines: int = 0
+    choices: int = 0
+    """Of all jobs together."""
+    max_output: int | None = 0
     model: str | None = None
     """The model of all jobs so far; None if there are none, or several models."""
 
@@ -200,6 +217,10 @@ class _PlannedLines:
             return None
         self.model = request.model if self.jobs == 0 or self.model == request.model else None
         self.jobs += 1
+        self.choices += request.choices
+        if self.max_output is not None:
+            limit = request.max_output
+            self.max_output = None if limit is None else self.max_output + limit
         job = PreparedJob(id=str(self.jobs), line=line.number, source=None, digest="", request=request)
         return Pending(job=job, read_at=now)
 

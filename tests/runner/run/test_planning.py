@@ -70,7 +70,7 @@ async def _run(shape: Shape, disk: SimulatedDisk) -> tuple[float, int]:
     server = Simulator(profile_of(shape.options(), shape.assumed), epoch=program.EPOCH)
     summary = await program.run(disk, server, concurrency=shape.concurrency, stream=shape.stream)
     assert summary.results == shape.jobs
-    return trio.current_time(), summary.run.usage.output
+    return trio.current_time(), summary.run.usage.output or 0
 
 
 def test_virtual_time_skips_to_whoever_sleeps_least_and_waits_for_nobody() -> None:
