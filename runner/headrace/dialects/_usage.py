@@ -44,12 +44,18 @@ class _PromptDetails(msgspec.Struct, gc=False):
     cache_write_tokens: int | None = None
 
 
+class _CompletionDetails(msgspec.Struct, gc=False):
+    reasoning_tokens: int | None = None
+
+
 class ChatUsage(msgspec.Struct, gc=False):
     """The field names of chat completions, and those of ``/v1/responses``."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    total_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     input_tokens_details: _PromptDetails | None = None
@@ -75,6 +81,7 @@ def chat_usage(usage: ChatUsage, service_tier: str | None = None) -> Usage:
         or cached < 0
         or written < 0
         or cached + written > prompt
+        or (usage.total_tokens is not None and usage.total_tokens > prompt + output)
     ):
         return _lenient_chat_usage(msgspec.to_builtins(usage), service_tier)
     return Usage(
@@ -100,8 +107,17 @@ def read_chat_usage(raw: bytes, service_tier: bytes = _NULL, x_groq: bytes = _NU
 
 def _lenient_chat_usage(value: object, tier: str | None) -> Usage:
     usage = _members(value)
+    prompt = _larger(usage, "prompt_tokens", "input_tokens")
     output = _larger(usage, "completion_tokens", "output_tokens")
-    return _split(_larger(usage, "prompt_tokens", "input_tokens"), output, _details(usage), tier)
+    return _split(prompt, _with_reasoning(usage, prompt, output), _details(usage), tier)
+
+
+def _with_reasoning(usage: Mapping[str, Any], prompt: int | None, output: int | None) -> int | None:
+    """Return the output with its reasoning, which xAI counts besides the completion: its total shows that."""
+    reasoning = _count(_members(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+    if output is None or prompt is None or reasoning is None:
+        return output
+    return output + (reasoning if _count(usage.get("total_tokens")) == prompt + output + reasoning else 0)
 
 
 def read_embeddings_usage(raw: bytes) -> Usage:

@@ -111,6 +111,32 @@ def test_a_server_that_reports_zero_for_a_prompt_does_not_count(
     assert chat_usage_of({**usage, "object": "chat.completion"}) == expected
 
 
+@pytest.mark.parametrize(
+    ("total", "reasoning", "output"),
+    [
+        (110, 100, 105),
+        (10, 100, 5),
+        (110, 5, 5),
+        (110, None, 5),
+        ("110.0", "100", 105),
+        (None, 100, 5),
+        (-1, 100, 5),
+    ],
+)
+def test_reasoning_that_is_not_part_of_the_completion_is_output_if_the_total_says_so(
+    total: object, reasoning: object, output: int
+) -> None:
+    usage = {
+        "prompt_tokens": 5,
+        "completion_tokens": 5,
+        "total_tokens": total,
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
+    }
+
+    assert read_chat_usage(json.dumps(usage).encode()) == Usage(input=5, output=output)
+    assert chat_usage_of(usage) == Usage(input=5, output=output)
+
+
 @pytest.mark.parametrize("details", ["prompt_tokens_details", "input_tokens_details"])
 @pytest.mark.parametrize(
     ("cached", "expected"),
@@ -265,9 +291,11 @@ JSON = st.recursive(
 NAMES = [
     "prompt_tokens",
     "completion_tokens",
+    "total_tokens",
     "input_tokens",
     "output_tokens",
     "prompt_tokens_details",
+    "completion_tokens_details",
     "input_tokens_details",
     "cache_creation",
     "cache_read_input_tokens",
@@ -276,7 +304,13 @@ NAMES = [
 ]
 DETAILS = st.dictionaries(
     st.sampled_from(
-        ["cached_tokens", "cache_write_tokens", "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"]
+        [
+            "cached_tokens",
+            "cache_write_tokens",
+            "reasoning_tokens",
+            "ephemeral_5m_input_tokens",
+            "ephemeral_1h_input_tokens",
+        ]
     ),
     JSON | st.integers(-1, 20),
 )
