@@ -42,6 +42,8 @@ _NUMBER: Final = re.compile(r"\+?[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{
 class _PromptDetails(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
+    cache_creation_tokens: int | None = None
+    """LiteLLM's name for the same."""
 
 
 class _CompletionDetails(msgspec.Struct, gc=False):
@@ -69,7 +71,8 @@ def chat_usage(usage: ChatUsage, service_tier: str | None = None) -> Usage:
     details = usage.prompt_tokens_details or usage.input_tokens_details
     cached = written = 0
     if details is not None:
-        cached, written = details.cached_tokens or 0, details.cache_write_tokens or 0
+        cached = details.cached_tokens or 0
+        written = details.cache_write_tokens or details.cache_creation_tokens or 0
     prompt, output = usage.prompt_tokens, usage.completion_tokens
     if not prompt or output is None:
         prompt, output = usage.input_tokens or prompt, usage.output_tokens or output
@@ -145,6 +148,8 @@ def _split(prompt: int | None, output: int | None, details: Mapping[str, Any], t
     if not prompt:
         return Usage(input=None, output=output or None, service_tier=tier)
     written = _cached(details, "cache_write_tokens")
+    if written == 0:
+        written = _cached(details, "cache_creation_tokens")
     if written is None or written > prompt:
         return Usage(input=None, output=output, service_tier=tier)
     cached = _cached(details, "cached_tokens") or 0

@@ -147,6 +147,10 @@ def test_reasoning_that_is_not_part_of_the_completion_is_output_if_the_total_say
             {"cached_tokens": 4, "cache_write_tokens": 5},
             Usage(input=1, cache_read=4, cache_creation=5, output=1),
         ),
+        (
+            {"cached_tokens": 4, "cache_creation_tokens": 5},
+            Usage(input=1, cache_read=4, cache_creation=5, output=1),
+        ),
         ({"cached_tokens": None}, Usage(input=10, output=1)),
         ({"cached_tokens": 11}, Usage(input=10, output=1)),
         ({"cached_tokens": -4}, Usage(input=10, output=1)),
