@@ -22,7 +22,7 @@ from .attempts import Attempt
 from .channels import queued, until
 from .messages import AttemptFailed, Event, Finished, Inbox, Load, Stop
 
-TRUNCATED = frozenset({"max_tokens", "length", "max_output_tokens", "model_context_window_exceeded"})
+TRUNCATED = frozenset({"max_tokens", "length"})
 """The stop reasons of answers cut off at ``max_tokens``, in both dialects."""
 REFUSED = frozenset({"refusal", "content_filter"})
 """The stop reasons of answers that the model refused or a filter removed, in both dialects."""
