@@ -146,8 +146,8 @@ def as_text(plan: Plan) -> str:
         + (f"   ({plan.bad_lines:,} lines cannot be parsed)" if plan.bad_lines else ""),
         f"time          about {duration_text(plan.seconds)}",
         f"input tokens  about {usage.input:,}",
-        f"output tokens about {usage.output:,}"
-        + ("" if plan.max_output is None else f", at most {plan.max_output:,}"),
+        f"output tokens about {usage.output:,}",
+        *([] if plan.max_output is None else [f"at most       {plan.max_output:,} output tokens"]),
         f"cost          {_cost(plan)}",
         f"in flight     at most {plan.run.cap:,}",
         f"bottleneck    {bottlenecks(plan.run) or 'none'}",

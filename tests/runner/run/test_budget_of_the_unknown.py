@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from headrace._exceptions import RunRefused
+from headrace.cli._display import plain_line
 from headrace.dialects import make_dialect
 from headrace.output.sidecar import read_sidecar, write_sidecar
 from headrace.policy.options import RequestOptions, RunOptions
@@ -294,7 +295,7 @@ def test_a_plan_and_a_dry_run_show_the_maximum_of_every_choice() -> None:
     total = forecast(program.inputs_of(disk, options.input), make_dialect("openai", options.request))
 
     assert planned.run.usage.output == 2 * 10 * (3 + 1) / 2
-    assert ", at most 64\n" in plan_text(planned)
+    assert "at most       64 output tokens\n" in plan_text(planned)
     assert total.max_tokens == 64
 
 
@@ -323,3 +324,15 @@ async def test_refused_answers_are_counted(autojump_clock: object) -> None:
 
     assert (summary.run.refused_answers, summary.run.maybe_billed) == (4, 4)
     assert "refused answers 4" in as_text(summary)
+
+
+@pytest.mark.trio
+async def test_the_progress_shows_what_is_not_as_it_should_be(autojump_clock: object) -> None:
+    odd = completion(None, choices=[{**CHOICE, "finish_reason": "length"}])
+    cut = await program.run(lines(2, max_tokens=16), Server(odd))
+    refused = await program.run(lines(2, max_tokens=16), Server({"choices": []}), max_attempts=1)
+
+    assert plain_line(cut.run, None).endswith(", 2 cut at max_tokens, 2 without usage")
+    assert plain_line(refused.run, None).endswith(
+        ", 2 failed (invalid_response 2), 2 maybe billed, 2 refused answers"
+    )
