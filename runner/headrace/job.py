@@ -75,7 +75,7 @@ class JobRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     choices: int = 1
     """How many answers the server generates for it (``n``, ``best_of``): each has up to ``max_tokens``."""
     limit_name: str = "max_tokens"
-    """The key of the body that limits the output, as its endpoint names it."""
+    """The key that would limit the output, as the endpoint names it, if nothing does."""
     service_tier: str | None = None
     """As the body requests it."""
     kept: bytes | None = None

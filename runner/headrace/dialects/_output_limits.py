@@ -54,6 +54,11 @@ def set_limit(body: Mapping[str, object], endpoint: Endpoint, limit: int) -> dic
     return dict.fromkeys(present or endpoint.keys[-1:], limit)
 
 
+def limit_name(body: Mapping[str, object], endpoint: Endpoint) -> str:
+    """Return the key that should limit a body's output."""
+    return next((key for key in endpoint.keys if key in body), endpoint.keys[-1])
+
+
 def max_tokens(body: Mapping[str, object], endpoint: Endpoint) -> int | None:
     """Return the most tokens of one choice: 0 without output, None if nothing limits them.
 

@@ -17,7 +17,7 @@ from headrace.policy.options import RequestOptions
 from ._batch_lines import batch_line_format
 from ._dialect import LineFormat
 from ._lines import keep_fields, optional, quoted, required_model, required_object
-from ._output_limits import choices, endpoint_at, max_tokens, service_tier, set_limit
+from ._output_limits import choices, endpoint_at, limit_name, max_tokens, service_tier, set_limit
 
 _CHAT_PATH: Final = "/v1/chat/completions"
 
@@ -51,12 +51,13 @@ def _make_request(
     endpoint = endpoint_at(path)
     changes = _changes(body, path, options, body_keys)
     changed = {**body, **changes} if changes else body
+    limit = max_tokens(changed, endpoint)
     return JobRequest(
         path=path,
         body=msgspec.json.encode(changed) if changes else bytes(line.body),
         model=required_model(changed),
-        max_tokens=max_tokens(changed, endpoint),
-        limit_name=endpoint.keys[-1],
+        max_tokens=limit,
+        limit_name=limit_name(changed, endpoint) if limit is None else endpoint.keys[-1],
         choices=choices(changed),
         service_tier=service_tier(changed),
         stream=optional(changed, "stream", bool) or False,

@@ -23,7 +23,7 @@ def cost_of(recorded: RecordedUsage, prices: PriceList) -> float:
     """Return what a record cost; what is not certain counts at its maximum."""
     price = prices.price_or_highest(recorded.model)
     written = max(price.input, price.cache_creation)
-    unreported = recorded.unreported[0] * written + (recorded.unreported[1] or 0) * price.output
+    unreported = recorded.unreported[0] * written + recorded.unreported[1] * price.output
     return (
         price.of(recorded.usage)
         + unreported * price.tier_factor(recorded.usage.service_tier)

@@ -131,7 +131,7 @@ async def _rehearse(options: RunOptions, inputs: Inputs, assumed: Assumptions) -
 
 
 def _with_all_choices(run: Snapshot, lines: _PlannedLines) -> Snapshot:
-    """Return the counts of a run with the output of every choice. The simulator generates one for each job."""
+    """Return the counts of a run with the output of every choice: the simulator generates one per job."""
     if lines.choices == lines.jobs:
         return run
     output = round((run.usage.output or 0) * lines.choices / lines.jobs)

@@ -194,11 +194,16 @@ def test_a_record_keeps_what_its_answer_did_not_report(usage: Usage, cost: float
     assert cost_of(read_usage(msgspec.json.encode(record)), PRICES) == pytest.approx(cost)
 
 
-def test_without_such_a_note_the_size_of_an_answer_bounds_its_tokens() -> None:
+@pytest.mark.parametrize(("note", "input_cost"), [({}, 0), ({"unreported_tokens": (8, None)}, 10)])
+def test_without_a_limit_the_size_of_an_answer_bounds_its_tokens(
+    note: dict[str, object], input_cost: float
+) -> None:
     body = {"object": "chat.completion", "model": "m", "choices": [{"finish_reason": "stop"}]}
-    record = {"custom_id": "a", "response": {"status_code": 200, "body": body}}
+    record = {"custom_id": "a", "response": {"status_code": 200, "body": body}, "headrace": note}
 
-    assert cost_of(read_usage(msgspec.json.encode(record)), PRICES) == len(msgspec.json.encode(body)) * 100
+    cost = cost_of(read_usage(msgspec.json.encode(record)), PRICES)
+
+    assert cost == pytest.approx(input_cost + len(msgspec.json.encode(body)) * 100)
 
 
 # -- what limits the output of a request
@@ -319,6 +324,7 @@ def test_a_message_without_a_limit_has_no_maximum(limit: int | None) -> None:
     [
         (CHAT, {}, "use --set max_tokens=NUMBER"),
         (CHAT, {"max_tokens": -1}, "use --set max_tokens=NUMBER"),
+        (CHAT, {"max_completion_tokens": None}, "use --set max_completion_tokens=NUMBER"),
         (RESPONSES, {"max_tokens": 16}, "use --set max_output_tokens=NUMBER"),
         (CHAT, {"model": "new", "max_tokens": 16}, "no price for model 'new'"),
         (CHAT, {"max_tokens": 16}, None),

@@ -134,7 +134,7 @@ class RecordedUsage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     usage: Usage = Usage()
     maybe_billed: int = 0
     """Tokens that attempts without a response have cost at most, if that is bounded; else 0."""
-    unreported: TokenRange = (0, 0)
+    unreported: tuple[int, int] = (0, 0)
     """The maximum of the input and of the output tokens that the answer used and did not report."""
 
 
@@ -159,16 +159,23 @@ def read_usage(line: bytes) -> RecordedUsage:
         model = _DECODE_NAMED(success.message).model
     except DECODE_ERRORS:
         return RecordedUsage(maybe_billed=maybe_billed)
-    unreported = note.unreported_tokens or _unreported(success)
-    return RecordedUsage(model=model, usage=success.usage, maybe_billed=maybe_billed, unreported=unreported)
+    return RecordedUsage(
+        model=model,
+        usage=success.usage,
+        maybe_billed=maybe_billed,
+        unreported=_unreported(success, note.unreported_tokens),
+    )
 
 
-def _unreported(success: Success) -> TokenRange:
-    """Return the tokens that an answer does not report, in a record that does not give their maximum.
+def _unreported(success: Success, noted: TokenRange | None) -> tuple[int, int]:
+    """Return the maximum of the tokens that an answer does not report.
 
-    No token of the answer is shorter than a byte. What it was asked is not known.
+    If the record does not give it, the answer's size counts: no token of it is shorter than a byte.
     """
-    return (0, len(success.message) if success.usage.output is None else 0)
+    if success.usage.is_known:
+        return 0, 0
+    size = len(success.message) if success.usage.output is None else 0
+    return (0, size) if noted is None else (noted[0], size if noted[1] is None else noted[1])
 
 
 class RecordedResult(msgspec.Struct, frozen=True, gc=False):
