@@ -237,7 +237,7 @@ def test_the_cached_tokens_of_a_message_are_counted_besides_its_input(
 def test_embeddings_have_no_output_tokens_rather_than_an_unknown_number(
     usage: object, expected: Usage
 ) -> None:
-    body: dict[str, object] = {"object": "list", "data": [], "model": "m", "usage": usage}
+    body: dict[str, object] = {"object": "list", "data": [{"embedding": [0.1]}], "model": "m", "usage": usage}
 
     assert read_embeddings_usage(json.dumps(usage).encode()) == expected
     assert success("openai", json.dumps(body)).usage == expected

@@ -32,6 +32,7 @@ from tests.runner.disk import SimulatedDisk
 PRICE = Price(input=1e-3, output=1.0, cache_read=1e-3, cache_creation=1e-3)
 PRICES = PriceList(as_of="2026-11-01", currency="USD", models={"m": PRICE})
 SIDECAR = Path("/out/results.jsonl.headrace")
+DATA = [{"object": "embedding", "index": 0, "embedding": [0.5]}]
 CHOICE = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
 
 
@@ -236,7 +237,7 @@ async def test_without_a_budget_no_limit_is_required(autojump_clock: object) -> 
 async def test_embeddings_need_no_limit(autojump_clock: object) -> None:
     body: dict[str, Any] = {
         "object": "list",
-        "data": [],
+        "data": DATA,
         "model": "m",
         "usage": {"prompt_tokens": 5, "total_tokens": 5},
     }
@@ -318,7 +319,7 @@ async def test_answers_without_usage_are_counted_and_what_is_known_is_added_up(
 
 @pytest.mark.trio
 async def test_refused_answers_are_counted(autojump_clock: object) -> None:
-    server = Server({"object": "chat.completion", "choices": []})
+    server = Server(completion(None, choices=[{**CHOICE, "finish_reason": None}]))
 
     summary = await program.run(lines(2, max_tokens=16), server, max_attempts=2)
 
@@ -330,7 +331,11 @@ async def test_refused_answers_are_counted(autojump_clock: object) -> None:
 async def test_the_progress_shows_what_is_not_as_it_should_be(autojump_clock: object) -> None:
     odd = completion(None, choices=[{**CHOICE, "finish_reason": "length"}])
     cut = await program.run(lines(2, max_tokens=16), Server(odd))
-    refused = await program.run(lines(2, max_tokens=16), Server({"choices": []}), max_attempts=1)
+    refused = await program.run(
+        lines(2, max_tokens=16),
+        Server(completion(None, choices=[{**CHOICE, "finish_reason": None}])),
+        max_attempts=1,
+    )
 
     assert plain_line(cut.run, None).endswith(", 2 cut at max_tokens, 2 without usage")
     assert plain_line(refused.run, None).endswith(
