@@ -11,7 +11,9 @@ from ._base_client.retry import retry_after_seconds, should_retry
 from ._exceptions import STATUS_BY_TYPE
 from ._wire.accumulator import MessageAccumulator, UnexpectedEventError
 from ._wire.ratelimit import Limit, RateLimits, rate_limits
+from ._wire.redirects import REDIRECTS, is_lasting, redirect_target, refusal
 from ._wire.sse import ServerSentEvent, SSEDecoder
+from ._wire.statuses import StatusMeaning, status_meaning
 from .transport import (
     AttemptTimedOut,
     ByteStream,
@@ -25,6 +27,7 @@ from .transport import (
 )
 
 __all__ = [
+    "REDIRECTS",
     "STATUS_BY_TYPE",
     "AttemptTimedOut",
     "ByteStream",
@@ -39,12 +42,17 @@ __all__ = [
     "SSEDecoder",
     "Sender",
     "ServerSentEvent",
+    "StatusMeaning",
     "TransportError",
     "UnexpectedEventError",
     "connect_tcp",
+    "is_lasting",
     "memory_stream_pair",
     "open_pooled_sender",
     "rate_limits",
+    "redirect_target",
+    "refusal",
     "retry_after_seconds",
     "should_retry",
+    "status_meaning",
 ]

@@ -15,8 +15,8 @@ FailureKind = Literal[
     "credentials",  # 401, 403: no request with this key will succeed
     "spend_limit",  # a spend cap, no credit, an exhausted quota: no request will succeed for now
     "rate_limit",  # a 429 that asks for a lower rate, a slower rise, or fewer requests in flight
-    "overloaded",  # 529, 503: the server lacks capacity; the quota is not used
-    "server",  # other 5xx, 408, 409
+    "overloaded",  # 529, 503, 498: the server lacks capacity; the quota is not used
+    "server",  # other 5xx, 408, 409, 424, 425, 499
     "invalid_response",  # a 2xx whose body is not a complete, well-formed answer
     "connection",  # no connection, a lost one, or a response that is not HTTP
     "timeout",  # the attempt's deadline or the idle timeout has passed

@@ -26,12 +26,12 @@ from headrace_client._requests.options import (
 )
 from headrace_client._requests.querystring import Querystring
 from headrace_client._requests.urls import build_url, with_trailing_slash
+from headrace_client._wire.redirects import same_origin
 
 from .clock import SYSTEM_CLOCK, Clock
 from .flow import Flow, RetryEvent, Success, request_flow
 from .logging import log_retry
 from .platform import platform_headers
-from .redirect import same_origin
 from .retry import RetryPolicy, checked_max_retries
 from .settings import checked_timeout, default_timeout, read_timeout
 

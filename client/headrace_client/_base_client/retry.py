@@ -1,9 +1,9 @@
 """Whether and when to retry a failed attempt, as a frozen value (pure: time and jitter are arguments).
 
-Retried: connection failures, and the statuses 408, 409, 429 and 5xx. ``x-should-retry: true`` or ``false``
-overrides the status. The client waits at least as long as the server requests (``retry-after-ms``, else
-``retry-after``); otherwise the delay doubles from 0.5 s to 8 s. Jitter spreads both, so that clients that
-failed together do not return together.
+Retried: connection failures, and the statuses that may pass (see `_wire.statuses`). ``x-should-retry: true``
+or ``false`` overrides the status. The client waits at least as long as the server requests
+(``retry-after-ms``, else ``retry-after``); otherwise the delay doubles from 0.5 s to 8 s. Jitter spreads
+both, so that clients that failed together do not return together.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from headrace_client._requests.options import (
     MAX_RETRY_AFTER,
     MAX_RETRY_DELAY,
 )
-from headrace_client.transport.errors import ConnectionLost
-
-RETRIED_STATUSES = frozenset({408, 409, 429})
+from headrace_client._wire.statuses import status_meaning
+from headrace_client.transport.errors import TransportError
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 
@@ -104,8 +103,7 @@ class RetryPolicy:
         """Return whether the same request may succeed later."""
         if isinstance(outcome, APIStatusError):
             overridden = should_retry(outcome.response.headers)
-            status = outcome.status_code
-            return status in RETRIED_STATUSES or status >= 500 if overridden is None else overridden
+            return status_meaning(outcome.status_code).may_pass if overridden is None else overridden
         return (
             isinstance(outcome, APIConnectionError)
             and type(outcome.__cause__).__name__ not in _REQUEST_ERRORS
@@ -118,14 +116,13 @@ class RetryPolicy:
 
 
 def _found_stale_connection(outcome: BaseException | None) -> bool:
-    """Return whether the server had already closed the idle connection on which the request was sent.
+    """Return whether an error goes back to a stale connection: see `TransportError.stale`.
 
-    This says nothing about the state of the server, so the request is sent again on a new connection (RFC
-    9110 section 9.2.2, RFC 9112 section 9.3.1). It happens once: a new connection is not ``reused``.
+    The request is sent again once: the next connection is new, so it cannot be stale.
     """
-    while outcome is not None and not isinstance(outcome, ConnectionLost):
+    while outcome is not None and not isinstance(outcome, TransportError):
         outcome = outcome.__cause__
-    return outcome is not None and outcome.reused and not outcome.received
+    return outcome is not None and outcome.stale
 
 
 def should_retry(headers: Mapping[str, str]) -> bool | None:

@@ -24,6 +24,7 @@ from headrace_client.transport import (
     TransportError,
 )
 from headrace_client.transport.headers import encode_field
+from headrace_client.transport.pool import NEW_CONNECTION
 from headrace_client.transport.sender import Response, Sender
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class HttpxSender:
         self._timeout = timeout
         self._limits = limits
 
+    @property
+    def url(self) -> str:
+        """The URL of the endpoint."""
+        return self._url
+
     async def send(
         self,
         body: bytes,
@@ -75,13 +81,14 @@ class HttpxSender:
         retries_taken: int = 0,
         deadline: float = inf,
         on_data: Callable[[bytes], None] | None = None,
+        new_connection: bool = False,
     ) -> Response:
         """Make one attempt and return the whole response; see `Sender.send`. Raises `TransportError`."""
         if deadline <= anyio.current_time():
             raise AttemptTimedOut("the deadline had passed before the attempt began")
         with anyio.CancelScope(deadline=deadline):
             try:
-                return await self._exchange(body, retries_taken, on_data)
+                return await self._exchange(body, retries_taken, on_data, new_connection=new_connection)
             except TransportError:
                 raise
             except Exception as error:
@@ -92,7 +99,12 @@ class HttpxSender:
         raise AttemptTimedOut("the deadline passed", sent=True)
 
     async def _exchange(
-        self, body: bytes, retries_taken: int, on_data: Callable[[bytes], None] | None
+        self,
+        body: bytes,
+        retries_taken: int,
+        on_data: Callable[[bytes], None] | None,
+        *,
+        new_connection: bool,
     ) -> Response:
         started_at = anyio.current_time()
         parts: list[bytes] = []
@@ -104,6 +116,7 @@ class HttpxSender:
             headers=self._headers | ({"x-stainless-retry-count": str(retries_taken)} if self._counts else {}),
             timeout=self._timeout,
             follow_redirects=False,
+            extensions={NEW_CONNECTION: True} if new_connection else None,
         ) as response:
             first_byte_at = anyio.current_time()
             async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes())) as chunks:

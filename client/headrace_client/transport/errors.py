@@ -28,6 +28,15 @@ class TransportError(Exception):
         self.received = received
         self.reused = reused
 
+    @property
+    def stale(self) -> bool:
+        """Whether the server had closed the idle connection on which the request was sent.
+
+        This says nothing about the request or about the state of the server, so the request may be sent again
+        at once, on a new connection (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
+        """
+        return False
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the error with its attributes."""
         return (type(self), self.args, self.__dict__)
@@ -39,6 +48,10 @@ class ConnectFailed(TransportError):
 
 class ConnectionLost(TransportError):
     """The connection ended before the response did."""
+
+    @property
+    def stale(self) -> bool:
+        return self.reused and not self.received
 
 
 class ProtocolViolation(TransportError):

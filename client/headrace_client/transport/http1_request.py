@@ -50,6 +50,7 @@ class RequestTemplate:
         if "accept-encoding" not in names:
             fields.append(("accept-encoding", "identity"))
         self._counts = "x-stainless-retry-count" not in names
+        self.target = target
         self._head = request_head(method, target, origin, fields)
         self._first_head = self._head + self._count(0)
         self._sends_empty_length = method not in _METHODS_WITHOUT_BODY

@@ -67,6 +67,11 @@ class Response(msgspec.Struct, kw_only=True, gc=False, eq=False):
 class Sender(Protocol):
     """Sends one worker's requests to one endpoint: method, path and headers are fixed, only bodies vary."""
 
+    @property
+    def url(self) -> str:
+        """The URL of the endpoint."""
+        ...
+
     async def send(
         self,
         body: bytes,
@@ -74,12 +79,14 @@ class Sender(Protocol):
         retries_taken: int = 0,
         deadline: float = inf,
         on_data: Callable[[bytes], None] | None = None,
+        new_connection: bool = False,
     ) -> Response:
         """Make one attempt and return the whole response.
 
         ``retries_taken``: attempts already made (reported to the server). ``deadline``: in seconds, on the
         event loop's clock. ``on_data``: called with each part of the decoded body of a 2xx response as it
-        arrives; the body is collected as well.
+        arrives; the body is collected as well. ``new_connection``: use no idle connection, because the
+        previous attempt met a stale one (`TransportError.stale`).
 
         Raises `TransportError`. A cancelled or failed exchange closes its connection.
         """
@@ -104,6 +111,11 @@ class PooledSender:
         self._idle_timeout = idle_timeout
         self._limits = limits
 
+    @property
+    def url(self) -> str:
+        """The URL of the endpoint."""
+        return f"{self._origin}{self._template.target}"
+
     async def send(
         self,
         body: bytes,
@@ -111,6 +123,7 @@ class PooledSender:
         retries_taken: int = 0,
         deadline: float = inf,
         on_data: Callable[[bytes], None] | None = None,
+        new_connection: bool = False,
     ) -> Response:
         """Make one attempt and return the whole response; see `Sender.send`. Raises `TransportError`."""
         pool = self._pool
@@ -118,9 +131,9 @@ class PooledSender:
         now = started_at = trio.current_time()
         if deadline <= now:
             raise AttemptTimedOut("the deadline had passed before the attempt began")
-        connection = pool.take_nowait(self._origin, now)
+        connection = None if new_connection else pool.take_nowait(self._origin, now)
         if connection is None:
-            connection = await self._acquire(deadline)
+            connection = await self._acquire(deadline, new=new_connection)
             now = trio.current_time()
         reader = connection.reader
         reader.begin(self._limits, bodiless=self._template.bodiless)
@@ -157,9 +170,9 @@ class PooledSender:
             finished_at=exchange.finished_at,
         )
 
-    async def _acquire(self, deadline: float) -> Connection:
+    async def _acquire(self, deadline: float, *, new: bool) -> Connection:
         with trio.move_on_at(deadline):
-            return await self._pool.acquire(self._origin)
+            return await self._pool.acquire(self._origin, new=new)
         raise AttemptTimedOut("the deadline passed before there was a connection")
 
 

@@ -202,12 +202,17 @@ class Admission:
         """Note a failed attempt. ``jitter``: in [0, 1)."""
         failure, request = message.failure, message.pending.job.request
         self.outstanding -= 1
-        if failure.kind in OUTAGE_KINDS or failure.kind == "overloaded":
+        if message.is_stale:
+            self.circuit_breaker.interrupted()
+        elif failure.kind in OUTAGE_KINDS or failure.kind == "overloaded":
             self.circuit_breaker.failed(message.pending.job.id, message.started_at, now)
         else:
             self.circuit_breaker.responded()
         if self.budget is not None:
             self.budget.failed(request, maybe_billed=failure.sent)
+        if message.is_stale:
+            self.pacing.interrupted(request)
+            return
         if failure.kind != "rate_limit":
             self.pacing.failed(request, failure.kind, message.limits, started_at=message.started_at, now=now)
             return

@@ -19,7 +19,7 @@ from msgspec import structs
 
 from headrace.dialects import Dialect
 from headrace.job import Failure
-from headrace.policy.retry import OUTAGE_KINDS, THROTTLING_KINDS, GiveUp, Retry, StopRun
+from headrace.policy.retry import OUTAGE_KINDS, RESEND, THROTTLING_KINDS, GiveUp, Retry, StopRun
 from headrace.policy.stop import ExitCode, StopReason, stop_reason_for
 from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, attempt_usage
 
@@ -233,12 +233,12 @@ class _Dispatcher:
         failure, admission = message.failure, self.admission
         self.last_failure = failure.message
         lost = attempt_usage(message.pending.job.request) if failure.sent else NO_UNCONFIRMED_USAGE
-        pending = message.pending.counted(failure, lost)
+        pending = message.pending.counted(failure, lost, resent=message.is_stale)
         admission.failed(message, now, self.rules.random())
         is_refusal = failure.kind in THROTTLING_KINDS or admission.circuit_breaker.is_open
         if self.refused_since is None and is_refusal:
             self.refused_since = now
-        verdict = self._verdict(message, pending, now)
+        verdict = RESEND if message.is_stale else self._verdict(message, pending, now)
         attempt = message.attempt(now, wait=verdict.after if isinstance(verdict, Retry) else None)
         self.channels.events.send_nowait(AttemptFailed(attempt, lost, failure.message))
         match verdict:

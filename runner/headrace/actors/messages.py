@@ -38,14 +38,19 @@ class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The last answer that was refused: it has been paid for, so the record keeps it."""
     warms_cache: bool = False
     """Other jobs of the model wait until its response begins."""
+    resent: bool = False
+    """An attempt met a stale connection: it was free, and no later one is. New connections are used now."""
 
-    def counted(self, failure: Failure, maybe_billed: UnconfirmedUsage) -> Pending:
-        """Return the same job after one more attempt, which has failed."""
+    def counted(
+        self, failure: Failure, maybe_billed: UnconfirmedUsage, *, resent: bool = False
+    ) -> Pending:
+        """Return the same job after one more attempt, which has failed. ``resent``: by a stale connection."""
         return structs.replace(
             self,
             attempts=self.attempts + 1,
             maybe_billed=self.maybe_billed.plus(maybe_billed),
             refused=failure.answer or self.refused,
+            resent=self.resent or resent,
         )
 
     def recorded(self, failure: Failure) -> Failure:
@@ -133,6 +138,8 @@ class Failed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The response's ``x-should-retry``, if it has one."""
     limits: RateLimits | None = None
     """The rate limits in the response's headers, if they were read."""
+    is_stale: bool = False
+    """The server had closed the idle connection: nothing is wrong with the job or the server."""
 
     def attempt(self, ended_at: float, *, wait: float | None) -> Attempt:
         """Return it as ``on_attempt`` gets it. ``wait``: seconds until the next one; None for the last."""

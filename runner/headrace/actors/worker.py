@@ -5,20 +5,20 @@ It waits for nothing but the API.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from functools import partial
-from typing import Protocol
 
 import attrs
 import trio
 from msgspec import structs
 
-from headrace.dialects import Assembler, Dialect, failure_from_transport, redact
+from headrace.dialects import Assembler, Dialect, failure_from_redirect, failure_from_transport, redact
 from headrace.job import Failure, Recipient, Success
 from headrace.policy.options import RetryOptions
 from headrace.policy.unconfirmed import unreported_tokens
 from headrace_client.lowlevel import (
+    REDIRECTS,
     RateLimits,
     Response,
     Sender,
@@ -28,6 +28,7 @@ from headrace_client.lowlevel import (
     should_retry,
 )
 
+from ._senders import RedirectRefused, Senders, SupportsOpenSender
 from .messages import Began, Failed, Finished, Inbox, Interrupted, Pending
 
 OnData = Callable[[bytes], None]
@@ -38,16 +39,6 @@ SAMPLE_INTERVAL = 0.05
 
 Reading those of every response would cost more than sending a job. A 429 is always read.
 """
-
-
-class SupportsOpenSender(Protocol):
-    """What a worker needs of a client."""
-
-    def open_sender(
-        self, method: str, path: str, headers: Mapping[str, str], *, idle_timeout: float
-    ) -> AbstractAsyncContextManager[Sender]:
-        """Open a sender to one endpoint."""
-        ...
 
 
 @attrs.define
@@ -82,6 +73,8 @@ class AttemptSettings:
     """How long an attempt may take."""
     wall_clock: Callable[[], float]
     """Returns seconds since the epoch: a Retry-After may be a date."""
+    redirects: dict[str, str] = attrs.field(factory=dict[str, str])
+    """Where the server has moved paths for good: found by one worker, used by all."""
     sampler: HeaderSampler = attrs.field(
         default=attrs.Factory(lambda self: HeaderSampler(self.wall_clock), takes_self=True)
     )
@@ -131,7 +124,17 @@ class _Worker:
     """Closes the senders."""
     scope: trio.CancelScope
     """Cancels the current attempt."""
-    senders: dict[str, Sender] = attrs.field(factory=dict[str, Sender])
+    senders: Senders = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        settings = self.settings
+        self.senders = Senders(
+            client=settings.client,
+            headers=settings.headers,
+            idle_timeout=settings.retry_options.idle_timeout,
+            redirects=settings.redirects,
+            stack=self.stack,
+        )
 
     async def work_for(self, recipient: Recipient, pending: Pending) -> None:
         if recipient.withdrawn:
@@ -146,7 +149,7 @@ class _Worker:
     async def work(self, pending: Pending) -> None:
         started_at = trio.current_time()
         try:
-            sender = self.senders.get(pending.job.request.path) or await self._open(pending.job.request.path)
+            sender = await self.senders.of(pending.job.request.path)
             outcome = await self._attempt(sender, pending, started_at)
         except trio.Cancelled:
             with suppress(
@@ -159,29 +162,26 @@ class _Worker:
         else:
             self.channels.inbox.send_nowait(outcome)
 
-    async def _open(self, path: str) -> Sender:
-        settings = self.settings
-        sender = await self.stack.enter_async_context(
-            settings.client.open_sender(
-                "POST", path, settings.headers, idle_timeout=settings.retry_options.idle_timeout
-            )
-        )
-        self.senders[path] = sender
-        return sender
-
     async def _attempt(self, sender: Sender, pending: Pending, started_at: float) -> Finished | Failed:
         request = pending.job.request
         timer = _FirstTokenTimer(self.settings.dialect.assembler()) if request.stream else None
         on_data = timer and timer.feed
+        send = partial(
+            self._send,
+            pending,
+            started_at,
+            self._first_byte_hook(pending, on_data) if pending.warms_cache else on_data,
+        )
         try:
-            response = await sender.send(
-                request.body,
-                retries_taken=pending.attempts,
-                deadline=started_at + self.settings.retry_options.timeout,
-                on_data=self._first_byte_hook(pending, on_data) if pending.warms_cache else on_data,
-            )
+            response = await send(sender)
+            if response.status in REDIRECTS:
+                response = await self.senders.follow(request.path, response, send)
+        except RedirectRefused as refused:
+            failure = failure_from_redirect(refused.response, str(refused))
+            return self._failed(pending, failure, started_at, refused.response)
         except TransportError as error:
-            return self._failed(pending, failure_from_transport(error), started_at)
+            stale = error.stale and not pending.resent  # once: the next connection is new
+            return self._failed(pending, failure_from_transport(error), started_at, is_stale=stale)
         # A server without streaming responds with the whole message as JSON.
         if timer is None or not 200 <= response.status < 300 or _is_json(response):
             outcome = self.settings.dialect.judge(response)
@@ -191,13 +191,30 @@ class _Worker:
             return self._failed(pending, outcome, started_at, response)
         return self._finished(pending, outcome, started_at, response, timer and timer.first_token_at)
 
+    def _send(
+        self, pending: Pending, started_at: float, on_data: OnData | None, sender: Sender
+    ) -> Awaitable[Response]:
+        return sender.send(
+            pending.job.request.body,
+            retries_taken=pending.attempts,
+            deadline=started_at + self.settings.retry_options.timeout,
+            on_data=on_data,
+            new_connection=pending.resent,
+        )
+
     def _first_byte_hook(self, pending: Pending, on_data: OnData | None) -> OnData:
         """Return what tells the dispatcher when the response begins."""
         began = Began(pending.job.request.model)
         return _FirstByteHook(partial(self.channels.inbox.send_nowait, began), on_data)
 
     def _failed(
-        self, pending: Pending, failure: Failure, started_at: float, response: Response | None = None
+        self,
+        pending: Pending,
+        failure: Failure,
+        started_at: float,
+        response: Response | None = None,
+        *,
+        is_stale: bool = False,
     ) -> Failed:
         settings = self.settings
         return Failed(
@@ -207,6 +224,7 @@ class _Worker:
             retry_after=response and retry_after_seconds(response.headers, settings.wall_clock()),
             should_retry=response and should_retry(response.headers),
             limits=response and settings.sampler.read(pending.job.request.model, response),
+            is_stale=is_stale,
         )
 
     def _finished(

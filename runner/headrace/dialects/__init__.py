@@ -11,7 +11,7 @@ from headrace.policy.options import RequestOptions
 from . import anthropic, openai, raw, rows
 from ._chat_api import ChatDialect
 from ._dialect import Assembler, Dialect, LineFormat
-from ._failures import failure_from_transport
+from ._failures import failure_from_redirect, failure_from_transport
 from ._json import is_json
 from ._lines import decode_object
 from ._messages_api import MessagesDialect
@@ -35,6 +35,7 @@ __all__ = [
     "RecordedResult",
     "RecordedUsage",
     "detect",
+    "failure_from_redirect",
     "failure_from_transport",
     "is_json",
     "make_dialect",

@@ -19,6 +19,7 @@ from headrace_client.lowlevel import (
     Response,
     ResponseTooLarge,
     TransportError,
+    status_meaning,
 )
 
 from ._json import decode_or_none, encode
@@ -80,15 +81,14 @@ def classify(status: int, error: ServerError) -> FailureKind:
         return _KIND_OF_STATUS[status]
     if 300 <= status < 400:
         return "redirect"
-    return "rejected" if 400 <= status < 500 else "server"
+    return "server" if status_meaning(status).may_pass else "rejected"
 
 
 _KIND_OF_STATUS: Final[Mapping[int, FailureKind]] = {
     401: "credentials",
     403: "credentials",
-    408: "server",
-    409: "server",
     429: "rate_limit",
+    498: "overloaded",
     503: "overloaded",
     529: "overloaded",
 }
@@ -105,8 +105,7 @@ def failure_from_response(response: Response) -> Failure:
         error,
         body=_excerpt(value),
         request_id=response.request_id or error.request_id,
-        # The server behind a gateway that gave up may still be working on the request.
-        sent=response.status in (502, 504),
+        sent=status_meaning(response.status).passed_on,
     )
 
 
@@ -164,6 +163,17 @@ def failure_from_transport(error: TransportError) -> Failure:
     elif isinstance(error, AttemptTimedOut):
         kind = "timeout"
     return Failure(kind=kind, message=printable(str(error)) or type(error).__name__, sent=error.sent)
+
+
+def failure_from_redirect(response: Response, reason: str) -> Failure:
+    """Return the failure of a redirect that is not followed. ``reason``: names its target."""
+    return Failure(
+        kind="redirect",
+        message=printable(f"{response.status}: {reason}"),
+        status=response.status,
+        request_id=_printable(response.request_id),
+        sent=False,
+    )
 
 
 def _printable(text: str | None) -> str | None:

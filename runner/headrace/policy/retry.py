@@ -4,7 +4,9 @@
    ``max_attempts``: `--max-wait` limits how long the run stands still. A 429 without a Retry-After goes back
    to the queue at once, since pacing holds back the queue.
 2. An outage (5xx, no response, an invalid one) counts towards ``max_attempts``.
-3. Delays without a Retry-After are exponential with full jitter, as in "Exponential Backoff And Jitter" (AWS
+3. A stale connection (one that the server had closed while it was idle) says nothing at all: the job is sent
+   again at once, on a new connection, once per job. It counts towards no maximum.
+4. Delays without a Retry-After are exponential with full jitter, as in "Exponential Backoff And Jitter" (AWS
    Architecture Blog, 2015).
 """
 
@@ -29,6 +31,10 @@ class Retry:
 
     after: float
     counts: bool
+
+
+RESEND = Retry(after=0.0, counts=False)
+"""What follows a stale connection, once per job, without a look at the policy, the quota or the breaker."""
 
 
 @attrs.frozen

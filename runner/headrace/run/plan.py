@@ -246,6 +246,10 @@ class _RehearsedSender:
     _simulator: Simulator
     _scope: Mapping[str, Any]
 
+    @property
+    def url(self) -> str:
+        return f"http://simulator{self._scope['path']}"
+
     async def send(self, body: bytes, *, on_data: OnData | None = None, **_options: Any) -> Response:
         began, reply = trio.current_time(), _Sink(on_data)
         await self._simulator(dict(self._scope), partial(_request, body), reply.take)

@@ -1,0 +1,95 @@
+"""A worker's senders, one for each path of its jobs, and the redirects that they meet."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Final, Protocol
+
+import attrs
+
+from headrace_client.lowlevel import REDIRECTS, Response, Sender, is_lasting, redirect_target, refusal
+
+MAX_REDIRECTS: Final = 5
+"""Redirects that one attempt follows."""
+
+
+class SupportsOpenSender(Protocol):
+    """What a worker needs of a client."""
+
+    def open_sender(
+        self, method: str, path: str, headers: Mapping[str, str], *, idle_timeout: float
+    ) -> AbstractAsyncContextManager[Sender]:
+        """Open a sender to one endpoint."""
+        ...
+
+
+class RedirectRefused(Exception):
+    """A redirect is not followed; the message names its target and says what to do."""
+
+    def __init__(self, reason: str, response: Response) -> None:
+        super().__init__(reason)
+        self.response = response
+
+
+@attrs.define(kw_only=True)
+class Senders:
+    """Senders by the path of a job. ``redirects``: where paths have moved for good, shared by all workers."""
+
+    client: SupportsOpenSender
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    idle_timeout: float
+    redirects: dict[str, str]
+    stack: AsyncExitStack
+    """Closes the senders."""
+    _by_path: dict[str, Sender] = attrs.field(factory=dict[str, Sender])
+
+    async def of(self, path: str) -> Sender:
+        """Return the sender for a path, opened on first use."""
+        sender = self._by_path.get(path)
+        if sender is None:
+            target = self.redirects.get(path, path)
+            sender = self._by_path[path] = await self.stack.enter_async_context(self._open(target))
+        return sender
+
+    async def follow(
+        self, path: str, response: Response, send: Callable[[Sender], Awaitable[Response]]
+    ) -> Response:
+        """Follow redirects within the origin, 5 at most, and return the last response.
+
+        ``path``: of the job. ``response``: the redirect that it got. Raises `RedirectRefused`, and what
+        ``send`` raises.
+        """
+        here, lasting = (await self.of(path)).url, True
+        for _ in range(MAX_REDIRECTS):
+            location = response.headers.get("location", "")
+            if response.status not in REDIRECTS or not location:
+                return response
+            target = redirect_target(here, location)
+            if reason := refusal(here, response.status, target):
+                raise RedirectRefused(f"{reason}. {_advice(target, path)}", response)
+            lasting = lasting and is_lasting(response.status, here, target)
+            if lasting:
+                self.redirects[path] = target
+                del self._by_path[path]
+                response = await send(await self.of(path))
+            else:
+                async with self._open(target) as sender:
+                    response = await send(sender)
+            here = target
+        if response.status in REDIRECTS:
+            reason = f"gave up after {MAX_REDIRECTS} redirects, which lead nowhere"
+            raise RedirectRefused(f"{reason}. {_advice(here, path)}", response)
+        return response
+
+    def _open(self, path: str) -> AbstractAsyncContextManager[Sender]:
+        """Open a sender for a path, or for a URL of the same origin."""
+        return self.client.open_sender("POST", path, self.headers, idle_timeout=self.idle_timeout)
+
+
+def _advice(target: str, path: str) -> str:
+    """Return what to do about a redirect that is not followed."""
+    base, found, _ = target.partition("?")[0].rpartition(path)
+    if found and base.startswith(("http://", "https://")) and "@" not in base:
+        return f"If that is the right server, set --base-url {base} (base_url)."
+    return "If that is the right server, set --base-url (base_url) to its address."
