@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from headrace_client._exceptions import SENSITIVE_HEADERS
 from headrace_client._httpx.request import PreparedRequest, http_request
-from headrace_client._requests.body import body_arguments, is_one_shot
+from headrace_client._requests.body import body_arguments, replayable
 from headrace_client._requests.headers import MergedHeaders, merge_headers
 from headrace_client._requests.options import (
     DEFAULT_MAX_RETRIES,
@@ -170,7 +170,6 @@ class BaseClient:
         return RetryPolicy(
             max_retries=checked_max_retries(retries),
             max_retry_after=self.max_retry_after,
-            repeatable=not is_one_shot(options.content),
         )
 
     def _flow(self, options: FinalRequestOptions, http_client: Any) -> Flow:
@@ -179,8 +178,9 @@ class BaseClient:
             follow = bool(http_client.follow_redirects)
         if self._idempotency_header and options.idempotency_key is None and options.method.lower() != "get":
             options = options.replace(idempotency_key=f"stainless-python-retry-{uuid.uuid4()}")
+        boundary = "" if options.files is None else uuid.uuid4().hex
         return request_flow(
-            options,
+            replayable(options, asynchronous=self._asynchronous, boundary=boundary),
             self._retry_policy(options),
             follow_redirects=follow,
             clock=self.clock,
@@ -260,12 +260,15 @@ class BaseClient:
             headers.values.get("content-type"),
             self.qs,
             asynchronous=self._asynchronous,
-            again=retries_taken > 0 or options.redirected or options.new_connection,
         )
+        if body.content_type is not None:
+            headers = headers.replaced("content-type", body.content_type)
+        elif not body.keeps_content_type:
+            headers = headers.without("content-type")
         return PreparedRequest(
             method=options.method.upper(),
             url=url,
-            headers=headers if body.keeps_content_type else headers.without("content-type"),
+            headers=headers,
             timeout=self.timeout if isinstance(options.timeout, NotGiven) else options.timeout,
             new_connection=options.new_connection,
             body=body.arguments,

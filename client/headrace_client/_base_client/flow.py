@@ -22,6 +22,7 @@ import attrs
 
 from headrace_client._exceptions import APIConnectionError, APIError, status_error
 from headrace_client._requests.options import FinalRequestOptions
+from headrace_client._requests.replay import consumed_reason, why_not_again
 
 from .redirect import is_redirect, redirected
 from .retry import Raise, RetryPolicy
@@ -87,6 +88,7 @@ def request_flow(
     """
     retries_taken = attempts = hops = 0
     waited = 0.0
+    failed: APIError | None = None
     while True:
         outcome = yield Send(options, retries_taken)
         if outcome is None:
@@ -97,12 +99,18 @@ def request_flow(
                 return Success(outcome, retries_taken)
             if follow_redirects and is_redirect(outcome):
                 hops += 1
-                options = redirected(options, outcome, hops, repeatable=policy.repeatable)
+                options = redirected(options, outcome, hops, repeatable=why_not_again(options) is None)
                 continue
-        error = outcome if isinstance(outcome, APIConnectionError) else status_error(outcome)
+        error: APIError = outcome if isinstance(outcome, APIConnectionError) else status_error(outcome)
         verdict = policy.verdict(error, retries_taken, clock.time(), clock.random())
         if isinstance(verdict, Raise):
             raise verdict.error
+        if consumed := consumed_reason(outcome) if isinstance(outcome, APIConnectionError) else None:
+            error = failed or error
+        if reason := consumed or why_not_again(options):
+            error.add_note(f"This request was not sent again: {reason}.")
+            raise error
+        failed = error
         yield Sleep(RetryEvent(attempt=attempts, wait=verdict.after, waited=waited, cause=error))
         waited += verdict.after
         retries_taken += verdict.counts

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headrace_client._exceptions import APIConnectionError, APITimeoutError
+from headrace_client._requests.replay import BodyConsumed
 from headrace_client.transport.errors import AttemptTimedOut, TransportError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def connection_error(error: Exception, request: httpx.Request) -> APIConnectionE
     names = _library_names(error)
     if "TimeoutException" in names or isinstance(error, TimeoutError | AttemptTimedOut):
         wrapped: APIConnectionError = APITimeoutError(request)
-    elif "RequestError" in names or isinstance(error, OSError | TransportError):
+    elif "RequestError" in names or isinstance(error, OSError | TransportError | BodyConsumed):
         wrapped = APIConnectionError(request=request)
     else:
         return None

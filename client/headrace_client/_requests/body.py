@@ -2,53 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import attrs
 
 from headrace_client._wire.json import encode
 
-from .multipart import Form, file_pairs, form_fields, is_form
+from .multipart import Form, file_pairs, form_fields, is_form, with_content
 from .options import FinalRequestOptions
 from .querystring import Querystring
-
-_CHUNK_SIZE = 65_536
+from .replay import EncodedBody, replayable_content, replayable_file
 
 
 @attrs.frozen
 class Body:
-    """The arguments of `httpx.Request` for the body. ``keeps_content_type``: whether the header fits it."""
+    """The arguments of `httpx.Request` for the body.
+
+    ``keeps_content_type``: whether the header fits it. ``content_type``: of a form, instead of the header.
+    """
 
     arguments: Mapping[str, Any]
     keeps_content_type: bool = True
+    content_type: str | None = None
+
+
+def replayable(options: FinalRequestOptions, *, asynchronous: bool, boundary: str) -> FinalRequestOptions:
+    """Return the options of a request whose body is the same whenever it is sent: see `replay`.
+
+    ``boundary``: between the parts of a form. Raises `TypeError` for text files.
+    """
+    changes: dict[str, Any] = {"encoded": EncodedBody(boundary)}
+    if options.content is not None:
+        changes["content"] = replayable_content(options.content, asynchronous=asynchronous)
+    if options.files is not None:
+        pairs = file_pairs(options.files)
+        changes["files"] = [(name, with_content(file, replayable_file)) for name, file in pairs]
+    return options.replace(**changes)
 
 
 def body_arguments(
-    options: FinalRequestOptions,
-    content_type: str | None,
-    style: Querystring,
-    *,
-    asynchronous: bool,
-    again: bool,
+    options: FinalRequestOptions, content_type: str | None, style: Querystring, *, asynchronous: bool
 ) -> Body:
-    """Return the body of one attempt. ``again``: an earlier attempt may have read from a file.
+    """Return the body of one attempt.
 
     Raises `TypeError` or `ValueError` for a body that cannot be encoded, and what `merge_body` raises.
     """
     if options.method.lower() == "get":
         return Body({}, keeps_content_type=False)
     if options.content is not None:
-        return Body({"content": _raw(options.content, asynchronous=asynchronous, again=again)})
-    data = merge_body(options.json_data, options.extra_json)
+        return Body({"content": replayable_content(options.content, asynchronous=asynchronous)})
+    encoded = options.encoded or EncodedBody()
     if options.files is not None or is_form(content_type):
+        fields = encoded.once(options, lambda: form_fields(_merged(options), style))
         files = file_pairs(options.files or {})
-        arguments = {"data": form_fields(data, style), "files": files or Form()}
-        # Without a boundary, the header is left to httpx, which generates one.
+        has_boundary = is_form(content_type) and "boundary=" in (content_type or "")
         return Body(
-            arguments, keeps_content_type=is_form(content_type) and "boundary=" in (content_type or "")
+            {"data": fields, "files": files or Form()},
+            # Without a boundary, the header is left to httpx, which generates one for each attempt.
+            keeps_content_type=has_boundary,
+            content_type=f"multipart/form-data; boundary={encoded.boundary}"
+            if encoded.boundary and not has_boundary
+            else None,
         )
-    return Body({} if data is None else {"content": encode(data)})
+    content = encoded.once(options, lambda: _encoded(_merged(options)))
+    return Body({} if content is None else {"content": content})
+
+
+def _merged(options: FinalRequestOptions) -> object | None:
+    return merge_body(options.json_data, options.extra_json)
+
+
+def _encoded(data: object | None) -> bytes | None:
+    return None if data is None else encode(data)
 
 
 def merge_body(body: object | None, extra: object | None) -> object | None:
@@ -65,38 +91,3 @@ def merge_body(body: object | None, extra: object | None) -> object | None:
     if not isinstance(body, Mapping):
         raise RuntimeError(f"Cannot merge `extra_body` into a body of type {type(body).__name__}")  # noqa: TRY004  # the reference's class
     return {**cast("Mapping[str, object]", body), **cast("Mapping[str, object]", extra)}
-
-
-def is_one_shot(content: Any) -> bool:
-    """Return whether the content can be read only once, so a failed attempt cannot be repeated."""
-    if content is None or isinstance(content, bytes | str):
-        return False
-    consumed = isinstance(content, Iterator | AsyncIterator) or hasattr(content, "read")
-    return consumed and not _is_seekable(content)
-
-
-def _is_seekable(content: Any) -> bool:
-    """Return whether the content can be read again from its start; a pipe cannot."""
-    if not hasattr(content, "seek") or hasattr(content, "__aiter__"):
-        return False
-    return content.seekable() if hasattr(content, "seekable") else True
-
-
-def _raw(content: Any, *, asynchronous: bool, again: bool) -> Any:
-    if isinstance(content, bytearray):
-        return bytes(content)
-    if again and _is_seekable(content):
-        content.seek(0)
-    if asynchronous and not isinstance(content, bytes | str) and not hasattr(content, "__aiter__"):
-        return _chunks(content)
-    return content
-
-
-async def _chunks(content: Any) -> AsyncIterator[bytes]:
-    """Iterate asynchronously over a file or an iterable; the asynchronous HTTP client takes neither."""
-    if hasattr(content, "read"):
-        while chunk := content.read(_CHUNK_SIZE):
-            yield chunk
-    else:
-        for chunk in cast("Iterable[bytes]", content):
-            yield chunk

@@ -37,6 +37,10 @@ class MergedHeaders:
         """Return the headers without one; ``name`` in lower case."""
         return _without(self, name)
 
+    def replaced(self, name: str, value: str) -> MergedHeaders:
+        """Return the headers with another value of one; ``name`` in lower case."""
+        return MergedHeaders.of({**_without(self, name).sent, name: value}, self.omitted)
+
 
 @lru_cache(maxsize=256)
 def _without(headers: MergedHeaders, name: str) -> MergedHeaders:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
 import attrs
@@ -45,9 +45,18 @@ def _read(file: Any, contents: Mapping[str, bytes]) -> Any:
         return file
     path = os.fspath(cast("os.PathLike[str]", content))
     if isinstance(file, tuple):
-        name, _, *rest = cast("tuple[Any, ...]", file)
-        return (name, contents[path], *rest)
+        return with_content(file, lambda _: contents[path])
     return (os.path.basename(path), contents[path])  # noqa: PTH119  # no need for an object
+
+
+def with_content(file: Any, change: Callable[[Any], Any]) -> Any:
+    """Return the file with its content changed. It keeps its name, which may be that of a file object."""
+    if isinstance(file, tuple):
+        name, content, *rest = cast("tuple[Any, ...]", file)
+        return (name, change(content), *rest)
+    if hasattr(file, "name"):
+        return (os.path.basename(str(file.name)), change(file))  # noqa: PTH119  # as above
+    return change(file)
 
 
 def form_fields(data: object, style: Querystring) -> dict[str, str | list[str]]:
@@ -92,7 +101,9 @@ def _check(name: str, file: Any) -> None:
     content = (
         _content(file) if not isinstance(file, tuple) or len(cast("tuple[Any, ...]", file)) > 1 else None
     )
-    if not isinstance(content, bytes | io.IOBase | os.PathLike) and not hasattr(content, "read"):
+    if not isinstance(content, bytes | bytearray | memoryview | io.IOBase | os.PathLike) and not hasattr(
+        content, "read"
+    ):
         raise TypeError(
             "Expected file types input to be a FileContent type or to be a tuple; "
             f"the file {name!r} is of type {type(content).__name__}"

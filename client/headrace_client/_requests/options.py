@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from .replay import EncodedBody
+
 DEFAULT_MAX_RETRIES = 2
 INITIAL_RETRY_DELAY = 0.5
 """Seconds before the first retry. Each further delay doubles."""
@@ -119,6 +121,8 @@ class FinalRequestOptions:
     """The URL comes from a redirect, so no default query is added."""
     new_connection: bool = False
     """Use a new connection, because the previous attempt met a stale one."""
+    encoded: EncodedBody | None = attrs.field(default=None, repr=False, eq=False)
+    """The body as it was sent first, if an attempt has been made."""
 
     @classmethod
     def construct(cls, **fields: Any) -> FinalRequestOptions:

@@ -37,7 +37,7 @@ def redirect_target(here: str, location: str) -> str:
 
 
 def _as_utf8(location: str) -> str:
-    """Return a location whose bytes outside ASCII were read as Latin-1, as headers are, as the UTF-8 it is."""
+    """Return a location as text: headers are read as Latin-1, but servers write UTF-8 into them."""
     try:
         return location.encode("latin-1").decode()
     except UnicodeError:
