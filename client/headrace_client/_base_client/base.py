@@ -271,6 +271,7 @@ class BaseClient:
             headers=headers,
             timeout=self.timeout if isinstance(options.timeout, NotGiven) else options.timeout,
             new_connection=options.new_connection,
+            asynchronous=self._asynchronous,
             body=body.arguments,
         )
 

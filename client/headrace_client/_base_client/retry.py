@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 import attrs
 
 from headrace_client._exceptions import APIConnectionError, APIStatusError
+from headrace_client._httpx.connection_trace import TRACE, ConnectionTrace
 from headrace_client._requests.options import (
     DEFAULT_MAX_RETRIES,
     INITIAL_RETRY_DELAY,
@@ -118,8 +119,12 @@ class RetryPolicy:
 def _found_stale_connection(outcome: BaseException | None) -> bool:
     """Return whether an error goes back to a stale connection: see `TransportError.stale`.
 
-    The request is sent again once: the next connection is new, so it cannot be stale.
+    The request is sent again once: the next connection is new if possible, and no longer traced.
     """
+    if isinstance(outcome, APIConnectionError):
+        trace = outcome.request.extensions.get(TRACE)
+        if isinstance(trace, ConnectionTrace) and trace.is_stale(outcome.__cause__):
+            return True
     while outcome is not None and not isinstance(outcome, TransportError):
         outcome = outcome.__cause__
     return outcome is not None and outcome.stale

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 import aiohttp
 import httpx
 import httpx_aiohttp
 from sniffio import current_async_library
+
+from .connection_trace import TRACE, ConnectionTrace
 
 _AUTOMATIC_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """The headers that aiohttp would add where httpx has none, for example because the caller omitted them."""
@@ -31,6 +34,27 @@ _MEANINGS: tuple[tuple[type[aiohttp.ClientError], type[httpx.TransportError]], .
 """Subclasses first: the first match counts."""
 
 
+_current: ContextVar[ConnectionTrace | None] = ContextVar("_current", default=None)
+"""The trace of the request that this task makes."""
+
+
+def _traced() -> aiohttp.TraceConfig:
+    """Return what makes a session report to the trace whether a connection is reused or opened."""
+
+    async def reused(*_details: object) -> None:
+        if (trace := _current.get()) is not None:
+            trace.sending = True
+
+    async def opened(*_details: object) -> None:
+        if (trace := _current.get()) is not None:
+            trace.opened = True
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_reuseconn.append(reused)
+    config.on_connection_create_start.append(opened)
+    return config
+
+
 class AiohttpTransport(httpx_aiohttp.AiohttpTransport):
     """Sends requests of an `httpx.AsyncClient` through an aiohttp session, opened for the first of them."""
 
@@ -42,8 +66,12 @@ class AiohttpTransport(httpx_aiohttp.AiohttpTransport):
         """Send a request. Raises `httpx.TransportError`, and `RuntimeError` outside asyncio."""
         if current_async_library() != "asyncio":
             raise RuntimeError("The aiohttp client runs on asyncio only; use the default client instead.")
+        trace = request.extensions.get(TRACE)
+        _current.set(trace if isinstance(trace, ConnectionTrace) else None)
         with _corrected(request):
             response = await super().handle_async_request(request)
+        if isinstance(trace, ConnectionTrace):
+            trace.received = True
         response.stream = _Body(cast("httpx.AsyncByteStream", response.stream), request)
         return response
 
@@ -58,6 +86,7 @@ class AiohttpTransport(httpx_aiohttp.AiohttpTransport):
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=_AUTOMATIC_HEADERS,
             trust_env=self._trust_env,
+            trace_configs=[_traced()],
         )
 
 

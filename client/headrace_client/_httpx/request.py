@@ -10,6 +10,8 @@ import attrs
 from headrace_client._requests.headers import MergedHeaders
 from headrace_client.transport.pool import NEW_CONNECTION
 
+from .connection_trace import TRACE, AsyncConnectionTrace, SyncConnectionTrace
+
 if TYPE_CHECKING:
     import httpx
 
@@ -31,6 +33,8 @@ class PreparedRequest:
     timeout: Any
     """Seconds, an `httpx.Timeout`, or None."""
     new_connection: bool = False
+    asynchronous: bool = False
+    """The client is asynchronous."""
     body: Mapping[str, Any]
     """The arguments of `httpx.Request` that make the body; empty for no body."""
 
@@ -137,4 +141,8 @@ def _extensions(prepared: PreparedRequest) -> dict[str, object]:
     """Return the extensions for the transport. A host with underscores gets a server name without them."""
     host = prepared.url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
     extensions: dict[str, object] = {"sni_hostname": host.replace("_", "-")} if "_" in host else {}
-    return {**extensions, NEW_CONNECTION: True} if prepared.new_connection else extensions
+    if prepared.new_connection:
+        extensions[NEW_CONNECTION] = True  # not traced: a request is sent again on a new connection only once
+    else:
+        extensions[TRACE] = AsyncConnectionTrace() if prepared.asynchronous else SyncConnectionTrace()
+    return extensions

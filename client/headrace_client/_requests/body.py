@@ -9,10 +9,11 @@ import attrs
 
 from headrace_client._wire.json import encode
 
+from .encoded_body import EncodedBody
 from .multipart import Form, file_pairs, form_fields, is_form, with_content
 from .options import FinalRequestOptions
 from .querystring import Querystring
-from .replay import EncodedBody, replayable_content, replayable_file
+from .replay import replayable_content, replayable_file
 
 
 @attrs.frozen
@@ -52,9 +53,9 @@ def body_arguments(
         return Body({}, keeps_content_type=False)
     if options.content is not None:
         return Body({"content": replayable_content(options.content, asynchronous=asynchronous)})
-    encoded = options.encoded or EncodedBody()
+    encoded, values = options.encoded or EncodedBody(), (options.json_data, options.extra_json)
     if options.files is not None or is_form(content_type):
-        fields = encoded.once(options, lambda: form_fields(_merged(options), style))
+        fields = encoded.once(*values, lambda: form_fields(_merged(options), style))
         files = file_pairs(options.files or {})
         has_boundary = is_form(content_type) and "boundary=" in (content_type or "")
         return Body(
@@ -65,7 +66,7 @@ def body_arguments(
             if encoded.boundary and not has_boundary
             else None,
         )
-    content = encoded.once(options, lambda: _encoded(_merged(options)))
+    content = encoded.once(*values, lambda: _encoded(_merged(options)))
     return Body({} if content is None else {"content": content})
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from .replay import EncodedBody
+    from .encoded_body import EncodedBody
 
 DEFAULT_MAX_RETRIES = 2
 INITIAL_RETRY_DELAY = 0.5

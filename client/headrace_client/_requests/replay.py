@@ -14,12 +14,10 @@ again is not sent again. A content that nothing has been read from can always be
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Final, TypeVar, cast
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final, cast
 
 from .options import FinalRequestOptions
-
-T = TypeVar("T")
 
 _CHUNK_SIZE: Final = 65_536
 _READ_ONCE: Final = "the body can be read only once"
@@ -247,29 +245,6 @@ def replayable_file(content: Any) -> Any:
         if hasattr(content, "read") and not isinstance(content, FilePart)
         else _frozen(content)
     )
-
-
-class EncodedBody:
-    """The JSON body or the form of a request, encoded for its first attempt.
-
-    Its values may be iterators, and their owner may change them. ``boundary``: between the parts of a form.
-    """
-
-    def __init__(self, boundary: str = "") -> None:
-        self.boundary = boundary
-        self._made_from: tuple[object, object] | None = None
-        self._value: Any = None
-
-    def once(self, options: FinalRequestOptions, encode: Callable[[], T]) -> T:
-        """Return what ``encode`` returned for the same values, or call it."""
-        made_from = self._made_from
-        if (
-            made_from is None
-            or made_from[0] is not options.json_data
-            or made_from[1] is not options.extra_json
-        ):
-            self._value, self._made_from = encode(), (options.json_data, options.extra_json)
-        return self._value
 
 
 def consumed_reason(error: BaseException | None) -> str | None:
