@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
@@ -441,6 +441,43 @@ def test_over_a_socket(face: str, field: str, make: Callable[[bytes], Any], agai
 
     assert len(bodies) == 1 + again
     assert all(DATA in body for body in bodies)
+
+
+class SendsAgain(httpx.Auth):
+    """An authentication that answers a challenge by sending the request again, as Digest does."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        response = yield request
+        if response.status_code == 503:
+            yield request
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("field", ["content", "files"])
+@pytest.mark.parametrize(("make", "again"), [(io.BytesIO, True), (Pipe, False)])
+def test_httpx_s_own_repetitions(
+    is_async: bool, field: str, make: Callable[[bytes], Any], again: bool
+) -> None:
+    """httpx reads the body again by itself, below the client."""
+    bodies: list[bytes] = []
+    call = {"content": make(DATA)} if field == "content" else {"files": {"file": make(DATA)}}
+
+    async def upload(client: Any) -> None:
+        with nullcontext() if again else pytest.raises(APIConnectionError, match="Connection error"):
+            await settle(client.post("/v1/files", cast_to=object, **call))
+        await settle(client.close())
+
+    async def upload_asynchronously(url: str) -> None:
+        http_client = httpx.AsyncClient(auth=SendsAgain())
+        await upload(AsyncAnthropic(base_url=url, http_client=http_client))
+
+    with http_server(type("Handler", (_Uploads,), {"bodies": bodies})) as url:
+        if is_async:
+            anyio.run(upload_asynchronously, url)
+        else:
+            anyio.run(upload, Anthropic(base_url=url, http_client=httpx.Client(auth=SendsAgain())))
+
+    assert [DATA in body for body in bodies] == [True] * (1 + again)
 
 
 @given(

@@ -55,12 +55,16 @@ BUGS: Final[tuple[Bug, ...]] = (
         ("bodies encoded again", "EncodedBody.once", "values is None", "True"),
     ),
     *bugs_in(
+        "headrace_client._requests.uploaded_file",
+        "test_replayed_bodies",
+        ("files sent from 0", "UploadedFile.rewind", "self._file.seek(self._start)", "self._file.seek(0)"),
+    ),
+    *bugs_in(
         "headrace_client._requests.replay",
         "test_replayed_bodies",
         ("files of a form not rewound", "FilePart.seek", "self._source.begin()", "None"),
-        ("one-shot iterables sent again", "_Iterable.rewind", "return _READ_ONCE", "return None"),
+        ("one-shot iterables sent again", "_Iterable.rewind", "return READ_ONCE", "return None"),
         ("shorter iterables sent again", "_Iterable.ended", "count < self._most", "False"),
-        ("files sent from 0", "_File.rewind", "self._file.seek(self._start)", "self._file.seek(0)"),
     ),
     *bugs_in(
         "headrace_client._base_client.flow",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import attrs
+
 TRACE: Final = "trace"
 _CONNECTING: Final = frozenset({"connection.connect_tcp.started", "connection.connect_unix_socket.started"})
 _SENDING: Final = "http11.send_request_headers.started"
@@ -18,11 +20,13 @@ _DISCONNECTED: Final = "disconnected"
 """How httpcore and aiohttp report, in a RemoteProtocolError, an end before the response."""
 
 
+@attrs.define
 class ConnectionTrace:
     """The steps of one attempt."""
 
-    def __init__(self) -> None:
-        self.opened = self.sending = self.received = False
+    opened: bool = False
+    sending: bool = False
+    received: bool = False
 
     def note(self, event: str) -> None:
         """Note a step, by httpcore's name for it."""
@@ -41,6 +45,7 @@ class ConnectionTrace:
         return name in _LOST or (name == "RemoteProtocolError" and _DISCONNECTED in str(error))
 
 
+@attrs.define
 class SyncConnectionTrace(ConnectionTrace):
     """For a blocking client."""
 
@@ -48,6 +53,7 @@ class SyncConnectionTrace(ConnectionTrace):
         self.note(event)
 
 
+@attrs.define
 class AsyncConnectionTrace(ConnectionTrace):
     """For an asynchronous client, whose trace has to be a coroutine function."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headrace_client._exceptions import APIConnectionError, APITimeoutError
-from headrace_client._requests.replay import BodyConsumed
+from headrace_client._requests.uploaded_file import BodyConsumed
 from headrace_client.transport.errors import AttemptTimedOut, TransportError
 
 if TYPE_CHECKING:

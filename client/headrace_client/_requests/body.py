@@ -9,7 +9,6 @@ import attrs
 
 from headrace_client._wire.json import encode
 
-from .encoded_body import EncodedBody
 from .multipart import Form, file_pairs, form_fields, is_form, with_content
 from .options import FinalRequestOptions
 from .querystring import Querystring
@@ -33,13 +32,14 @@ def replayable(options: FinalRequestOptions, *, asynchronous: bool, boundary: st
 
     ``boundary``: between the parts of a form. Raises `TypeError` for text files.
     """
-    changes: dict[str, Any] = {"encoded": EncodedBody(boundary)}
+    options.encoded.begin(boundary)
+    changes: dict[str, Any] = {}
     if options.content is not None:
         changes["content"] = replayable_content(options.content, asynchronous=asynchronous)
     if options.files is not None:
         pairs = file_pairs(options.files)
         changes["files"] = [(name, with_content(file, replayable_file)) for name, file in pairs]
-    return options.replace(**changes)
+    return options.replace(**changes) if changes else options  # replacing takes 10 us
 
 
 def body_arguments(
@@ -53,7 +53,7 @@ def body_arguments(
         return Body({}, keeps_content_type=False)
     if options.content is not None:
         return Body({"content": replayable_content(options.content, asynchronous=asynchronous)})
-    encoded, values = options.encoded or EncodedBody(), (options.json_data, options.extra_json)
+    encoded, values = options.encoded, (options.json_data, options.extra_json)
     if options.files is not None or is_form(content_type):
         fields = encoded.once(*values, lambda: form_fields(_merged(options), style))
         files = file_pairs(options.files or {})

@@ -14,7 +14,13 @@ class EncodedBody:
     ``boundary``: between the parts of a form.
     """
 
-    def __init__(self, boundary: str = "") -> None:
+    __slots__ = ("_encoded", "_values", "boundary")
+
+    def __init__(self) -> None:
+        self.begin("")
+
+    def begin(self, boundary: str) -> None:
+        """Forget what an earlier request with the same options has sent."""
         self.boundary = boundary
         self._values: tuple[object, object] | None = None
         self._encoded: Any = None

@@ -11,12 +11,12 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVa
 
 import attrs
 
+from .encoded_body import EncodedBody
+
 if TYPE_CHECKING:
     import os
 
     import httpx
-
-    from .encoded_body import EncodedBody
 
 DEFAULT_MAX_RETRIES = 2
 INITIAL_RETRY_DELAY = 0.5
@@ -121,8 +121,8 @@ class FinalRequestOptions:
     """The URL comes from a redirect, so no default query is added."""
     new_connection: bool = False
     """Use a new connection, because the previous attempt met a stale one."""
-    encoded: EncodedBody | None = attrs.field(default=None, repr=False, eq=False)
-    """The body as it was sent first, if an attempt has been made."""
+    encoded: EncodedBody = attrs.field(factory=EncodedBody, repr=False, eq=False)
+    """The body as the first attempt sent it."""
 
     @classmethod
     def construct(cls, **fields: Any) -> FinalRequestOptions:

@@ -18,77 +18,16 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final, cast
 
 from .options import FinalRequestOptions
+from .uploaded_file import READ_ONCE, BodyConsumed, UploadedFile
 
 _CHUNK_SIZE: Final = 65_536
-_READ_ONCE: Final = "the body can be read only once"
-
-
-class BodyConsumed(RuntimeError):
-    """A body would have to be sent again that cannot be read again."""
-
-
-class _File:
-    """A binary file, from where it stood. ``whole_at_end``: if it stands at its end, all of it is meant."""
-
-    def __init__(self, file: Any, *, whole_at_end: bool = False) -> None:
-        if isinstance(file, io.TextIOBase):
-            raise TypeError("Files to upload must be opened in binary mode, not text mode.")
-        self._file = file
-        self._start = _position(file)
-        self.size = None if self._start is None else _size(file, self._start)
-        if whole_at_end and self._start and self.size == 0:
-            self._start, self.size = 0, self._start
-        self._begun = False
-        self._left = self.size
-        self._most = self._count = 0
-
-    def rewind(self) -> str | None:
-        if not self._begun:
-            return None
-        if self._start is None:
-            return _READ_ONCE
-        try:
-            self._file.seek(self._start)
-            if self._file.tell() != self._start:
-                return "the body cannot be read again: its file did not seek"
-        except Exception as error:  # noqa: BLE001  # the caller's file may raise anything
-            return f"the body cannot be read again: {error!r}"
-        self._begun = False
-        return None
-
-    def begin(self) -> None:
-        """Begin to read, from the start. Raises `BodyConsumed`."""
-        if reason := self.rewind():
-            raise BodyConsumed(reason)
-        if self._start is not None:
-            self._begun = True
-            if self.rewind():
-                self._start = None  # its position is right the first time
-        self._begun = True
-        self._left, self._count = self.size, 0
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes; none at the end. What was appended in the meantime is not read.
-
-        Raises `BodyConsumed` if less can be read than the time before.
-        """
-        data = self._file.read(size if self._left is None else min(size, self._left))
-        if isinstance(data, str):
-            raise TypeError("Files to upload must be opened in binary mode, not text mode.")
-        if self._left is not None:
-            self._left -= len(data)
-        self._count += len(data)
-        if not data and self._count < self._most:
-            raise BodyConsumed("the body is shorter than the time before")
-        self._most = max(self._most, self._count)
-        return data
 
 
 class FilePart:
     """A file of a form, as httpx reads it: ``seek(0)``, then ``read`` up to its end."""
 
     def __init__(self, file: Any) -> None:
-        self._source = _File(file, whole_at_end=True)
+        self._source = UploadedFile(file, whole_at_end=True)
 
     def rewind(self) -> str | None:
         return self._source.rewind()
@@ -125,7 +64,7 @@ class _Iterable:
             return None
         fresh = None if self._read_once else self._new()
         if fresh is None or fresh is self._iterator:
-            return _READ_ONCE
+            return READ_ONCE
         self._fresh = fresh
         return None
 
@@ -161,7 +100,7 @@ class SyncContent:
 
     def __iter__(self) -> Iterator[bytes]:
         source = self._source
-        if isinstance(source, _File):
+        if isinstance(source, UploadedFile):
             source.begin()
             while data := source.read(_CHUNK_SIZE):
                 yield data
@@ -175,13 +114,14 @@ class SyncContent:
 
     def tell(self) -> int:
         """Return 0: httpx asks for the length with it. Raises `OSError` if the length is not known."""
-        if not isinstance(self._source, _File) or self._source.size is None:
+        if not isinstance(self._source, UploadedFile) or self._source.size is None:
             raise OSError("the length of the body is not known")
         return 0
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Return the length, or ``offset``; nothing moves."""
-        return self._source.size or 0 if whence == io.SEEK_END and isinstance(self._source, _File) else offset
+        source = self._source
+        return source.size or 0 if whence == io.SEEK_END and isinstance(source, UploadedFile) else offset
 
 
 class AsyncContent:
@@ -195,7 +135,7 @@ class AsyncContent:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         source = self._source
-        if isinstance(source, _File):
+        if isinstance(source, UploadedFile):
             source.begin()
             while data := source.read(_CHUNK_SIZE):
                 yield data
@@ -268,35 +208,10 @@ def _parts(pair: Any) -> list[Any]:
     return list(cast("tuple[Any, ...]", file)) if isinstance(file, tuple) else [file]
 
 
-def _source(content: Any) -> _File | _Iterable:
+def _source(content: Any) -> UploadedFile | _Iterable:
     is_file = hasattr(content, "read") and not hasattr(content, "__aiter__")
-    return _File(content) if is_file else _Iterable(content)
+    return UploadedFile(content) if is_file else _Iterable(content)
 
 
 def _frozen(part: Any) -> Any:
     return bytes(cast("Any", part)) if isinstance(part, bytearray | memoryview) else part
-
-
-def _position(file: Any) -> int | None:
-    """Return where the file stands; None if it cannot go back there."""
-    try:
-        if hasattr(file, "seekable") and not file.seekable():
-            return None
-        position = file.tell() if hasattr(file, "seek") else None
-    except Exception:  # noqa: BLE001  # the caller's file may raise anything
-        return None
-    return position if isinstance(position, int) and position >= 0 else None
-
-
-def _size(file: Any, start: int) -> int | None:
-    """Return how many bytes follow ``start``; None if the file does not say. It stands there again.
-
-    A file that says it has none may be one whose ``seek`` does nothing, so it is read to find out.
-    """
-    try:
-        end = file.seek(0, io.SEEK_END)
-        end = file.tell() if end is None else end
-        file.seek(start)
-    except Exception:  # noqa: BLE001  # the caller's file may raise anything
-        return None
-    return end - start if end > 0 and end >= start else None

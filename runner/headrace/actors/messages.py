@@ -41,9 +41,7 @@ class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     resent: bool = False
     """An attempt met a stale connection: it was free, and no later one is. New connections are used now."""
 
-    def counted(
-        self, failure: Failure, maybe_billed: UnconfirmedUsage, *, resent: bool = False
-    ) -> Pending:
+    def counted(self, failure: Failure, maybe_billed: UnconfirmedUsage, *, resent: bool = False) -> Pending:
         """Return the same job after one more attempt, which has failed. ``resent``: by a stale connection."""
         return structs.replace(
             self,
