@@ -10,6 +10,7 @@ from headrace_client.transport.sender import Response, Sender, open_pooled_sende
 from ._base_client.retry import retry_after_seconds, should_retry
 from ._exceptions import STATUS_BY_TYPE
 from ._wire.accumulator import MessageAccumulator, UnexpectedEventError
+from ._wire.encoding import EncodingError, encode
 from ._wire.ratelimit import Limit, RateLimits, rate_limits
 from ._wire.redirects import REDIRECTS, is_lasting, redirect_target, refusal
 from ._wire.sse import ServerSentEvent, SSEDecoder
@@ -33,6 +34,7 @@ __all__ = [
     "ByteStream",
     "ConnectionPool",
     "Connector",
+    "EncodingError",
     "Limit",
     "MessageAccumulator",
     "Origin",
@@ -46,6 +48,7 @@ __all__ = [
     "TransportError",
     "UnexpectedEventError",
     "connect_tcp",
+    "encode",
     "is_lasting",
     "memory_stream_pair",
     "open_pooled_sender",

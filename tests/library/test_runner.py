@@ -131,18 +131,6 @@ def test_what_the_iterable_raises_is_raised_after_the_results_before_it(loop: Lo
     assert read == {True: 100}
 
 
-def test_params_that_are_not_json_raise_where_results_are_read(loop: Loop) -> None:
-    async def main() -> None:
-        async with (
-            open_runner(simulate=simulator()) as runner,
-            runner.map([params(0, top_k=object())]) as results,
-        ):
-            await anext(results)
-
-    with pytest.raises(TypeError, match="object"):
-        loop(main)
-
-
 def test_params_that_are_not_a_request_are_a_failure_of_that_job(loop: Loop) -> None:
     async def main() -> list[Any]:
         async with (

@@ -20,9 +20,10 @@ from headrace.actors.messages import Event, Finished, Pending, Stop
 from headrace.actors.monitor import RunCounts
 from headrace.actors.statistics import Snapshot
 from headrace.dialects import Dialect
+from headrace.input.identity import digest
 from headrace.input.lines import InputLine
 from headrace.library._recorded import RecordedResults
-from headrace.library._submissions import JobGroup, Submission
+from headrace.library._submissions import NO_ID, JobGroup, Submission
 from headrace.output.decisions import Decision, Decisions
 from headrace.policy.stop import ExitCode, StopReason
 from headrace.run.line_parser import bad_line, pending_job
@@ -57,6 +58,9 @@ class SubmissionParser:
         if decision.skip and decision.id is not None and self.recorded is not None:
             submission.group.deliver(self.recorded.find(decision.id, submission))
             return None
+        if submission.problem is not None:
+            message = f"job {submission.position} cannot be encoded: {submission.problem}"
+            return bad_line(self.dialect, line, decision, self.recipe, message, submission)
         try:
             return pending_job(self.dialect.lines, line, decision, now, submission)
         except BadLine as error:
@@ -64,8 +68,10 @@ class SubmissionParser:
             return bad_line(self.dialect, line, decision, self.recipe, message, submission)
 
     def _decide(self, line: InputLine, submission: Submission) -> Decision:
+        if submission.line == NO_ID and submission.problem is not None:
+            return Decision(id=None, digest=digest(submission.line))  # no content to derive an id from
         if self.decisions is None:
-            return Decision(id=submission.job.id or "", digest="")
+            return Decision(id=submission.job_id, digest="")
         return self.decisions.decide(line)
 
 

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypedDict
 
 import attrs
-import msgspec
 
 from headrace._exceptions import RunRefused
 from headrace.actors.attempts import Attempt
 from headrace.dialects import Dialect, make_dialect
-from headrace.library.values import Job
 from headrace.policy.options import (
     SECTION_OF,
     Concurrency,
@@ -182,14 +180,4 @@ def _endpoint(options: RunOptions, dialect: Dialect, client: AsyncAPIClient | No
         base_url=str(client.base_url).rstrip("/"),
         headers=dialect.headers(None),
         secrets=tuple(client.auth_headers.values()),
-    )
-
-
-def line_of(job: Job[Any], dialect: str) -> bytes:
-    """Return a job as a line of a job file. Raises `TypeError` for params that JSON cannot express."""
-    fields: dict[str, object] = {} if job.id is None else {"custom_id": job.id}
-    if dialect == "anthropic":
-        return msgspec.json.encode({**fields, "params": job.params})
-    return msgspec.json.encode(
-        {**fields, "method": "POST", "url": "/v1/chat/completions", "body": job.params}
     )

@@ -7,7 +7,7 @@ worker has are cut off.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -15,6 +15,10 @@ from headrace.actors.messages import Finished
 from headrace.job import Cancellable, Recipient
 from headrace.library.values import Job
 from headrace.policy.stop import StopReason
+from headrace_client.lowlevel import EncodingError, encode
+
+NO_ID: Final = b"{}"
+"""The line of a job that cannot be encoded and has no id."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -59,12 +63,22 @@ class Submission(Recipient):
     job: Job[Any]
     """The job as the caller passed it."""
     line: bytes
-    """The equivalent line of a job file."""
+    """The equivalent line of a job file. Only its id if there is a problem."""
+    problem: str | None = None
+    """Why the job has no line: what in it cannot be encoded."""
+
+    @classmethod
+    def of(cls, group: JobGroup, position: int, job: Job[Any], dialect: str) -> Submission:
+        """Encode a job. What cannot be encoded is the problem of this job alone: nothing is raised."""
+        try:
+            return cls(group, position, job, _line_of(job, dialect))
+        except EncodingError as error:
+            return cls(group, position, job, _line_without_body(job), problem=str(error))
 
     @property
     def job_id(self) -> str:
         """The id that the caller gave the job; empty if there is none."""
-        return self.job.id or ""
+        return self.job.id if isinstance(self.job.id, str) else ""  # pyright: ignore[reportUnnecessaryIsInstance]  # callers err
 
     @property
     def withdrawn(self) -> bool:
@@ -78,3 +92,29 @@ class Submission(Recipient):
     def put_down(self, work: Cancellable) -> None:
         """Record that the worker has finished with it."""
         self.group.put_down(work)
+
+
+def _line_of(job: Job[Any], dialect: str) -> bytes:
+    """Return a job as a line of a job file. Raises `EncodingError`."""
+    own_id = b"" if job.id is None else b'"custom_id":%b,' % _encoded_id(job.id)
+    body = encode(job.params)
+    if dialect == "anthropic":
+        return b'{%b"params":%b}' % (own_id, body)
+    return b'{%b"method":"POST","url":"/v1/chat/completions","body":%b}' % (own_id, body)
+
+
+def _line_without_body(job: Job[Any]) -> bytes:
+    try:
+        return NO_ID if job.id is None else b'{"custom_id":%b}' % _encoded_id(job.id)
+    except EncodingError:
+        return NO_ID
+
+
+def _encoded_id(job_id: object) -> bytes:
+    """Return an id as JSON text. Raises `EncodingError` if it is not text."""
+    if not isinstance(job_id, str):
+        raise EncodingError((), f"the id must be a str, not {type(job_id).__name__}: use str(...)")
+    try:
+        return encode(job_id)
+    except EncodingError as error:
+        raise EncodingError((), f"the id: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import AsyncIterable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar, Unpack, overload
 
@@ -49,14 +50,33 @@ async def fan_out(
 
     ``progress``: show a progress bar, in a notebook or on standard error. The settings are those of
     `open_runner`. A failed job has a result, too: see `Result.error`.
+
+    What the iterable raises is raised here, after the results of the jobs before it. Like any other exception
+    that ends the call, it has those results in an attribute ``results``, in the order of the jobs.
     """
     finished: list[Result[Any]] = []
-    async with open_runner(concurrency=concurrency, **settings) as runner, runner.map(jobs) as results:
-        with progress_bar(jobs, shown=progress) as advance:
-            async for result in results:
-                finished.append(result)
-                advance(result)
-    return sorted(finished, key=lambda result: result.position)
+    try:
+        async with open_runner(concurrency=concurrency, **settings) as runner, runner.map(jobs) as results:
+            with progress_bar(jobs, shown=progress) as advance:
+                async for result in results:
+                    finished.append(result)
+                    advance(result)
+    except Exception as error:
+        _attach(error, _in_order(finished))
+        raise
+    return _in_order(finished)
+
+
+def _in_order(results: list[Result[Any]]) -> list[Result[Any]]:
+    return sorted(results, key=lambda result: result.position)
+
+
+def _attach(error: Exception, results: list[Result[Any]]) -> None:
+    """Keep results, which may have been paid for, with the exception that ends the call."""
+    if results:
+        with suppress(AttributeError):  # a class with slots of its own
+            error.results = results  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # documented
+            error.add_note(f"headrace: the {len(results):,} results so far are in this exception's .results")
 
 
 @overload

@@ -14,7 +14,7 @@ from headrace.actors.statistics import Snapshot
 from headrace.library._bridges import Bridge, DirectBridge
 from headrace.library._exception_groups import ungrouped
 from headrace.library._session import CLOSED, Session
-from headrace.library._settings import RunnerOptions, SessionSettings, line_of, settings_from
+from headrace.library._settings import RunnerOptions, SessionSettings, settings_from
 from headrace.library._submissions import JobGroup, Submission
 from headrace.library.results import Jobs, Params, Results
 from headrace.library.values import Job, Result
@@ -102,8 +102,8 @@ class Runner:
 
         ``jobs``: any iterable or async iterable of `Job`s or of request bodies. It is read as you read
         results, at most a thousand jobs (or twice the concurrency) ahead of them. What it raises is raised
-        where you read results, after the results of the jobs before. Leaving the block cancels the remaining
-        jobs.
+        where you read results, after the results of the jobs before. A job that cannot be encoded has an
+        error as its result. Leaving the block cancels the remaining jobs.
         """
         return self._map(jobs)
 
@@ -161,7 +161,7 @@ class Runner:
         dialect = self._settings.dialect.lines.name
 
         def send(position: int, job: Job[Any]) -> None:
-            to_runner(submit, Submission(group, position, job, line_of(job, dialect)))
+            to_runner(submit, Submission.of(group, position, job, dialect))
 
         return send
 

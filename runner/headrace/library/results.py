@@ -118,14 +118,11 @@ class Results(AsyncIterator[Result[ContextT]], Generic[ContextT]):
             self._changed.notify_all()
 
     def submit(self, job: Job[ContextT] | Params, send: Callable[[int, Job[ContextT]], None]) -> None:
-        """Open one job, and send it unless the runner has stopped.
-
-        Raises `TypeError` for params that are not JSON.
-        """
+        """Open one job, and send it unless the runner has stopped."""
         job = job if isinstance(job, Job) else cast("Job[ContextT]", Job(job))
         position, self._count = self._count, self._count + 1
         if self._stopped is None:
-            send(position, job)  # first: it raises
+            send(position, job)  # first: should it raise, no result will come
             self._waiting[position] = job
         else:
             self._append(_stopped(position, job, self._stopped))

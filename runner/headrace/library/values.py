@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import attrs
 import msgspec
@@ -65,7 +66,11 @@ class Result(Generic[ContextT]):
 
     @property
     def text(self) -> str | None:
-        """The text of the answer, with its blocks joined; None if there is an error."""
+        """The text of the answer, with its blocks joined; None if there is an error.
+
+        It raises nothing: empty where the answer has no text, such as a tool call, a refusal that is given
+        in a member of its own, or embeddings.
+        """
         return None if self.body is None else _text(self.body)
 
     def unwrap(self) -> dict[str, Any]:
@@ -99,8 +104,35 @@ _decode_body = msgspec.json.Decoder(_Body).decode
 
 
 def _text(body: bytes) -> str:
-    decoded = _decode_body(body)
+    try:
+        decoded = _decode_body(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _text_of_odd(body)
     content = decoded.choices[0].message.content if decoded.choices else decoded.content
     if content is None or isinstance(content, str):
         return content or ""
     return "".join(part.text for part in content if part.type == "text" and part.text)
+
+
+def _text_of_odd(body: bytes) -> str:
+    """Return the text of an answer of which something else has an unusual type."""
+    try:
+        decoded: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    choices = _member(decoded, "choices")
+    if isinstance(choices, list) and choices:
+        return _joined(_member(_member(cast("list[object]", choices)[0], "message"), "content"))
+    return _joined(_member(decoded, "content"))
+
+
+def _joined(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    parts = cast("list[object]", content) if isinstance(content, list) else [content]
+    texts = (_member(part, "text") for part in parts if _member(part, "type") == "text")
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _member(value: object, name: str) -> object:
+    return cast("dict[str, object]", value).get(name) if isinstance(value, dict) else None
