@@ -61,19 +61,17 @@ if TYPE_CHECKING:
     )
     from ._responses.base_response import StreamAlreadyConsumed
     from ._responses.event_reader import IncompleteStreamError
-    from ._responses.message_stream import AsyncMessageStream, MessageStream
-    from ._responses.pagination import (
+    from ._responses.list_pages import (
         AsyncPage,
         AsyncPageCursor,
-        AsyncPaginator,
         AsyncTokenPage,
-        BaseAsyncPage,
-        BaseSyncPage,
-        PageInfo,
         SyncPage,
         SyncPageCursor,
         SyncTokenPage,
     )
+    from ._responses.message_stream import AsyncMessageStream, MessageStream
+    from ._responses.page_info import PageInfo
+    from ._responses.pagination import AsyncPaginator, BaseAsyncPage, BaseSyncPage
     from ._responses.response import APIResponse, AsyncAPIResponse
     from ._responses.stream import AsyncStream, Stream
     from ._wire.ratelimit import Limit, RateLimits, rate_limits
@@ -96,11 +94,11 @@ _MODULES = {
     "AsyncAPIResponse": "_responses.response",
     "AsyncAnthropic": "_client",
     "AsyncMessageStream": "_responses.message_stream",
-    "AsyncPage": "_responses.pagination",
-    "AsyncPageCursor": "_responses.pagination",
+    "AsyncPage": "_responses.list_pages",
+    "AsyncPageCursor": "_responses.list_pages",
     "AsyncPaginator": "_responses.pagination",
     "AsyncStream": "_responses.stream",
-    "AsyncTokenPage": "_responses.pagination",
+    "AsyncTokenPage": "_responses.list_pages",
     "AuthenticationError": "_exceptions",
     "BadRequestError": "_exceptions",
     "BaseAsyncPage": "_responses.pagination",
@@ -128,7 +126,7 @@ _MODULES = {
     "NotGiven": "_requests.options",
     "Omit": "_requests.options",
     "OverloadedError": "_exceptions",
-    "PageInfo": "_responses.pagination",
+    "PageInfo": "_responses.page_info",
     "PermissionDeniedError": "_exceptions",
     "RateLimitError": "_exceptions",
     "RateLimits": "_wire.ratelimit",
@@ -140,9 +138,9 @@ _MODULES = {
     "Stream": "_responses.stream",
     "StreamAlreadyConsumed": "_responses.base_response",
     "SyncAPIClient": "_base_client",
-    "SyncPage": "_responses.pagination",
-    "SyncPageCursor": "_responses.pagination",
-    "SyncTokenPage": "_responses.pagination",
+    "SyncPage": "_responses.list_pages",
+    "SyncPageCursor": "_responses.list_pages",
+    "SyncTokenPage": "_responses.list_pages",
     "Timeout": "_httpx.clients",
     "UnprocessableEntityError": "_exceptions",
     "not_given": "_requests.options",

@@ -18,13 +18,13 @@ from headrace_client import (
     PageInfo,
     SyncPage,
 )
-from headrace_client._responses.pagination import (
+from headrace_client._responses.list_pages import (
     AsyncPageCursor,
     AsyncTokenPage,
-    BasePage,
     SyncPageCursor,
     SyncTokenPage,
 )
+from headrace_client._responses.pagination import BasePage
 from headrace_client.testing import ScriptedAPI, reply
 from tests.client.backends import ASYNC_ONLY, Backend, each, settle
 
@@ -135,11 +135,11 @@ async def test_iter_pages_and_get_next_page(backend: Backend) -> None:
         ({"data": [{"id": "a"}], "has_more": True, "last_id": "a"}, True),
         ({"data": [{"id": "a"}], "has_more": False, "last_id": "a"}, False),
         ({"data": [{"id": "a"}], "last_id": "a"}, True),
-        ({"data": [{"id": "a"}], "has_more": True, "last_id": None}, False),
-        ({"data": [], "has_more": True, "last_id": "a"}, False),
-        ({"has_more": True, "last_id": "a"}, False),
+        ({"data": [{"id": "a"}], "last_id": None}, False),
+        ({"data": [], "has_more": True, "last_id": "a"}, True),
+        ({"data": [], "last_id": "a"}, False),
     ],
-    ids=["more", "no more", "not said", "no id", "empty", "no data"],
+    ids=["more", "no more", "not said", "no id", "empty", "empty, and not said"],
 )
 async def test_whether_there_is_a_next_page(backend: Backend, fields: dict[str, Any], more: bool) -> None:
     listing, _ = await ask(backend, reply(json=fields))

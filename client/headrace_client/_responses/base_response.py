@@ -10,7 +10,7 @@ from headrace_client._httpx.errors import connection_error
 from .binary import HttpxBinaryResponseContent
 from .cast import cast_response, is_strict
 from .jsonl import AsyncJSONLDecoder, JSONLDecoder
-from .pagination import BasePage
+from .pagination import attached
 from .stream import Stream, chunk_type, is_stream_class
 
 if TYPE_CHECKING:
@@ -157,9 +157,7 @@ class BaseAPIResponse(Generic[R]):
 
     def _from_body(self, cast_to: Any) -> Any:
         parsed: Any = cast_response(self.http_response, cast_to, strict=is_strict(self._client))
-        if _is_kind(type(parsed), BasePage):
-            parsed.attach(self._client, cast_to, self._options)
-        return parsed
+        return attached(parsed, cast_to, self._client, self._options, self.http_response)
 
     def _failure(self, error: Exception) -> Exception:
         """Return the caller's error for a failure to read the body."""

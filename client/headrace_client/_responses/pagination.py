@@ -9,33 +9,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, get_origin
 
-import attrs
-
+from headrace_client._exceptions import APIResponseValidationError
 from headrace_client._models.base_model import BaseModel
 from headrace_client._requests.options import RAW_RESPONSE_HEADER, FinalRequestOptions
+
+from .page_info import PageInfo, Trail
 
 if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
 PageT = TypeVar("PageT", bound="BaseAsyncPage[Any]")
-
-
-@attrs.frozen(kw_only=True)
-class PageInfo:
-    """Where the next page is. Raises `TypeError` unless exactly one of the three is given.
-
-    ``url``: its URL. ``params``: parameters that replace those of this page's query. ``json``: members that
-    replace those of this page's body.
-    """
-
-    url: str | httpx.URL | None = None
-    params: Mapping[str, object] | None = None
-    json: Mapping[str, object] | None = None
-
-    def __attrs_post_init__(self) -> None:
-        if sum(place is not None for place in (self.url, self.params, self.json)) != 1:
-            raise TypeError("a PageInfo takes exactly one of url, params and json")
 
 
 class BasePage(BaseModel, Generic[T]):
@@ -49,18 +33,79 @@ class BasePage(BaseModel, Generic[T]):
         raise NotImplementedError
 
     def has_next_page(self) -> bool:
-        """Return whether there is a next page: this one has items and names its successor."""
-        return bool(self._get_page_items()) and self.next_page_info() is not None
+        """Return whether there is a next page: this one has items and names its successor.
 
-    def attach(self, client: Any, cast_to: Any, options: FinalRequestOptions) -> None:
+        Raises `APIResponseValidationError` if that is a page that led to this one.
+        """
+        return bool(self._get_page_items()) and self._next_place() is not None
+
+    def check(self, response: httpx.Response) -> None:
+        """Raise `APIResponseValidationError` if the body is not that of a page."""
+
+    def attach(
+        self, client: Any, cast_to: Any, options: FinalRequestOptions, response: httpx.Response | None = None
+    ) -> None:
         """Remember how the page was requested: its successor is requested in the same way."""
-        vars(self).update(_client=client, _cast_to=cast_to, _options=options)
+        vars(self).update(_client=client, _cast_to=cast_to, _options=options, _response=response)
 
-    def _next_options(self) -> FinalRequestOptions:
+    def _next_place(self) -> PageInfo | None:
+        """Return where the next page is. Raises `APIResponseValidationError` if pages would come again."""
         info = self.next_page_info()
-        if info is None or not self.has_next_page():
+        if info is not None and (info in self._trail or _is_same(self._options, info)):
+            raise self._invalid(
+                "it names a page that has been fetched before, so that the list would not end"
+            )
+        return info
+
+    @property
+    def _trail(self) -> Trail:
+        return vars(self).get("_trail_so_far", Trail())
+
+    def _invalid(self, problem: str) -> Exception:
+        """Return the error for a page that does not say how to reach the rest of its list."""
+        message = f"The next page of this list cannot be requested: {problem}."
+        response: httpx.Response | None = vars(self).get("_response")
+        if response is None:  # a page that was not built from a response
+            return ValueError(message)
+        return APIResponseValidationError(response, self.to_dict(mode="json"), message=message)
+
+    def _next_request(self) -> tuple[FinalRequestOptions, Trail]:
+        """Return how to request the next page, and its trail. Raises `RuntimeError` after the last page."""
+        info = self._next_place() if self.has_next_page() else None
+        if info is None:
             raise RuntimeError("No next page expected; ask `.has_next_page()` before `.get_next_page()`.")
-        return _following(self._options, info)
+        return _following(self._options, info), self._trail.followed_by(info)
+
+
+def attached(
+    parsed: Any, cast_to: Any, client: Any, options: FinalRequestOptions, response: httpx.Response
+) -> Any:
+    """Return a page that knows how it was requested; what is not a page, where none was requested, as it is.
+
+    Raises `APIResponseValidationError` if a page was requested and the body is not one.
+    """
+    page_cls: Any = get_origin(cast_to) or cast_to
+    if isinstance(parsed, BasePage):
+        page = cast("BasePage[Any]", parsed)
+        page.check(response)
+        page.attach(client, cast_to, options, response)
+        return page
+    if isinstance(page_cls, type) and issubclass(page_cls, BasePage):
+        kind = type(parsed).__name__
+        raise APIResponseValidationError(
+            response, parsed, message=f"Expected a page of a list, but the body is of the type {kind}."
+        )
+    return parsed
+
+
+def _is_same(options: FinalRequestOptions, info: PageInfo) -> bool:
+    """Return whether a page's successor is the page itself."""
+    following = _following(options, info)
+    return (following.url, following.params, following.json_data) == (
+        options.url,
+        options.params,
+        options.json_data,
+    )
 
 
 def _following(options: FinalRequestOptions, info: PageInfo) -> FinalRequestOptions:
@@ -102,7 +147,10 @@ class BaseSyncPage(BasePage[T]):
 
     def get_next_page(self) -> Self:
         """Fetch the next page. Raises `APIError`, and `RuntimeError` after the last page."""
-        return self._client.request(self._cast_to, self._next_options())
+        options, trail = self._next_request()
+        page: Self = self._client.request(self._cast_to, options)
+        vars(page)["_trail_so_far"] = trail
+        return page
 
 
 class BaseAsyncPage(BasePage[T]):
@@ -120,7 +168,10 @@ class BaseAsyncPage(BasePage[T]):
 
     async def get_next_page(self) -> Self:
         """Fetch the next page. Raises `APIError`, and `RuntimeError` after the last page."""
-        return await self._client.request(self._cast_to, self._next_options())
+        options, trail = self._next_request()
+        page: Self = await self._client.request(self._cast_to, options)
+        vars(page)["_trail_so_far"] = trail
+        return page
 
 
 class _Pages(AsyncIterator[PageT]):
@@ -190,66 +241,3 @@ class _FirstPages(AsyncIterator[Any]):
     async def __anext__(self) -> Any:
         pages = self._pages = self._pages or (await self._paginator).iter_pages()
         return await pages.__anext__()
-
-
-class _ListFields(BasePage[T], kw_only=True):
-    data: list[T]
-    has_more: bool | None = None
-
-    def _get_page_items(self) -> list[T]:
-        return self.data or []
-
-    def has_next_page(self) -> bool:
-        """Return whether there is a next page; without ``has_more`` there may be one."""
-        return self.has_more is not False and super().has_next_page()
-
-
-class _IdFields(_ListFields[T], kw_only=True):
-    first_id: str | None = None
-    last_id: str | None = None
-
-    def next_page_info(self) -> PageInfo | None:
-        """Return the page before this one if this was requested with ``before_id``, else the one after it."""
-        backwards = self._options.params.get("before_id")
-        name, value = ("before_id", self.first_id) if backwards else ("after_id", self.last_id)
-        return PageInfo(params={name: value}) if value else None
-
-
-class _TokenFields(_ListFields[T], kw_only=True):
-    next_page: str | None = None
-
-    def next_page_info(self) -> PageInfo | None:
-        """Return the token as ``page_token``."""
-        return PageInfo(params={"page_token": self.next_page}) if self.next_page else None
-
-
-class _CursorFields(_ListFields[T], kw_only=True):
-    next_page: str | None = None
-
-    def next_page_info(self) -> PageInfo | None:
-        """Return the cursor as ``page``."""
-        return PageInfo(params={"page": self.next_page}) if self.next_page else None
-
-
-class SyncPage(_IdFields[T], BaseSyncPage[T], kw_only=True):
-    """A page that names its successor by the ids of its first and last items."""
-
-
-class AsyncPage(_IdFields[T], BaseAsyncPage[T], kw_only=True):
-    """A page that names its successor by the ids of its first and last items."""
-
-
-class SyncTokenPage(_TokenFields[T], BaseSyncPage[T], kw_only=True):
-    """A page that names its successor by a token."""
-
-
-class AsyncTokenPage(_TokenFields[T], BaseAsyncPage[T], kw_only=True):
-    """A page that names its successor by a token."""
-
-
-class SyncPageCursor(_CursorFields[T], BaseSyncPage[T], kw_only=True):
-    """A page that names its successor by a cursor."""
-
-
-class AsyncPageCursor(_CursorFields[T], BaseAsyncPage[T], kw_only=True):
-    """A page that names its successor by a cursor."""

@@ -10,7 +10,8 @@ from headrace_client._requests.arguments import RequestArguments
 from headrace_client._requests.options import RequestExtras
 from headrace_client._requests.urls import path_segment
 from headrace_client._responses.jsonl import AsyncJSONLDecoder, JSONLDecoder
-from headrace_client._responses.pagination import AsyncPage, AsyncPaginator, SyncPage
+from headrace_client._responses.list_pages import AsyncPage, SyncPage
+from headrace_client._responses.pagination import AsyncPaginator
 from headrace_client.types import (
     BatchRequest,
     DeletedMessageBatch,

@@ -6,7 +6,8 @@ from typing import Unpack
 
 from headrace_client._requests.options import RequestExtras
 from headrace_client._requests.urls import path_segment
-from headrace_client._responses.pagination import AsyncPage, AsyncPaginator, SyncPage
+from headrace_client._responses.list_pages import AsyncPage, SyncPage
+from headrace_client._responses.pagination import AsyncPaginator
 from headrace_client.types import ModelInfo
 
 from ._endpoints import ListParams, call_with_query, list_call
