@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -24,20 +23,19 @@ def batch_line_format(
     options: RequestOptions,
     *,
     decode: Callable[[bytes], _Line],
-    decisive_keys: re.Pattern[bytes],
     make_request: Callable[[dict[str, Any], _Line, RequestOptions, Mapping[str, object]], JobRequest],
 ) -> LineFormat:
     """Return how to read the lines of a batch format. Raises `RunRefused` for options that do not fit.
 
-    ``decode``: gives the line's body as raw bytes. ``decisive_keys``: see `require_unique`. ``make_request``:
-    takes the line's fields, what ``decode`` gave, the options, and the keys of the body that they override.
+    ``decode``: gives the line's body as raw bytes. ``make_request``: takes the line's fields, what ``decode``
+    gave, the options, and the keys of the body that they override.
     """
     refuse_unused(name, options, "prompt", "system", "id_field")
     body_keys = overrides(options)
 
     def read(line: bytes) -> JobRequest:
         fields = decode_object(line)
-        require_unique(line, decisive_keys)
+        require_unique(line, fields)
         try:
             decoded = decode(line)
         except DECODE_ERRORS as error:

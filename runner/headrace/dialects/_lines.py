@@ -22,6 +22,7 @@ from ._template import MISSING, field_names, look_up
 MAX_ID_LENGTH: Final = 256
 
 _ANY: Final = msgspec.json.Decoder()
+_ENCODE: Final = msgspec.json.Encoder().encode
 _LONE_SURROGATE: Final = re.compile(rb"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|[c-fC-F])")
 
 
@@ -50,23 +51,28 @@ def unreadable(error: Exception, line: bytes) -> BadLine:
     return BadLine(f"the line is not valid JSON: {reason}")
 
 
-def require_unique(line: bytes, keys: re.Pattern[bytes]) -> None:
-    """Raise `BadLine` if one of the keys that decide about the request occurs twice in one object.
+def require_unique(line: bytes, fields: Mapping[str, object]) -> None:
+    """Raise `BadLine` if an object in the line has a key twice: parsers differ in which of the two they take.
 
-    Parsers differ in which of the two they take. ``keys`` finds the quoted keys in 1 us. Only when one is
-    found twice, the exact check follows (8 us): ``"model"`` may be just a value.
+    ``fields``: the decoded line. Each key has a colon, which is gone from what was decoded if the key comes
+    twice. So the exact check (8 us) is needed only if the numbers of colons differ, or if one of them may be
+    escaped; to compare them takes 2 us for 1 KB.
     """
-    found = keys.findall(line)
-    if len(found) != len(set(found)):
-        require_all_unique(line)
-
-
-def require_all_unique(line: bytes) -> None:
-    """Raise `BadLine` if any object in the line has a key twice."""
     try:
-        json.loads(line, object_pairs_hook=_unique)
+        if line.count(b":") == _ENCODE(fields).count(b":") and b"\\u003" not in line:
+            return
+        require_all_unique(line)
     except RecursionError as error:
         raise unreadable(error, line) from error
+
+
+def require_all_unique(text: bytes | str) -> None:
+    """Raise `BadLine` if any object in a JSON text has a key twice, and `RecursionError` if it is too deep."""
+    json.loads(text, object_pairs_hook=_unique, parse_int=_ignore, parse_float=_ignore)
+
+
+def _ignore(number: str) -> str:
+    return number  # Python refuses to convert integers of more than 4,300 digits
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,14 +21,11 @@ class _Line(msgspec.Struct, gc=False):
 
 
 _DECODE_LINE: Final = msgspec.json.Decoder(_Line).decode
-_DECISIVE_KEYS: Final = re.compile(rb'"(?:custom_id|params|model|max_tokens|stream)"')
 
 
 def line_format(options: RequestOptions) -> LineFormat:
     """Return how to read the lines. Raises `RunRefused` for options that do not fit."""
-    return batch_line_format(
-        "anthropic", options, decode=_DECODE_LINE, decisive_keys=_DECISIVE_KEYS, make_request=_make_request
-    )
+    return batch_line_format("anthropic", options, decode=_DECODE_LINE, make_request=_make_request)
 
 
 def _make_request(

@@ -30,17 +30,11 @@ class _Line(msgspec.Struct, gc=False):
 
 
 _DECODE_LINE: Final = msgspec.json.Decoder(_Line).decode
-_DECISIVE_KEYS: Final = re.compile(
-    rb'"(?:custom_id|method|url|body|model|max_tokens|max_completion_tokens|max_output_tokens'
-    rb'|n|best_of|service_tier|stream)"'
-)
 
 
 def line_format(options: RequestOptions) -> LineFormat:
     """Return how to read the lines. Raises `RunRefused` for options that do not fit."""
-    return batch_line_format(
-        "openai", options, decode=_DECODE_LINE, decisive_keys=_DECISIVE_KEYS, make_request=_make_request
-    )
+    return batch_line_format("openai", options, decode=_DECODE_LINE, make_request=_make_request)
 
 
 def _make_request(

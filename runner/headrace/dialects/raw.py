@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Final
 
 from headrace.job import JobRequest
 from headrace.policy.options import RequestOptions
@@ -13,8 +11,6 @@ from ._dialect import LineFormat
 from ._lines import check_fields, decode_object, identify_by, keep_fields, require_unique
 from ._messages_api import read_request
 from ._options import id_fields, overrides, recipe, refuse_unused
-
-_DECISIVE_KEYS: Final = re.compile(rb'"(?:model|max_tokens|stream|messages)"')
 
 
 def line_format(options: RequestOptions) -> LineFormat:
@@ -34,5 +30,5 @@ def line_format(options: RequestOptions) -> LineFormat:
 
 def _read(line: bytes, options: RequestOptions, body_keys: Mapping[str, object]) -> JobRequest:
     fields = decode_object(line)
-    require_unique(line, _DECISIVE_KEYS)
+    require_unique(line, fields)
     return read_request(fields, line, body_keys, kept=keep_fields(fields, options.keep))

@@ -13,7 +13,7 @@ from headrace.job import JobRequest
 from headrace.policy.options import RequestOptions
 
 from ._dialect import LineFormat
-from ._lines import check_fields, decode_object, identify_by, keep_fields, require_all_unique
+from ._lines import check_fields, decode_object, identify_by, keep_fields, require_unique
 from ._messages_api import read_request
 from ._options import id_fields, overrides, recipe
 from ._template import Template, compile_template
@@ -83,6 +83,6 @@ def _completed(options: RequestOptions) -> RequestOptions:
 
 def _read(line: bytes, options: RequestOptions, filling: _Prompt) -> JobRequest:
     row = decode_object(line)
-    require_all_unique(line)
+    require_unique(line, row)
     body = filling.body(row)
     return read_request(body, msgspec.json.encode(body), {}, kept=keep_fields(row, options.keep))

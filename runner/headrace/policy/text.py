@@ -1,0 +1,75 @@
+"""Text at the edges: from command lines, files and the environment. Pure.
+
+Python decodes arguments, file names and variables with ``surrogateescape``: a byte that is not valid text
+becomes half a surrogate pair (U+DC80 to U+DCFF). The operating system takes such text back, but no request,
+record or terminal does.
+"""
+
+from __future__ import annotations
+
+import codecs
+from typing import Final
+
+_BYTE_ORDER_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def recovered(text: str) -> str:
+    """Return text as UTF-8, if its undecodable bytes are that, else unchanged.
+
+    In an ASCII locale Python decodes no other byte, although nearly everybody writes UTF-8.
+    """
+    try:
+        return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode()
+    except UnicodeError:
+        return text
+
+
+def text_problem(text: str) -> str | None:
+    """Say why a text cannot be sent or written, and what to do about it; None if it can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        found = ord(text[error.start])
+        if 0xDC80 <= found <= 0xDCFF:
+            what = f"byte 0x{found - 0xDC00:02x} at position {error.start} is not UTF-8"
+        else:
+            what = f"the character at position {error.start} is half a surrogate pair"
+        return f"{what}: write it in UTF-8, for example in a file"
+    return None
+
+
+def readable(text: str) -> str:
+    r"""Return text for people and JSON: undecodable bytes as ``\xe9``, halves of pairs as ``\ud83d``."""
+    if text.isascii():
+        return text
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "backslashreplace")
+    return data.decode("utf-8", "backslashreplace")
+
+
+def decode_file(data: bytes) -> str:
+    """Return the text of a file: UTF-8, or what its byte order mark says.
+
+    Raises `ValueError` for anything else; its text says what to do.
+    """
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"it is not {encoding.removesuffix('-sig').upper()}: byte 0x{data[error.start]:02x} at position"
+            f" {error.start}; save it as UTF-8"
+        ) from None
+    if "\0" in text:
+        raise ValueError(
+            "it contains NUL characters, as UTF-16 without a byte order mark does; save it as UTF-8"
+        )
+    return text
