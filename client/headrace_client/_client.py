@@ -49,8 +49,8 @@ class AnthropicConfiguration(BaseClient):
         A token in the environment must not go to a server for which the caller gave a key.
         """
         if api_key is None and auth_token is None:
-            api_key = os.environ.get("ANTHROPIC_API_KEY") or None
-            auth_token = os.environ.get("ANTHROPIC_AUTH_TOKEN") or None
+            api_key = _from_environment("ANTHROPIC_API_KEY")
+            auth_token = _from_environment("ANTHROPIC_AUTH_TOKEN")
         self.api_key, self.auth_token = api_key, auth_token
 
     @property
@@ -260,7 +260,12 @@ class AsyncAnthropic(AnthropicConfiguration, AsyncAPIClient):
 def effective_base_url(base_url: str | httpx.URL | None) -> str:
     """Return the given base URL, else the environment's, else the API's. An empty one counts as not given."""
     given = "" if base_url is None else str(base_url)
-    return given or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
+    return given or _from_environment("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
+
+
+def _from_environment(name: str) -> str | None:
+    """Return a variable without the white space and the byte order mark that come with text from a file."""
+    return os.environ.get(name, "").strip().removeprefix("\ufeff").strip() or None
 
 
 def _reject_both(name: str, merged: object, replacement: object) -> None:

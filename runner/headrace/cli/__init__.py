@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import Any
 
@@ -30,6 +31,13 @@ _INTERRUPTED = 130
 
 class _LazyGroup(click.Group):
     """A group whose commands are imported when they are called: help and completion stay quick."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program. What a stream cannot encode is written to it as an escape."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # None if it is closed
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the command. Ctrl-C exits with 130 also before its first request and after its last."""

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from headrace._exceptions import RunRefused
 from headrace.policy.options import Limits, RunOptions
 from headrace.policy.prices import PriceList, read_prices
+from headrace.policy.text import decode_file
 
 from ._command import command
 from ._options import (
@@ -80,11 +79,19 @@ def options_from(given: Mapping[str, Any], environ: Mapping[str, str]) -> RunOpt
     files = options.pop("inputs")
     for name in ("prompt", "system"):
         options[name] = _inline_or_file(name, options.pop(name), options.pop(f"{name}_file"))
-    options["set"] = dict(_parse_setting(text) for text in options["set"])
+    options["set"] = _read_settings(options["set"])
     options["keep"] = _split_fields(options.get("keep"))
     options["limits"] = Limits(**{name: options.pop(name) for name in ("rpm", "itpm", "otpm", "share")})
     options["prices"] = _load_prices(options["prices"])
     return RunOptions.of(*files, environ=environ, **options)
+
+
+def _read_settings(texts: tuple[str, ...]) -> dict[str, object]:
+    if not texts:
+        return {}
+    from headrace.dialects import read_settings  # it imports a client
+
+    return read_settings(texts)
 
 
 def _load_prices(file: Path | None) -> PriceList | None:
@@ -101,24 +108,9 @@ def _inline_or_file(name: str, text: str | None, file: Path | None) -> str | Non
 
 def _read_text(option: str, file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return decode_file(file.read_bytes())
+    except (OSError, ValueError) as error:
         raise RunRefused(f"--{option}: cannot read {file}: {error}") from error
-
-
-def _parse_setting(text: str) -> tuple[str, object]:
-    key, _, value = text.partition("=")
-    if not key or not value:
-        missing = "value" if key else "key"
-        raise RunRefused(
-            f"--set {text[:60]}: the {missing} is missing; write KEY=JSON, such as temperature=0"
-        )
-    try:
-        return key, msgspec.json.decode(value)
-    except ValueError as error:
-        raise RunRefused(
-            f"--set {text[:60]}: write KEY=JSON, such as temperature=0 or stop='[\"END\"]' ({error})"
-        ) from error
 
 
 def _split_fields(text: str | None) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ def _read_shares(
     shares: dict[str, float] = {}
     for text in texts:
         kind, _, share = text.partition("=")
+        if kind in shares:
+            raise click.BadParameter(f"{kind} is given twice: leave out one of them")
         try:
             shares[kind] = float(share)
         except ValueError as error:

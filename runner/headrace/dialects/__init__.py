@@ -15,6 +15,7 @@ from ._failures import failure_from_redirect, failure_from_transport
 from ._json import is_json
 from ._lines import decode_object
 from ._messages_api import MessagesDialect
+from ._options import read_settings
 from ._printable import redact
 from .records import (
     BadRecord,
@@ -41,6 +42,7 @@ __all__ = [
     "make_dialect",
     "read_identity",
     "read_result",
+    "read_settings",
     "read_usage",
     "redact",
 ]

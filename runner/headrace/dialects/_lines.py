@@ -41,6 +41,8 @@ def unreadable(error: Exception, line: bytes) -> BadLine:
     """Return the `BadLine` for a line that msgspec could not decode."""
     if isinstance(error, RecursionError):
         return BadLine("the line is nested too deeply")
+    if b"\0" in line:
+        return BadLine("the line contains NUL bytes, as UTF-16 does: save the file as UTF-8")
     if isinstance(error, UnicodeError):
         return BadLine("the line is not valid UTF-8")
     if isinstance(error, msgspec.ValidationError):
@@ -67,7 +69,7 @@ def require_unique(line: bytes, fields: Mapping[str, object]) -> None:
 
 
 def require_all_unique(text: bytes | str) -> None:
-    """Raise `BadLine` if any object in a JSON text has a key twice, and `RecursionError` if it is too deep."""
+    """Raise `BadLine` if any object in a JSON text has a key twice, `RecursionError` if it is too deep."""
     json.loads(text, object_pairs_hook=_unique, parse_int=_ignore, parse_float=_ignore)
 
 

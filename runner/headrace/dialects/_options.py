@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from headrace._exceptions import RunRefused
+from headrace._exceptions import BadLine, RunRefused
 from headrace.policy.options import RequestOptions
+from headrace_client.lowlevel import EncodingError, encode
+
+from ._lines import require_all_unique
 
 
 class _Checked(msgspec.Struct):
@@ -18,6 +21,46 @@ class _Checked(msgspec.Struct):
     stream: bool = False
 
 
+def read_settings(texts: Iterable[str]) -> dict[str, object]:
+    """Read what ``--set`` gives: texts like ``temperature=0``, each a key and its value as JSON.
+
+    Raises `RunRefused` for another text, and for a key that is given twice, also inside a value.
+    """
+    settings: dict[str, object] = {}
+    for text in texts:
+        key, _, value = text.partition("=")
+        if not key or not value:
+            missing = "value" if key else "key"
+            raise RunRefused(
+                f"--set {text[:60]}: the {missing} is missing; write KEY=JSON, such as temperature=0"
+            )
+        if key in settings:
+            raise RunRefused(f"--set {key[:60]} is given twice: leave out one of them")
+        settings[key] = _json_value(text, value)
+    return settings
+
+
+def _json_value(text: str, value: str) -> object:
+    try:
+        decoded = msgspec.json.decode(value)
+        require_all_unique(value)
+    except BadLine as error:
+        raise RunRefused(f"--set {text[:60]}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise RunRefused(
+            f"--set {text[:60]}: write KEY=JSON, such as temperature=0 or stop='[\"END\"]' ({error})"
+        ) from error
+    return decoded
+
+
+def _settings(options: RequestOptions) -> dict[str, object]:
+    """Return the settings as JSON has them: a program may set what only `encode` knows."""
+    try:
+        return msgspec.json.decode(encode(options.set))
+    except EncodingError as error:
+        raise RunRefused(f"--set (set): {error}") from error
+
+
 def overrides(options: RequestOptions) -> dict[str, object]:
     """Return the top-level keys of the body that the options set, whatever the line says.
 
@@ -25,9 +68,10 @@ def overrides(options: RequestOptions) -> dict[str, object]:
     """
     named = {"model": options.model, "max_tokens": options.max_tokens, "stream": options.stream or None}
     own = {key: value for key, value in named.items() if value is not None}
-    for key in own.keys() & options.set.keys():
+    settings = _settings(options)
+    for key in own.keys() & settings.keys():
         raise RunRefused(f"{key} is set twice: leave out --set {key}=... or --{key.replace('_', '-')}")
-    merged = {**own, **options.set}
+    merged = {**own, **settings}
     try:
         msgspec.convert(merged, _Checked)
     except msgspec.ValidationError as error:
@@ -58,7 +102,7 @@ def recipe(dialect: str, options: RequestOptions) -> Mapping[str, object]:
         "system": options.system,
         "model": options.model,
         "max_tokens": options.max_tokens,
-        "set": {key: value for key, value in options.set.items() if key not in _TRANSPORT_KEYS},
+        "set": {key: value for key, value in _settings(options).items() if key not in _TRANSPORT_KEYS},
     }
     return {key: value for key, value in shaping.items() if value not in (None, {})}
 

@@ -19,6 +19,7 @@ import trio
 from headrace._exceptions import RunRefused, StorageFailed
 from headrace.input.lines import InputLine, LineSplitter
 from headrace.policy.options import DEFAULT_MAX_LINE
+from headrace.policy.text import readable
 
 _T = TypeVar("_T")
 
@@ -47,8 +48,8 @@ class InputFile:
 
     @property
     def name(self) -> str:
-        """Its name in messages."""
-        return "standard input" if self.path is None else str(self.path)
+        """Its name in messages and records."""
+        return "standard input" if self.path is None else readable(str(self.path))
 
 
 @attrs.frozen(kw_only=True)
@@ -133,12 +134,14 @@ def _inspect(name: str, disk: FileDisk) -> InputFile:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise RunRefused(f"{name} is a directory: name the job files inside it")
+            raise RunRefused(f"{readable(name)} is a directory: name the job files inside it")
         if not stat.S_ISREG(status.st_mode):
             return InputFile(path=path, size=None)
         disk.read(path, 0, 0)
     except OSError as error:
-        raise RunRefused(f"cannot read the input {name}: {error.strerror}") from error
+        raise RunRefused(f"cannot read the input {readable(name)}: {error.strerror}") from error
+    except ValueError as error:  # a NUL character
+        raise RunRefused(f"cannot read the input {name!r}: {error}") from error
     return InputFile(path=path, size=status.st_size)
 
 

@@ -25,7 +25,7 @@ from headrace.run.system import real_system
 _log = logging.getLogger("headrace")
 
 
-async def run_file(*inputs: str | os.PathLike[str], **options: Unpack[RunFileOptions]) -> Summary:
+async def run_file(*inputs: str | bytes | os.PathLike[str], **options: Unpack[RunFileOptions]) -> Summary:
     """Run job files and write a record of each job, as ``headrace run`` does. Works under trio and asyncio.
 
     The options and their defaults are those of the command; see `headrace.policy.options`. The API key and
@@ -36,7 +36,7 @@ async def run_file(*inputs: str | os.PathLike[str], **options: Unpack[RunFileOpt
     Everything that goes wrong later is in the summary.
     """
     refuse_unknown("run_file", options, RunFileOptions.__annotations__)
-    files = [os.fspath(name) for name in inputs]
+    files = [os.fsdecode(name) for name in inputs]
     work = partial(_run, RunOptions.of(*files, **{"environ": os.environ, **options}))
     if current_async_library() == "trio":
         return await work()

@@ -34,6 +34,8 @@ def output_paths(output: Path) -> OutputPaths:
 
     Raises `RunRefused` if the output cannot be a file.
     """
+    if "\0" in str(output):
+        raise RunRefused("the name of the output contains a NUL character: use another name")
     if output.name in ("", ".."):
         raise RunRefused(f"the output {output} is a directory: name a file in it")
     if str(output) == "-":

@@ -18,6 +18,7 @@ from attrs.converters import default_if_none, optional
 from headrace._exceptions import RunRefused
 from headrace.policy.checks import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Named, OneOf, Range, refuse
 from headrace.policy.prices import PriceList
+from headrace.policy.text import check_text
 
 InputFormat = Literal["auto", "anthropic", "openai", "raw", "rows"]
 OnBadLine = Literal["record", "refuse"]
@@ -62,23 +63,23 @@ class InputOptions:
 class RequestOptions:
     """What every request says. A dialect refuses the options that its lines have no use for."""
 
-    model: str | None = None
+    model: str | None = attrs.field(default=None, validator=check_text)
     """Overrides the model of every line; required for rows."""
-    prompt: str | None = None
+    prompt: str | None = attrs.field(default=None, validator=check_text)
     """A template (see `headrace.dialects._template`) that turns a row into one user message."""
-    system: str | None = None
+    system: str | None = attrs.field(default=None, validator=check_text)
     """A template for the system prompt of a row."""
     max_tokens: int | None = attrs.field(default=None, validator=COUNT)
     """The longest answer, in tokens; overrides that of every line."""
     set: Mapping[str, object] = attrs.field(factory=dict[str, object])
     """Top-level keys of the body and their JSON values; they replace those of the line."""
-    id_field: str | None = None
+    id_field: str | None = attrs.field(default=None, validator=check_text)
     """The field (``a`` or ``a.b``) that holds the id, in formats that have no id of their own."""
     stream: bool = False
     """Stream the answers; a record holds the whole answer all the same."""
     cache_prefix: bool = False
     """Mark the system prompt of rows for the prompt cache, and let the first job fill it."""
-    keep: tuple[str, ...] = ()
+    keep: tuple[str, ...] = attrs.field(default=(), validator=check_text)
     """Fields (``a`` or ``a.b``) of the line to copy into its record."""
 
 
@@ -111,7 +112,7 @@ class ResumeOptions:
 class ServerOptions:
     """Where requests go, and with which key."""
 
-    base_url: str | None = None
+    base_url: str | None = attrs.field(default=None, validator=check_text)
     """None: ``ANTHROPIC_BASE_URL`` or ``OPENAI_BASE_URL``, or else the provider's own server."""
     api_key_file: Path | None = attrs.field(default=None, converter=optional(Path))
     """Holds the API key; None: it is in ``ANTHROPIC_API_KEY`` or ``OPENAI_API_KEY``."""
@@ -119,7 +120,7 @@ class ServerOptions:
     """The environment in which the key and the base URL are looked up."""
     no_auth: bool = False
     """Send no API key."""
-    headers: tuple[str, ...] = attrs.field(default=(), repr=False)
+    headers: tuple[str, ...] = attrs.field(default=(), validator=check_text, repr=False)
     """More headers for every request, of the form ``Name: value``."""
     insecure_http: bool = False
     """Allow an API key to cross the network in plain text."""

@@ -8,7 +8,12 @@ record or terminal does.
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterable
 from typing import Final
+
+from headrace._exceptions import RunRefused
+
+from .checks import Named
 
 _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -22,7 +27,7 @@ _BYTE_ORDER_MARKS: Final = (
 def recovered(text: str) -> str:
     """Return text as UTF-8, if its undecodable bytes are that, else unchanged.
 
-    In an ASCII locale Python decodes no other byte, although nearly everybody writes UTF-8.
+    In an ASCII locale Python decodes no other byte, although most text is UTF-8 there, too.
     """
     try:
         return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode()
@@ -30,8 +35,13 @@ def recovered(text: str) -> str:
         return text
 
 
+def trimmed(text: str) -> str:
+    """Return a text without the white space, and the byte order mark, that files put around it."""
+    return recovered(text).strip().removeprefix("\ufeff").strip()
+
+
 def text_problem(text: str) -> str | None:
-    """Say why a text cannot be sent or written, and what to do about it; None if it can."""
+    """Say why a text cannot be sent or written, without quoting it, and what to do; None if it can."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -40,7 +50,9 @@ def text_problem(text: str) -> str | None:
             what = f"byte 0x{found - 0xDC00:02x} at position {error.start} is not UTF-8"
         else:
             what = f"the character at position {error.start} is half a surrogate pair"
-        return f"{what}: write it in UTF-8, for example in a file"
+        return (
+            f"{what}; the terminal or script that it comes from may use another encoding: write it in UTF-8"
+        )
     return None
 
 
@@ -73,3 +85,10 @@ def decode_file(data: bytes) -> str:
             "it contains NUL characters, as UTF-16 without a byte order mark does; save it as UTF-8"
         )
     return text
+
+
+def check_text(_instance: object, attribute: Named, value: str | Iterable[str] | None) -> None:
+    """Raise `RunRefused` for text, or texts, that no request can contain. It shows none of it."""
+    for text in (value,) if isinstance(value, str) else value or ():
+        if problem := text_problem(text):
+            raise RunRefused(f"{attribute.alias}: {problem}")

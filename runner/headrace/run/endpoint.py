@@ -7,7 +7,7 @@ http to another machine, and not into anything that is shown.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 import attrs
@@ -15,6 +15,7 @@ import attrs
 from headrace._exceptions import RunRefused
 from headrace.dialects import Dialect
 from headrace.policy.options import ServerOptions
+from headrace.policy.text import text_problem, trimmed
 
 SECRET_WORDS = ("auth", "key", "token", "secret", "cookie")
 """A header with one of these words in its name holds a secret. Its value is never shown."""
@@ -38,7 +39,8 @@ def resolve_endpoint(dialect: Dialect, server: ServerOptions, key: str | None) -
     Raises `RunRefused` for options that do not name one, and where the key would not be safe.
     """
     key = None if server.no_auth else key
-    url = (_base_url(dialect, server) or dialect.default_base_url).rstrip("/").removesuffix("/v1")
+    url = trimmed(_base_url(dialect, server) or "") or dialect.default_base_url
+    url = url.rstrip("/").removesuffix("/v1")
     scheme, host = _split_origin(url)
     if key is None and not server.no_auth:
         raise RunRefused(
@@ -51,11 +53,23 @@ def resolve_endpoint(dialect: Dialect, server: ServerOptions, key: str | None) -
             f"the API key would cross the network in plain text to {host}: use https, or --no-auth"
             " (no_auth=True), or --insecure-http (insecure_http=True) if you accept that"
         )
-    extra = dict(parse_header(header) for header in server.headers)
+    extra = _extra_headers(server.headers)
     secrets = [value for name, value in extra.items() if any(word in name.lower() for word in SECRET_WORDS)]
     if key is not None:
         secrets.append(key)
-    return Endpoint(base_url=url, headers={**dialect.headers(key), **extra}, secrets=tuple(secrets))
+    given = {name.lower() for name in extra}
+    own = {name: value for name, value in dialect.headers(key).items() if name.lower() not in given}
+    return Endpoint(base_url=url, headers={**own, **extra}, secrets=tuple(secrets))
+
+
+def _extra_headers(headers: Iterable[str]) -> dict[str, str]:
+    """Return the user's headers. Raises `RunRefused` for one that is not a header or is given twice."""
+    extra: dict[str, str] = {}
+    for name, value in map(parse_header, headers):
+        if name.lower() in {other.lower() for other in extra}:
+            raise RunRefused(f"-H {name[:40]!r} is given twice: leave out one of them")
+        extra[name] = value
+    return extra
 
 
 def _base_url(dialect: Dialect, server: ServerOptions) -> str | None:
@@ -65,9 +79,14 @@ def _base_url(dialect: Dialect, server: ServerOptions) -> str | None:
 
 def _split_origin(url: str) -> tuple[str, str]:
     """Return scheme and host. Raises `RunRefused` unless the URL is one of a server."""
+    if problem := text_problem(url):
+        raise RunRefused(f"the base URL cannot be used: {problem}")
+    if not url.isprintable() or " " in url:
+        raise RunRefused(f"the base URL {url!r} contains white space or control characters: remove them")
     try:
         parts = urlsplit(url)
         scheme, host, _ = parts.scheme, parts.hostname, parts.port
+        (host or "").encode("idna")  # as the resolver does
     except ValueError as error:
         raise RunRefused(f"the base URL {url!r} cannot be parsed: {error}") from error
     if scheme not in ("http", "https") or not host:
@@ -108,7 +127,7 @@ def clean_key(text: str, origin: str) -> str:
 
     Raises `RunRefused` for a text that cannot be a key.
     """
-    key = text.strip()
+    key = trimmed(text)
     if not key:
         raise RunRefused(f"{origin} is empty: it must contain the API key")
     if not key.isascii() or not key.isprintable() or " " in key:

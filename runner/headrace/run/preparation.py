@@ -14,6 +14,7 @@ from headrace.input.files import Inputs
 from headrace.input.lines import InputLine
 from headrace.input.scan import too_long
 from headrace.policy.options import RunOptions, ServerOptions
+from headrace.policy.text import decode_file
 from headrace.run.endpoint import Endpoint, clean_key, resolve_endpoint
 
 SIMULATOR = Endpoint(base_url="http://simulator.localhost", headers={}, secrets=())
@@ -116,6 +117,6 @@ def _read_key(server: ServerOptions, dialect: Dialect) -> str | None:
         text = server.environ.get(dialect.key_variable)
         return clean_key(text, dialect.key_variable) if text else None
     try:
-        return clean_key(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
+        return clean_key(decode_file(file.read_bytes()), str(file))
+    except (OSError, ValueError) as error:
         raise RunRefused(f"cannot read the API key from {file}: {error}") from error

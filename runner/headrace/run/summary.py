@@ -9,6 +9,7 @@ import attrs
 
 from headrace.actors.statistics import Latency, Snapshot
 from headrace.policy.stop import ExitCode, StopReason, most_severe
+from headrace.policy.text import readable
 
 _MIN_SHARE = 0.05
 """A bottleneck is named if it held jobs back for at least this share of the time."""
@@ -100,9 +101,9 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield f"  stopped at max_tokens {run.truncated:,}   refusals {run.refusals:,}"
     if run.refused_answers:
         yield f"  refused answers {run.refused_answers:,} (status 2xx, but no complete answer; maybe billed)"
-    yield f"  {summary.output}"
+    yield f"  {readable(str(summary.output))}"
     if summary.failed:
-        yield f"  {summary.errors}"
+        yield f"  {readable(str(summary.errors))}"
     for notice in summary.notices:
         yield f"  note: {notice}"
     if summary.reason:
@@ -161,7 +162,7 @@ def as_builtins(summary: Summary) -> dict[str, object]:
     run = summary.run
     return {
         "exit_code": int(summary.exit_code),
-        "reason": summary.reason and summary.reason.message,
+        "reason": summary.reason and readable(summary.reason.message),
         "input": summary.input,
         "results": summary.results,
         "failed": summary.failed,
@@ -174,7 +175,7 @@ def as_builtins(summary: Summary) -> dict[str, object]:
             "cache_read_tokens": run.usage.cache_read,
             "cache_creation_tokens": run.usage.cache_creation,
         },
-        "output": str(summary.output),
-        "errors": str(summary.errors),
-        "notices": list(summary.notices),
+        "output": readable(str(summary.output)),
+        "errors": readable(str(summary.errors)),
+        "notices": [readable(notice) for notice in summary.notices],
     }

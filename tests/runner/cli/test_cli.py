@@ -106,7 +106,7 @@ def test_standard_input_needs_an_output() -> None:
 
 
 def test_standard_input_cannot_be_ordered() -> None:
-    command = ["run", "-", "-o", "out.jsonl", "--ordered", *SIMULATED]
+    command = ["run", "-", "--ordered", *SIMULATED]
     refused = CliRunner().invoke(main, command, input=ROWS)
 
     assert refused.exit_code == 2
