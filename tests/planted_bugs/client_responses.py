@@ -100,17 +100,8 @@ BUGS: Final[tuple[Bug, ...]] = (
     *bugs_in(
         "headrace_client._responses.pagination",
         "test_pagination test_resources",
-        ("has_more ignored", "_ListFields.has_next_page", "self.has_more is not False", "True"),
         ("empty page has a successor", "BasePage.has_next_page", "bool(self._get_page_items())", "True"),
-        (
-            "never backwards",
-            "_IdFields.next_page_info",
-            "('before_id', self.first_id)",
-            "('after_id', self.last_id)",
-        ),
         ("next page forgets the query", "_following", "{**options.params, **info.params}", "info.params"),
-        ("page token under another name", "_TokenFields.next_page_info", "'page_token'", "'page'"),
-        ("cursor under another name", "_CursorFields.next_page_info", "'page'", "'page_token'"),
         (
             "next page asks for a raw response",
             "_following",
@@ -118,6 +109,28 @@ BUGS: Final[tuple[Bug, ...]] = (
             "True",
         ),
         ("page in the body lost", "_following", "info.json or {}", "{}"),
+        ("the trail is ignored", "BasePage._next_place", "info in self._trail", "False"),
+        ("a page may follow itself", "BasePage._next_place", "_is_same(self._options, info)", "False"),
+    ),
+    *bugs_in(
+        "headrace_client._responses.list_pages",
+        "test_pagination test_lists_end",
+        ("has_more ignored", "_ListFields.next_page_info", "more is False", "False"),
+        ("a list ends without its rest", "_ListFields.next_page_info", "value is None and more", "False"),
+        ("never backwards", "_IdFields._cursor", "self._options.params.get('before_id')", "False"),
+        ("page token under another name", "_TokenFields._cursor", "'page_token'", "'page'"),
+        ("cursor under another name", "_CursorFields._cursor", "'page'", "'page_token'"),
+    ),
+    *bugs_in(
+        "headrace_client._responses.page_info",
+        "test_lists_end",
+        ("long circles are not seen", "Trail.__contains__", "info == self._earlier", "False"),
+        (
+            "the trail grows without bound",
+            "Trail.followed_by",
+            "(*self._recent, info)[-_RECENT:]",
+            "(*self._recent, info)",
+        ),
     ),
     *bugs_in(
         "headrace_client._wire.sse",

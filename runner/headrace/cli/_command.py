@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import click
 import cloup
@@ -52,8 +52,8 @@ def _has_one_value(option: click.Option) -> bool:
 
 def _checked(value: Any, parameter: click.Parameter, ctx: click.Context) -> Any:
     """Return an argument as valid text. Raises `click.BadParameter` if it is not."""
-    if isinstance(value, tuple | list):
-        return type(value)(_checked(item, parameter, ctx) for item in value)
+    if isinstance(value, tuple):
+        return tuple(_checked(item, parameter, ctx) for item in cast("tuple[Any, ...]", value))
     if not isinstance(value, str):
         return value
     text = recovered(value).removeprefix("\ufeff")  # a shell takes it over from a file
