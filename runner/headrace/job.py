@@ -175,7 +175,7 @@ class Failure(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     sent: bool = True
     """The whole request was sent and no response rejected it: it may have been billed."""
     answer: bytes | None = None
-    """The refused answer, whole: the body of a 2xx response, or what a stream had brought, as one line of JSON.
+    """The refused answer, whole and as one line of JSON: the body of a 2xx response, or a stream's parts.
 
     Text that is not JSON, or is nested too deep, is a JSON string. None if there was no answer to keep.
     """

@@ -13,8 +13,8 @@ Input in OpenAI's format gives::
      "response": null, "error": {"code": "timeout", "message": ".."}, "headrace": {...}}
 
 Under ``headrace`` stands the job's `Note`; a failure's also has ``failed``, its kind, and ``refused_answer``,
-the last 2xx answer that was not accepted, if there was one: JSON as it came, or a string of what is not JSON. The
-providers' own batch results, which lack the key ``headrace``, are read too.
+the last 2xx answer that was not accepted, if there was one: JSON as it came, or a string of what is not JSON.
+The providers' own batch results, which lack the key ``headrace``, are read too.
 
 Nothing outside this folder knows these shapes.
 """

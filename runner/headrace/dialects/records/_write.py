@@ -60,8 +60,8 @@ _OPENAI_RECORD: Final = b'{"id":"batch_req_%b","custom_id":%b,"response":%b,"err
 def _failure_note(failure: Failure, note: Note) -> bytes:
     """Return the note with the failure's kind, by which a later run decides whether to try again.
 
-    The refused answer stands here in both formats: in its provider's place, other programs would take it for a
-    result, and the job's last failure may be another one.
+    The refused answer stands here in both formats: in its provider's place, other programs would take it for
+    a result, and the job's last failure may be another one.
     """
     fields = b'{"failed":"%b",%b' % (failure.kind.encode(), encode(note)[1:])
     return fields if failure.answer is None else b'%b,"refused_answer":%b}' % (fields[:-1], failure.answer)
