@@ -11,6 +11,9 @@ from ._base_client.retry import retry_after_seconds, should_retry
 from ._exceptions import STATUS_BY_TYPE
 from ._wire.accumulator import MessageAccumulator, UnexpectedEventError
 from ._wire.encoding import EncodingError, encode
+from ._wire.error_body import ServerError, error_in, lone_error, read_error
+from ._wire.json import TooDeepError, is_deep
+from ._wire.json import decode as decode_json
 from ._wire.ratelimit import Limit, RateLimits, rate_limits
 from ._wire.redirects import REDIRECTS, is_lasting, redirect_target, refusal
 from ._wire.sse import ServerSentEvent, SSEDecoder
@@ -43,16 +46,23 @@ __all__ = [
     "ResponseTooLarge",
     "SSEDecoder",
     "Sender",
+    "ServerError",
     "ServerSentEvent",
     "StatusMeaning",
+    "TooDeepError",
     "TransportError",
     "UnexpectedEventError",
     "connect_tcp",
+    "decode_json",
     "encode",
+    "error_in",
+    "is_deep",
     "is_lasting",
+    "lone_error",
     "memory_stream_pair",
     "open_pooled_sender",
     "rate_limits",
+    "read_error",
     "redirect_target",
     "refusal",
     "retry_after_seconds",

@@ -157,7 +157,11 @@ class Success(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The answer as one line of valid UTF-8 JSON without CR, LF, U+2028 or U+2029."""
     usage: Usage
     stop_reason: str | None
-    """As the server names it."""
+    """As the server names it; of the first choice, if there are several."""
+    truncated: bool = False
+    """A limit on tokens cut it off; of several choices, at least one."""
+    filtered: bool = False
+    """The model refused, or a filter removed text; of several choices, at least one."""
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -16,9 +16,10 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-import msgspec
 
 from headrace_client.transport.errors import ResponseTooLarge
+
+from .json import decode
 
 DEFAULT_MAX_EVENT_SIZE = 1_048_576
 """Bytes of one event, including field names; the largest known events have a few kilobytes."""
@@ -40,8 +41,8 @@ class ServerSentEvent:
     retry: int | None = None
 
     def json(self) -> Any:
-        """Decode the data. Raises `msgspec.DecodeError` if it is not JSON."""
-        return msgspec.json.decode(self.data)
+        """Decode the data, leniently. Raises `msgspec.DecodeError` if it is not JSON."""
+        return decode(self.data)
 
 
 class SSEDecoder:

@@ -22,11 +22,6 @@ from .attempts import Attempt
 from .channels import queued, until
 from .messages import AttemptFailed, Event, Finished, Inbox, Load, Stop
 
-TRUNCATED = frozenset({"max_tokens", "length"})
-"""The stop reasons of answers cut off at ``max_tokens``, in both dialects."""
-REFUSED = frozenset({"refusal", "content_filter"})
-"""The stop reasons of answers that the model refused or a filter removed, in both dialects."""
-
 
 async def monitor(
     events: trio.MemoryReceiveChannel[Event],
@@ -145,10 +140,8 @@ class RunCounts:
             usages.append(outcome.usage)
             if not outcome.usage.is_known:
                 self.usage_unknown += 1
-            if outcome.stop_reason in TRUNCATED:
-                self.truncated += 1
-            elif outcome.stop_reason in REFUSED:
-                self.refusals += 1
+            self.truncated += outcome.truncated
+            self.refusals += outcome.filtered
             if note.latency_s is not None:
                 self.latency.add(note.latency_s)
             if note.ttft_s is not None:

@@ -184,7 +184,7 @@ class _Worker:
             return self._failed(pending, failure_from_transport(error), started_at, is_stale=stale)
         # A server without streaming responds with the whole message as JSON.
         if timer is None or not 200 <= response.status < 300 or _is_json(response):
-            outcome = self.settings.dialect.judge(response)
+            outcome = self.settings.dialect.judge(response, request)
         else:
             outcome = timer.assembler.finish()
         if isinstance(outcome, Failure):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import attrs
 
-from headrace.job import Failure, Success
+from headrace.job import Failure, JobRequest, Success
 from headrace_client.lowlevel import Response
 
-from ._chat_response import read_chat_response
+from ._chat_response import chat_rules
 from ._chat_stream import ChatEvents
 from ._dialect import Assembler, LineFormat
-from ._judgement import judge
+from ._finish_reasons import KNOWN_REASONS, FinishReasons
+from ._judgement import AnswerRules, judge
 from ._streams import StreamAssembler
 from .records import openai_failure, openai_success
 
@@ -20,6 +21,10 @@ class ChatDialect:
     """A `Dialect` for OpenAI-compatible servers."""
 
     lines: LineFormat
+    reasons: FinishReasons = KNOWN_REASONS
+    _rules: AnswerRules = attrs.field(
+        init=False, default=attrs.Factory(lambda self: chat_rules(self.reasons), takes_self=True)
+    )
 
     default_base_url = "https://api.openai.com"
     key_variable = "OPENAI_API_KEY"
@@ -31,8 +36,8 @@ class ChatDialect:
         content = {"content-type": "application/json"}
         return {**content, "authorization": f"Bearer {key}"} if key else content
 
-    def judge(self, response: Response) -> Success | Failure:
-        return judge(response, read_chat_response)
+    def judge(self, response: Response, request: JobRequest | None = None) -> Success | Failure:
+        return judge(response, self._rules, request)
 
     def assembler(self) -> Assembler:
         return StreamAssembler(ChatEvents())

@@ -86,8 +86,8 @@ class Dialect(Protocol):
         """Return the headers of every request: authentication and API version."""
         ...
 
-    def judge(self, response: Response) -> Success | Failure:
-        """Return the success in a response, or why it holds none.
+    def judge(self, response: Response, request: JobRequest | None = None, /) -> Success | Failure:
+        """Return the success in a response to ``request``, or why it holds none.
 
         For requests without ``stream``, and for every response outside 2xx.
         """

@@ -11,18 +11,22 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import attrs
+import msgspec
 
 from headrace.job import Failure, FailureKind
 from headrace_client.lowlevel import (
-    STATUS_BY_TYPE,
     AttemptTimedOut,
     Response,
     ResponseTooLarge,
+    ServerError,
     TransportError,
+    error_in,
+    lone_error,
+    read_error,
     status_meaning,
 )
 
-from ._json import decode_or_none, encode
+from ._json import as_text, decode_or_none, encode, is_json, one_line
 from ._printable import MAX_EXCERPT, printable
 
 _SPEND_CODES: Final = frozenset(
@@ -30,47 +34,6 @@ _SPEND_CODES: Final = frozenset(
 )
 _SPEND_TEXT: Final = re.compile(r"credit balance is too low", re.IGNORECASE)
 _CONCURRENCY_TEXT: Final = re.compile(r"concurrent (connections|requests)", re.IGNORECASE)
-
-# OpenAI's: https://platform.openai.com/docs/guides/error-codes
-_STATUS_BY_TYPE: Final = {**STATUS_BY_TYPE, "insufficient_quota": 429, "server_error": 500}
-
-
-@attrs.frozen(kw_only=True)
-class ServerError:
-    """What an error body says: its ``type``, its ``codes`` (the most specific first) and its text."""
-
-    type: str = ""
-    codes: tuple[str, ...] = ()
-    text: str = ""
-    request_id: str | None = None
-
-
-def read_error(body: object) -> ServerError:
-    """Return what a decoded error body says, in any of the forms that servers use.
-
-    Anthropic: ``{"type":"error","error":{"type","message","details":{"error_code"}},"request_id"}``. OpenAI:
-    ``{"error":{"message","type","code"}}``. Compatible servers: only the inner object, or just a string
-    under ``error``, ``message`` or ``detail``.
-    """
-    outer = _object(body)
-    inner = _object(outer.get("error")) or outer
-    details = _object(inner.get("details"))
-    codes = (_string(code) for code in (details.get("error_code"), inner.get("code"), inner.get("type")))
-    texts = (_string(text) for text in (inner.get("message"), outer.get("error"), outer.get("detail")))
-    return ServerError(
-        type=_string(inner.get("type")),
-        codes=tuple(filter(None, codes)),
-        text=next(filter(None, texts), ""),
-        request_id=_string(outer.get("request_id")) or None,
-    )
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def classify(status: int, error: ServerError) -> FailureKind:
@@ -94,9 +57,33 @@ _KIND_OF_STATUS: Final[Mapping[int, FailureKind]] = {
 }
 
 
+MAX_ERROR_BODY: Final = 64 * 1024
+"""Bytes of an error body that are read: decoding multiplies a body's memory."""
+
+
+class NoAnswer(msgspec.ValidationError):
+    """A 2xx body, or a stream, holds no whole answer.
+
+    ``final``: the same request would not get another answer. ``code``: why, as a word.
+    """
+
+    def __init__(self, reason: str, *, code: str | None = None, final: bool = False) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.final = final
+
+
+class ErrorInside(msgspec.ValidationError):
+    """A 2xx body holds an error. ``error``: the part of it that does."""
+
+    def __init__(self, error: Any) -> None:
+        super().__init__("an error")
+        self.error = error
+
+
 def failure_from_response(response: Response) -> Failure:
     """Return the failure that a response outside 2xx is."""
-    value = decode_or_none(response.body)
+    value = decode_or_none(response.body) if len(response.body) <= MAX_ERROR_BODY else None
     error = read_error(value)
     if not error.text:
         error = attrs.evolve(error, text=response.body[:MAX_EXCERPT].decode(errors="replace"))
@@ -115,9 +102,77 @@ def failure_from_event(data: str | bytes) -> Failure:
     The server had started to answer, so the attempt may be billed.
     """
     value = decode_or_none(data)
-    error = read_error(value)
-    status = next((_STATUS_BY_TYPE[code] for code in error.codes if code in _STATUS_BY_TYPE), 500)
-    return _failure(status, error, body=_excerpt(value), request_id=error.request_id, sent=True)
+    said = error_in(value) or value or (data if isinstance(data, str) else data.decode(errors="replace"))
+    error = read_error(said)
+    return _failure(error.status or 500, error, body=_excerpt(said), request_id=error.request_id, sent=True)
+
+
+def refused(reason: Exception, body: bytes, *, status: int = 200, request_id: str | None = None) -> Failure:
+    """Return the failure of a 2xx response whose body is not a success. It keeps the body.
+
+    ``reason``: the error that reading raised. An error inside the body is the same failure as with the status
+    that it names; it was not billed, unless an answer had begun. Anything else may have been billed.
+    """
+    value = decode_or_none(body)
+    said = reason.error if isinstance(reason, ErrorInside) else _lone_error(value, body)
+    error = read_error(said)
+    begun = _has_answer(value)
+    if said is not None and error.status is not None:
+        sent = begun or status_meaning(error.status).passed_on
+        failure = _failure(
+            error.status, error, body=_excerpt(said), request_id=request_id or error.request_id, sent=sent
+        )
+        is_kept = failure.body is not None and not begun
+        return failure if is_kept else msgspec.structs.replace(failure, answer=kept_answer(body))
+    return Failure(
+        kind="rejected" if isinstance(reason, NoAnswer) and reason.final else "invalid_response",
+        message=_refusal(status, error.text or _beginning(body), str(reason)),
+        status=status,
+        body=_excerpt(value),
+        request_id=_printable(request_id or error.request_id),
+        code=_printable(next(iter(error.codes), None))
+        or (reason.code if isinstance(reason, NoAnswer) else None),
+        answer=kept_answer(body),
+    )
+
+
+def _refusal(status: int, text: str, reason: str) -> str:
+    """Return a message that quotes the server before it says what is wrong with that."""
+    return printable(f"{status}: {printable(text)[:_QUOTED] or 'an empty body'} (not an answer: {reason})")
+
+
+_QUOTED: Final = 1000
+"""Characters of a server's text that leave room for our own."""
+
+
+def _beginning(body: bytes) -> str:
+    return body[:_QUOTED].decode(errors="replace")
+
+
+def kept_answer(body: bytes) -> bytes | None:
+    """Return a refused body as one line of JSON: as it came if that is JSON, else its text as a string."""
+    if not body:
+        return None
+    if is_json(body):
+        return one_line(body)
+    value = decode_or_none(body)
+    return as_text(body) if value is None else encode(value)
+
+
+def _lone_error(value: Any, body: bytes) -> Any:
+    """Return what a body without an answer says, if it may be an error: an object, or a text, but no page."""
+    if value is None:
+        text = body[:MAX_EXCERPT].decode(errors="replace").strip()
+        return None if text.startswith("<") else lone_error(text)
+    return None if _has_answer(value) else lone_error(value)
+
+
+def _has_answer(value: Any) -> bool:
+    """Return whether a body holds a part of an answer."""
+    return isinstance(value, dict) and any(cast("dict[str, Any]", value).get(key) for key in _ANSWER_KEYS)
+
+
+_ANSWER_KEYS: Final = ("choices", "content", "output", "data", "candidates", "results")
 
 
 def _failure(
@@ -137,21 +192,6 @@ def _failure(
         request_id=_printable(request_id),
         code=_printable(code),
         sent=sent,
-    )
-
-
-def invalid_response(reason: str, response: Response) -> Failure:
-    """Return the failure of a 2xx response whose body is not a success; the server may have billed it."""
-    value = decode_or_none(response.body)
-    error = read_error(value)
-    text = error.text or response.body[:MAX_EXCERPT].decode(errors="replace")
-    return Failure(
-        kind="invalid_response",
-        message=printable(f"{response.status} with an invalid body ({reason}): {text}"),
-        status=response.status,
-        body=_excerpt(value),
-        request_id=_printable(response.request_id),
-        code=_printable(next(iter(error.codes), None)),
     )
 
 
@@ -181,9 +221,29 @@ def _printable(text: str | None) -> str | None:
     return text and printable(text)
 
 
-def _excerpt(value: object) -> bytes | None:
-    """Return a JSON object that is small enough to keep whole, else None."""
+def _excerpt(value: Any) -> bytes | None:
+    """Return the server's error as one JSON object of at most 2 KB, None if it is not an object."""
+    if isinstance(value, list):
+        value = next(iter(cast("list[Any]", value)), None)
     if not isinstance(value, dict):
         return None
-    encoded = encode(cast("dict[str, object]", value))
-    return encoded if len(encoded) <= MAX_EXCERPT else None
+    body = cast("dict[str, Any]", value)
+    encoded = encode(body)
+    length = 1000
+    while len(encoded) > MAX_EXCERPT and length:
+        encoded = encode(_shortened(body, length))
+        length //= 2
+    return encoded
+
+
+def _shortened(body: Mapping[str, Any], length: int) -> dict[str, Any]:
+    """Return the parts of an error body that say what is wrong, with at most ``length`` characters each."""
+    inner = body.get("error")
+    error = cast("dict[str, Any]", inner) if isinstance(inner, dict) else body
+    short = {
+        key: value[:length] if isinstance(value, str) else value
+        for key in ("type", "code", "status", "param", "message", "detail")
+        if isinstance(value := error.get(key), str | int | float)
+    }
+    outer = {"type": "error"} if body.get("type") == "error" else {}
+    return {**outer, "error": short}

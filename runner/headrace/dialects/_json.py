@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Final
 
 import msgspec
+
+from headrace_client.lowlevel import decode_json
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _LINE_SEPARATORS: Final = (
@@ -21,15 +21,15 @@ DECODE_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 def decode_or_none(body: bytes | str) -> object:
-    """Return the value of a JSON text, None if it is not one."""
+    """Return the value of a JSON text, read leniently; None if it is not one, or is nested too deep."""
     try:
-        return msgspec.json.decode(body)
+        return decode_json(body)
     except DECODE_ERRORS:
         return None
 
 
 def is_json(text: bytes) -> bool:
-    """Return whether bytes are a JSON text."""
+    """Return whether bytes are a JSON text for every reader."""
     try:
         msgspec.json.decode(text)
     except DECODE_ERRORS:
@@ -67,16 +67,3 @@ def _without_separators(body: bytes) -> bytes:
         if separator in text:
             body = body.replace(separator.encode(), escape)
     return body
-
-
-def without_lone_surrogates(body: bytes) -> bytes:
-    """Return JSON that msgspec rejects only for lone surrogates, with U+FFFD in their place.
-
-    A server that cuts text in the middle of a surrogate pair sends such JSON, and charges for it all the
-    same. Raises `ValueError` or `RecursionError` if the JSON is invalid for another reason, except NaN.
-    """
-    text = json.dumps(json.loads(body.decode()), ensure_ascii=False, separators=(",", ":"))
-    return _LONE_SURROGATE.sub("\ufffd", text).encode()
-
-
-_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")

@@ -12,9 +12,10 @@ from headrace.job import Failure, JobRequest, Success
 from headrace_client.lowlevel import Response
 
 from ._dialect import Assembler, LineFormat
-from ._judgement import judge
+from ._finish_reasons import KNOWN_REASONS, FinishReasons
+from ._judgement import AnswerRules, judge
 from ._lines import optional, required_model
-from ._messages_response import read_message
+from ._messages_response import message_rules
 from ._messages_stream import MessageEvents
 from ._output_limits import limiting, service_tier
 from ._streams import StreamAssembler
@@ -29,6 +30,10 @@ class MessagesDialect:
     """A `Dialect` for the Messages API."""
 
     lines: LineFormat
+    reasons: FinishReasons = KNOWN_REASONS
+    _rules: AnswerRules = attrs.field(
+        init=False, default=attrs.Factory(lambda self: message_rules(self.reasons), takes_self=True)
+    )
 
     default_base_url = "https://api.anthropic.com"
     key_variable = "ANTHROPIC_API_KEY"
@@ -40,8 +45,8 @@ class MessagesDialect:
         version = {"anthropic-version": API_VERSION, "content-type": "application/json"}
         return {**version, "x-api-key": key} if key else version
 
-    def judge(self, response: Response) -> Success | Failure:
-        return judge(response, read_message)
+    def judge(self, response: Response, request: JobRequest | None = None) -> Success | Failure:
+        return judge(response, self._rules, request)
 
     def assembler(self) -> Assembler:
         return StreamAssembler(MessageEvents())

@@ -7,11 +7,11 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 import msgspec
 
 from headrace._exceptions import HeadraceError
-from headrace.dialects._chat_response import read_chat_response
-from headrace.dialects._failures import read_error
+from headrace.dialects._chat_response import read_recorded_chat
 from headrace.dialects._json import DECODE_ERRORS, decode_or_none
-from headrace.dialects._messages_response import read_message
+from headrace.dialects._messages_response import read_recorded_message
 from headrace.job import Failure, FailureKind, Note, Success, TokenRange, Usage
+from headrace_client.lowlevel import read_error
 
 
 class BadRecord(HeadraceError):
@@ -213,9 +213,9 @@ def read_result(line: bytes) -> RecordedResult:
 def _success(record: _Record[Any]) -> Success:
     """Return the success that a record holds. Raises one of `DECODE_ERRORS` if it holds none."""
     if record.result is not None:
-        return read_message(bytes(record.result.message))
+        return read_recorded_message(bytes(record.result.message))
     if record.response is not None and 200 <= record.response.status_code < 300:
-        return read_chat_response(bytes(record.response.body))
+        return read_recorded_chat(bytes(record.response.body))
     raise msgspec.ValidationError("a failure")
 
 
