@@ -21,7 +21,8 @@
     │           └── OverloadedError         529  overloaded_error
     └── StreamAlreadyConsumed               see `_responses/base_response.py`
 
-`IncompleteStreamError`, an `APIConnectionError`, is defined in `_responses/event_reader.py`.
+`IncompleteStreamError`, an `APIConnectionError`, is defined in `_responses/event_reader.py`. The errors for
+responses are made in `_responses/errors.py`.
 
 All can be pickled. Because pickles travel to other processes and disks, requests lose their credentials.
 """
@@ -30,8 +31,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
-
-import msgspec
 
 if TYPE_CHECKING:
     import httpx
@@ -102,7 +101,11 @@ class APIResponseValidationError(APIError):
 
 
 class APIStatusError(APIError):
-    """The API responded with an error status or, inside a stream, with an error event."""
+    """The API responded with an error status, or with an error inside a 2xx response or a stream.
+
+    ``status_code``: that of the error. An error inside a 2xx response names its own, or stands for one;
+    ``response.status_code`` is the 2xx.
+    """
 
     def __init__(
         self, message: str, *, response: httpx.Response, body: object | None, status_code: int | None = None
@@ -193,44 +196,6 @@ STATUS_BY_TYPE: Mapping[str, int] = {
 def error_class(status: int) -> type[APIStatusError]:
     """Return the error class for a status."""
     return _BY_STATUS.get(status, InternalServerError if status >= 500 else APIStatusError)
-
-
-def status_error(response: httpx.Response) -> APIStatusError:
-    """Make the error for a response with an error status, from its body if that has been read."""
-    try:
-        text = response.text.strip()
-    except RuntimeError:  # httpx: the body was closed or broke off before it was read
-        return _status_error(response, response.status_code, None, None)
-    return _status_error(response, response.status_code, _decoded(text), text)
-
-
-def event_error(response: httpx.Response, data: str) -> APIStatusError:
-    """Make the error for an ``error`` event in a stream; its ``error.type`` decides class and status."""
-    body = _decoded(data)
-    return _status_error(response, STATUS_BY_TYPE.get(_error_type(body), response.status_code), body, data)
-
-
-def _status_error(response: httpx.Response, status: int, body: object, text: str | None) -> APIStatusError:
-    decoded = body != text  # equal if there is no body, or if it is not JSON
-    message = f"Error code: {status} - {body}" if decoded else text
-    return error_class(status)(
-        message or f"Error code: {status}", response=response, body=body, status_code=status
-    )
-
-
-def _decoded(text: str) -> object:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return text
-
-
-def _error_type(body: object) -> str:
-    match body:
-        case {"error": {"type": str(name)}}:
-            return name
-        case _:
-            return ""
 
 
 def without_secrets(request: httpx.Request) -> httpx.Request:

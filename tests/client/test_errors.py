@@ -21,7 +21,7 @@ from headrace_client import (
     RateLimitError,
     RequestTooLargeError,
 )
-from headrace_client._exceptions import event_error
+from headrace_client._responses.errors import event_error
 from headrace_client.testing import reply
 from headrace_client.transport import AttemptTimedOut, ConnectionLost
 from tests.client.backends import Backend, settle
@@ -91,7 +91,7 @@ def test_the_tree() -> None:
         (reply(400), "Error code: 400", ""),
         (reply(400, body="null"), "Error code: 400 - None", None),
         (reply(400, body=b"\xff\xfe"), "\ufffd\ufffd", "\ufffd\ufffd"),
-        (reply(400, body='{"a": "\\ud800"}'), '{"a": "\\ud800"}', '{"a": "\\ud800"}'),
+        (reply(400, body='{"a": "\\ud800"}'), "Error code: 400 - {'a': '\ufffd'}", {"a": "\ufffd"}),
     ],
 )
 async def test_message_and_body(backend: Backend, answer: Any, message: str, body: object) -> None:

@@ -18,7 +18,8 @@ from headrace_client._base_client.retry import (
     retry_after_seconds,
     should_retry,
 )
-from headrace_client._exceptions import APIConnectionError, APITimeoutError, status_error
+from headrace_client._exceptions import APIConnectionError, APITimeoutError
+from headrace_client._responses.errors import status_error
 from headrace_client.transport import ConnectionLost
 
 NOW = 1_700_000_000.0

@@ -139,7 +139,7 @@ class AsyncAPIClient(BaseClient):
             pairs = file_pairs(options.files)
             contents = {os.fspath(path): await Path(path).read_bytes() for path in paths_in(pairs)}
             options = options.replace(files=with_contents(pairs, contents))
-        flow = self._flow(options, self._client)
+        flow = self._flow(options, self._client, cast_to, stream=stream)
         success = await self._run(flow, stream=stream or options.raw_response == "stream")
         response = self._response(
             _response_class(), success, cast_to, options, stream=stream, stream_cls=stream_cls

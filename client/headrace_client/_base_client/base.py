@@ -26,6 +26,7 @@ from headrace_client._requests.options import (
 )
 from headrace_client._requests.querystring import Querystring
 from headrace_client._requests.urls import build_url, with_trailing_slash
+from headrace_client._responses.errors import has_typed_body, inner_error
 from headrace_client._wire.redirects import same_origin
 
 from .clock import SYSTEM_CLOCK, Clock
@@ -172,18 +173,20 @@ class BaseClient:
             max_retry_after=self.max_retry_after,
         )
 
-    def _flow(self, options: FinalRequestOptions, http_client: Any) -> Flow:
+    def _flow(self, options: FinalRequestOptions, http_client: Any, cast_to: Any, *, stream: bool) -> Flow:
         follow = options.follow_redirects
         if follow is None:
             follow = bool(http_client.follow_redirects)
         if self._idempotency_header and options.idempotency_key is None and options.method.lower() != "get":
             options = options.replace(idempotency_key=f"stainless-python-retry-{uuid.uuid4()}")
         boundary = "" if options.files is None else uuid.uuid4().hex
+        looks_inside = not (stream or options.raw_response)
         return request_flow(
             replayable(options, asynchronous=self._asynchronous, boundary=boundary),
             self._retry_policy(options),
             follow_redirects=follow,
             clock=self.clock,
+            find_error=inner_error if looks_inside and has_typed_body(cast_to) else None,
         )
 
     def _announce(self, event: RetryEvent) -> None:

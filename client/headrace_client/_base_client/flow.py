@@ -4,7 +4,7 @@ A flow is a generator that only decides. It yields what to do next, a `Send` or 
 outcome of a `Send`: the response, whatever its status, or the `APIConnectionError` that occurred. It returns
 the successful response or raises the error for the caller.
 
-            Send ──> response 2xx ──────────────────────────> return Success
+            Send ──> response 2xx without an error ────────> return Success
              ^  \\──> response 3xx, same origin ──> Send
              |   \\─> any other outcome ──> policy.verdict ──> Raise its error
              '──────────── Sleep <── BackOff ──────'
@@ -15,14 +15,15 @@ before the flow sleeps.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
-from headrace_client._exceptions import APIConnectionError, APIError, status_error
+from headrace_client._exceptions import APIConnectionError, APIError, APIStatusError
 from headrace_client._requests.options import FinalRequestOptions
 from headrace_client._requests.replay import consumed_reason, why_not_again
+from headrace_client._responses.errors import status_error
 
 from .redirect import is_redirect, redirected
 from .retry import Raise, RetryPolicy
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from .clock import Clock
 
     Outcome: TypeAlias = httpx.Response | APIConnectionError
+
+FindError: TypeAlias = "Callable[[httpx.Response], APIStatusError | None]"
+"""Returns the error inside a 2xx response, None if it holds none."""
 
 
 @attrs.frozen
@@ -81,9 +85,11 @@ def request_flow(
     *,
     follow_redirects: bool,
     clock: Clock,
+    find_error: FindError | None = None,
 ) -> Flow:
     """Return the flow of one request. After a failure it reads time and jitter from ``clock``.
 
+    ``find_error``: looks into 2xx responses; None: their bodies have not been read, or may say anything.
     Raises `APIError`.
     """
     retries_taken = attempts = hops = 0
@@ -94,14 +100,19 @@ def request_flow(
         if outcome is None:
             raise RuntimeError("a flow needs the outcome of its Send")
         attempts += 1
-        if not isinstance(outcome, APIConnectionError):
-            if outcome.is_success:
+        error: APIError | None = None
+        if isinstance(outcome, APIConnectionError):
+            error = outcome
+        elif outcome.is_success:
+            error = find_error(outcome) if find_error is not None else None
+            if error is None:
                 return Success(outcome, retries_taken)
-            if follow_redirects and is_redirect(outcome):
-                hops += 1
-                options = redirected(options, outcome, hops, repeatable=why_not_again(options) is None)
-                continue
-        error: APIError = outcome if isinstance(outcome, APIConnectionError) else status_error(outcome)
+        elif follow_redirects and is_redirect(outcome):
+            hops += 1
+            options = redirected(options, outcome, hops, repeatable=why_not_again(options) is None)
+            continue
+        else:
+            error = status_error(outcome)
         verdict = policy.verdict(error, retries_taken, clock.time(), clock.random())
         if isinstance(verdict, Raise):
             raise verdict.error

@@ -92,7 +92,7 @@ class SyncAPIClient(BaseClient):
             pairs = file_pairs(options.files)
             contents = {os.fspath(path): Path(path).read_bytes() for path in paths_in(pairs)}
             options = options.replace(files=with_contents(pairs, contents))
-        flow = self._flow(options, self._client)
+        flow = self._flow(options, self._client, cast_to, stream=stream)
         success = self._run(flow, stream=stream or options.raw_response == "stream")
         from headrace_client._responses.response import APIResponse  # imports the response types
 

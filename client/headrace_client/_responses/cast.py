@@ -4,13 +4,16 @@
 2. A body that is not JSON, although a model was requested, becomes its text (unless strict): other APIs
    respond to health checks that way. The responses of this API are always JSON, so there a page from a proxy
    is an error.
+3. JSON that has nothing of the requested type of this API is an error as well: a `Message` of Nones is no
+   answer.
 """
 
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, cast, get_args, get_origin
 
 import msgspec
 
@@ -48,6 +51,8 @@ def cast_response(response: httpx.Response, cast_to: Any, *, strict: bool) -> An
         if _is_json(response):
             raise APIResponseValidationError(response, response.text) from error
         return _as_text(response, cast_to, strict, error)
+    if is_api_type(cast_to):
+        value = _recognized(value, cast_to, response, strict=strict)
     return cast_value(value, cast_to, response, strict=strict)
 
 
@@ -65,6 +70,41 @@ def cast_value(value: Any, cast_to: Any, response: httpx.Response, *, strict: bo
     if isinstance(built, BaseModel):
         return with_request_id(built, _request_id(response))
     return built
+
+
+def is_api_type(cast_to: Any) -> bool:
+    """Return whether a type is a response of this API."""
+    return isinstance(cast_to, type) and cast_to.__module__.startswith("headrace_client.types")
+
+
+def _recognized(value: Any, cast_to: type[msgspec.Struct], response: httpx.Response, *, strict: bool) -> Any:
+    """Return JSON that has something of ``cast_to``. Raises `APIResponseValidationError` for any other.
+
+    The content of a message may be a mere text, as some gateways send it: it becomes a block.
+    """
+    fields: dict[str, Any] = _members(value)
+    if not any(fields.get(name) is not None for name in _required(cast_to)):
+        message = f"The response is not a {cast_to.__name__}: it has none of its required fields."
+        raise APIResponseValidationError(response, value, message=message)
+    if "content" not in _required(cast_to):
+        return fields
+    match fields.get("content"):
+        case list():
+            return fields
+        case str(text) if not strict:
+            return {**fields, "content": [{"type": "text", "text": text}]}
+        case _:
+            message = f"The response is not a {cast_to.__name__}: it has no content."
+            raise APIResponseValidationError(response, value, message=message)
+
+
+def _members(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+@lru_cache(maxsize=256)
+def _required(cast_to: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(field.encode_name for field in msgspec.structs.fields(cast_to) if field.required)
 
 
 def _request_id(response: httpx.Response) -> str | None:

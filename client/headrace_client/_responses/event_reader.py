@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from headrace_client._exceptions import APIConnectionError, APIResponseValidationError, event_error
+from headrace_client._exceptions import APIConnectionError, APIResponseValidationError
 from headrace_client._wire.json import decode
 from headrace_client._wire.sse import ServerSentEvent, SSEDecoder
 
 from .body_reader import ENDED, NEEDS_BYTES
 from .cast import cast_value
+from .errors import event_error
 
 if TYPE_CHECKING:
     import httpx

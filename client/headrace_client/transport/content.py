@@ -83,16 +83,40 @@ class ExpansionGuard:
             self._room -= len(self._inflater.feed(data, self._room))
 
 
-def inflater_for(content_encoding: str) -> Inflater | None:
+class InflaterChain:
+    """Decodes a body that was coded more than once. The bound holds for each step."""
+
+    def __init__(self, inflaters: list[Inflater]) -> None:
+        self._inflaters = inflaters
+
+    def feed(self, data: bytes, room: int) -> bytes:
+        """Decode ``data`` to ``room`` bytes at most. Raises `ResponseTooLarge` or `ProtocolViolation`."""
+        for inflater in self._inflaters:
+            data = inflater.feed(data, room)
+        return data
+
+    def finish(self) -> None:
+        """Note the end of the body. Raises `ProtocolViolation` if it was cut off."""
+        for inflater in self._inflaters:
+            inflater.finish()
+
+
+_UNREADABLE = frozenset({"br", "zstd", "compress", "dcb", "dcz"})
+"""Codings that are not requested and cannot be decoded here."""
+
+
+def inflater_for(content_encoding: str) -> Inflater | InflaterChain | None:
     """Return the decoder for a ``content-encoding`` header, None if there is nothing to decode.
 
-    Raises `ProtocolViolation` for a coding that was not requested.
+    A list names the codings in the order in which they were applied. Words that are no codings, such as
+    ``identity``, ``none`` and ``utf-8``, change nothing: servers confuse this header with others. Raises
+    `ProtocolViolation` for a coding that was not requested.
     """
-    coding = content_encoding.strip(" \t").lower()
-    if coding in {"", "identity"}:
-        return None
-    if coding in {"gzip", "x-gzip"}:
-        return Inflater("gzip")
-    if coding == "deflate":
-        return Inflater("deflate")
-    raise ProtocolViolation(f"the body has a content coding that was not requested: {coding[:40]!r}")
+    inflaters: list[Inflater] = []
+    for item in reversed(content_encoding.split(",")):
+        coding = item.strip(' \t"').lower().removeprefix("x-")
+        if coding in {"gzip", "deflate"}:
+            inflaters.append(Inflater(coding))
+        elif coding in _UNREADABLE:
+            raise ProtocolViolation(f"the body has a content coding that was not requested: {coding!r}")
+    return InflaterChain(inflaters) if len(inflaters) > 1 else next(iter(inflaters), None)

@@ -18,7 +18,7 @@ import re
 import attrs
 import httptools
 
-from .content import Inflater, inflater_for
+from .content import Inflater, InflaterChain, inflater_for
 from .errors import ProtocolViolation, ResponseTooLarge
 
 _HEAD_END = b"\r\n\r\n"
@@ -117,7 +117,7 @@ class ResponseReader:
         self._tail = b""
         self._parts: list[bytes] = []
         self._size = 0
-        self._inflater: Inflater | None = None
+        self._inflater: Inflater | InflaterChain | None = None
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes and return the parts of the body in them.
@@ -230,7 +230,7 @@ class ResponseReader:
         if coded and self._decode and head.find(_CONTENT_ENCODING) >= 0:
             self._inflater = inflater_for(_field(head, _CONTENT_ENCODING).decode("latin-1"))
 
-    def _inflate(self, inflater: Inflater) -> None:
+    def _inflate(self, inflater: Inflater | InflaterChain) -> None:
         """Decode the content coding of the parts that have just arrived."""
         decoded = inflater.feed(b"".join(self._parts), self._max_body - self._size)
         self._parts = [decoded] if decoded else []

@@ -135,6 +135,14 @@ request_options = cloup.option_group(
         "cache_prefix",
         help="Use the prompt cache for the system prompt; the first job fills it.",
     ),
+    option(
+        RequestOptions,
+        "accept_finish_reasons",
+        "--accept-finish-reason",
+        multiple=True,
+        metavar="WORD",
+        help="Accept answers with this finish or stop reason, too. Can be repeated.",
+    ),
 )
 output_option = option(
     OutputOptions,

@@ -12,6 +12,7 @@ from . import anthropic, openai, raw, rows
 from ._chat_api import ChatDialect
 from ._dialect import Assembler, Dialect, LineFormat
 from ._failures import failure_from_redirect, failure_from_transport
+from ._finish_reasons import KNOWN_REASONS, FinishReasons
 from ._json import is_json
 from ._lines import decode_object
 from ._messages_api import MessagesDialect
@@ -47,11 +48,16 @@ __all__ = [
     "redact",
 ]
 
+
+def _reasons(options: RequestOptions) -> FinishReasons:
+    return FinishReasons.of(options.accept_finish_reasons) if options.accept_finish_reasons else KNOWN_REASONS
+
+
 _MAKERS: Final[Mapping[str, Callable[[RequestOptions], Dialect]]] = {
-    "anthropic": lambda options: MessagesDialect(anthropic.line_format(options)),
-    "openai": lambda options: ChatDialect(openai.line_format(options)),
-    "raw": lambda options: MessagesDialect(raw.line_format(options)),
-    "rows": lambda options: MessagesDialect(rows.line_format(options)),
+    "anthropic": lambda options: MessagesDialect(anthropic.line_format(options), _reasons(options)),
+    "openai": lambda options: ChatDialect(openai.line_format(options), _reasons(options)),
+    "raw": lambda options: MessagesDialect(raw.line_format(options), _reasons(options)),
+    "rows": lambda options: MessagesDialect(rows.line_format(options), _reasons(options)),
 }
 
 _BEDROCK = (

@@ -40,4 +40,4 @@ class ChatDialect:
         return judge(response, self._rules, request)
 
     def assembler(self) -> Assembler:
-        return StreamAssembler(ChatEvents())
+        return StreamAssembler(ChatEvents(self._rules))

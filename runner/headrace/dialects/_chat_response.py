@@ -127,17 +127,18 @@ def _usage(value: Any) -> Usage:
         return _UNKNOWN
     body = cast("dict[str, Any]", value)
     usage = encode(body.get("usage"))
-    if "data" in body or not ("choices" in body or "output" in body):
+    is_generated = "choices" in body or "output" in body or body.get("object") == "response"
+    if not is_generated:
         return read_embeddings_usage(usage)
     return read_chat_usage(usage, encode(body.get("service_tier")), encode(body.get("x_groq")))
 
 
-_RULES: Final = chat_rules(KNOWN_REASONS)
+CHAT_RULES: Final = chat_rules(KNOWN_REASONS)
 
 
 def read_chat_response(body: bytes) -> Success:
     """Return the success in a complete response body. Raises one of `DECODE_ERRORS` if it holds none."""
-    return read_answer(body, _RULES)
+    return read_answer(body, CHAT_RULES)
 
 
 def read_recorded_chat(body: bytes) -> Success:

@@ -13,9 +13,10 @@ from typing import Any, Final, cast
 from headrace.job import Failure, Success
 from headrace_client.lowlevel import ServerSentEvent
 
-from ._chat_response import read_chat_response
+from ._chat_response import CHAT_RULES
 from ._failures import failure_from_event
 from ._json import encode
+from ._judgement import AnswerRules, read_answer
 
 _END: Final = "[DONE]"
 _SET_ONCE: Final = frozenset({"role", "type", "id", "name", "finish_reason"})
@@ -32,7 +33,8 @@ class _Parts(dict[object, Any]):
 class ChatEvents:
     """The `Events` of one completion: complete with ``[DONE]``."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: AnswerRules = CHAT_RULES) -> None:
+        self._rules = rules
         self._completion: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
         self.has_token = False
@@ -65,9 +67,8 @@ class ChatEvents:
 
     def success(self) -> Success:
         choices = [_joined(self._choices[index]) for index in sorted(self._choices)]
-        return read_chat_response(
-            encode({**self._completion, "object": "chat.completion", "choices": choices})
-        )
+        completion = {**self._completion, "object": "chat.completion", "choices": choices}
+        return read_answer(encode(completion), self._rules)
 
 
 def _merge(merged: dict[str, Any], delta: Mapping[str, Any]) -> None:

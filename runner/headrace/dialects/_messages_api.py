@@ -49,7 +49,7 @@ class MessagesDialect:
         return judge(response, self._rules, request)
 
     def assembler(self) -> Assembler:
-        return StreamAssembler(MessageEvents())
+        return StreamAssembler(MessageEvents(self._rules))
 
 
 def read_request(

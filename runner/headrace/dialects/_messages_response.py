@@ -78,12 +78,12 @@ def _usage(value: Any) -> Usage:
     return read_messages_usage(encode(value.get("usage")))
 
 
-_RULES: Final = message_rules(KNOWN_REASONS)
+MESSAGE_RULES: Final = message_rules(KNOWN_REASONS)
 
 
 def read_message(body: bytes) -> Success:
     """Return the success in a complete message. Raises one of `DECODE_ERRORS` if it is not one."""
-    return read_answer(body, _RULES)
+    return read_answer(body, MESSAGE_RULES)
 
 
 def read_recorded_message(message: bytes) -> Success:

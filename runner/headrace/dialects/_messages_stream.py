@@ -9,13 +9,15 @@ from headrace_client.lowlevel import MessageAccumulator, ServerSentEvent, Unexpe
 
 from ._failures import failure_from_event
 from ._json import encode
-from ._messages_response import read_message
+from ._judgement import AnswerRules, read_answer
+from ._messages_response import MESSAGE_RULES
 
 
 class MessageEvents:
     """The `Events` of one message: complete with ``message_stop``."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: AnswerRules = MESSAGE_RULES) -> None:
+        self._rules = rules
         self._accumulator = MessageAccumulator()
         self.has_token = False
 
@@ -37,4 +39,4 @@ class MessageEvents:
         return None
 
     def success(self) -> Success:
-        return read_message(encode(self._accumulator.message))
+        return read_answer(encode(self._accumulator.message), self._rules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict
 
@@ -45,6 +45,7 @@ class SharedOptions(TypedDict, total=False):
 
     model: str | None
     output: str | os.PathLike[str] | None
+    accept_finish_reasons: Sequence[str]
     durability: Durability
     on_change: OnChange
     retry_failed: RetryFailed
@@ -145,7 +146,10 @@ def settings_from(
         raise RunRefused(
             "a client has a server and an API key already: leave out base_url, api_key and simulate"
         )
-    dialect = make_dialect(given.get("dialect", "anthropic"), RequestOptions(model=given.get("model")))
+    request_options = RequestOptions(
+        model=given.get("model"), accept_finish_reasons=tuple(given.get("accept_finish_reasons", ()))
+    )
+    dialect = make_dialect(given.get("dialect", "anthropic"), request_options)
     shared: dict[str, Any] = {name: value for name, value in given.items() if name in SECTION_OF}
     shared |= {
         "concurrency": concurrency,

@@ -81,6 +81,8 @@ class RequestOptions:
     """Mark the system prompt of rows for the prompt cache, and let the first job fill it."""
     keep: tuple[str, ...] = attrs.field(default=(), validator=check_text)
     """Fields (``a`` or ``a.b``) of the line to copy into its record."""
+    accept_finish_reasons: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    """Finish and stop reasons of whole answers, besides the known ones."""
 
 
 @attrs.frozen(kw_only=True)
