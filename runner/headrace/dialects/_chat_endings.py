@@ -200,7 +200,7 @@ def check_count(found: int, request: JobRequest | None) -> None:
         inputs = _DECODE_INPUTS(request.body).input
     except msgspec.ValidationError:
         return
-    tokens = not isinstance(inputs, str) and inputs and bytes(inputs[0][:1]) not in (b'"', b"[", b"{")
+    tokens = not isinstance(inputs, str) and inputs and memoryview(inputs[0])[0] not in b'"[{'
     expected = 1 if isinstance(inputs, str) or tokens else len(inputs)
     if found != expected:
         raise NoAnswer(f"{found} embeddings for {expected} inputs")

@@ -21,6 +21,7 @@ from headrace_client.lowlevel import (
     ServerError,
     TransportError,
     error_in,
+    is_deep,
     lone_error,
     read_error,
     status_meaning,
@@ -128,7 +129,7 @@ def refused(reason: Exception, body: bytes, *, status: int = 200, request_id: st
         kind="rejected" if isinstance(reason, NoAnswer) and reason.final else "invalid_response",
         message=_refusal(status, error.text or _beginning(body), str(reason)),
         status=status,
-        body=_excerpt(value),
+        body=_excerpt(said),
         request_id=_printable(request_id or error.request_id),
         code=_printable(next(iter(error.codes), None))
         or (reason.code if isinstance(reason, NoAnswer) else None),
@@ -153,7 +154,7 @@ def kept_answer(body: bytes) -> bytes | None:
     """Return a refused body as one line of JSON: as it came if that is JSON, else its text as a string."""
     if not body:
         return None
-    if is_json(body):
+    if is_json(body) and not is_deep(body):
         return one_line(body)
     value = decode_or_none(body)
     return as_text(body) if value is None else encode(value)

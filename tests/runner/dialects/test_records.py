@@ -108,7 +108,11 @@ def test_an_error_that_the_api_did_not_write_has_its_form(kind: Any, expected: s
         "custom_id": "a-1",
         "result": {
             "type": "errored",
-            "error": {"type": "error", "error": {"type": expected, "message": "why"}, "request_id": "r"},
+            "error": {
+                "type": "error",
+                "error": {"detail": "why", "type": expected, "message": "why"},
+                "request_id": "r",
+            },
         },
         "headrace": {"failed": kind, **HEADRACE},
     }

@@ -139,7 +139,7 @@ class RecordedUsage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class _Named(msgspec.Struct, gc=False):
-    model: str = ""
+    model: Any = ""
 
 
 _DECODE_NAMED: Final = msgspec.json.Decoder(_Named).decode
@@ -156,11 +156,11 @@ def read_usage(line: bytes) -> RecordedUsage:
     maybe_billed = 0 if note.maybe_billed_tokens is None else note.maybe_billed_tokens[1] or 0
     try:
         success = _success(record)
-        model = _DECODE_NAMED(success.message).model
+        model: object = _DECODE_NAMED(success.message).model
     except DECODE_ERRORS:
         return RecordedUsage(maybe_billed=maybe_billed)
     return RecordedUsage(
-        model=model,
+        model=model if isinstance(model, str) else "",
         usage=success.usage,
         maybe_billed=maybe_billed,
         unreported=_unreported(success, note.unreported_tokens),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -79,27 +79,26 @@ _TYPE_OF_KIND: Final[Mapping[FailureKind, str]] = {
 """The API's type for an error that the API did not send itself; ``api_error`` where none fits."""
 
 
-class _Error(msgspec.Struct):
-    type: str
-    message: str
-
-
-class _ErrorObject(msgspec.Struct):
-    type: Literal["error"]
-    error: _Error
-
-
 def _anthropic_error(failure: Failure) -> bytes:
-    """Return the server's error object if it sent a valid one, else one in the same form."""
-    if failure.body is not None:
-        try:
-            msgspec.json.decode(failure.body, type=_ErrorObject)
-        except msgspec.ValidationError:
-            pass
-        else:
+    """Return the server's error object, completed to the API's form; one of our own if there is none."""
+    body: dict[str, Any] = {} if failure.body is None else msgspec.json.decode(failure.body)
+    inner: object = body.get("error")
+    if not isinstance(inner, dict):
+        error = body
+    else:
+        error = cast("dict[str, Any]", inner)
+        has_form = isinstance(error.get("type"), str) and isinstance(error.get("message"), str)
+        if has_form and body.get("type") == "error" and failure.body is not None:
             return failure.body
-    own = {"type": _TYPE_OF_KIND.get(failure.kind, "api_error"), "message": failure.message}
-    return encode({"type": "error", "error": own, "request_id": failure.request_id})
+    own = {
+        "type": _string(error.get("type")) or _TYPE_OF_KIND.get(failure.kind, "api_error"),
+        "message": _string(error.get("message")) or failure.message,
+    }
+    return encode({"type": "error", "error": {**error, **own}, "request_id": failure.request_id})
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _openai_error(failure: Failure) -> bytes:
