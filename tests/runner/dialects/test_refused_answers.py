@@ -6,13 +6,17 @@ import json
 from typing import Any
 
 import pytest
+from trio.testing import MockClock
 
 from headrace.actors.messages import Pending
 from headrace.dialects import read_identity, read_result, redact
 from headrace.job import Failure
 from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE
+from headrace.simulator._asgi import Receive, Scope, Send
+from tests.runner.program import ERRORS, jobs, new_disk, records, run
+from tests.runner.program import KEY as RUN_KEY
 
-from .samples import NOTE, dialect, job, line
+from .samples import MESSAGE, NOTE, answer, dialect, job, line
 
 NAMES = ["anthropic", "openai"]
 KEY = "sk-canary-0123456789"
@@ -70,3 +74,54 @@ def test_the_last_refused_answer_of_a_job_outlives_later_failures() -> None:
 
     assert pending.recorded(lost).answer == b"2"
     assert pending.recorded(refused(b"3")).answer == b"3"
+
+
+PAID = {**MESSAGE, "content": [{"type": "text", "text": "long " * 2000 + "the end"}], "stop_reason": None}
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (PAID, PAID),
+        (b"<html>Sign in</html>", "<html>Sign in</html>"),
+        (json.dumps({**PAID, "x": float("nan")}).encode(), {**PAID, "x": None}),
+        (b"\xff half an answer", "\ufffd half an answer"),
+        (b'{"a":' * 300 + b"1" + b"}" * 300, '{"a":' * 300 + "1" + "}" * 300),
+        (b"null", None),
+    ],
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_refused_is_kept_whole(name: str, body: object, kept: object) -> None:
+    outcome = dialect(name).judge(answer(200, body))
+
+    assert isinstance(outcome, Failure)
+    assert json.loads(record(name, outcome))["headrace"]["refused_answer"] == kept
+
+
+def test_of_nothing_there_is_nothing_to_keep() -> None:
+    outcome = dialect("openai").judge(answer(200, b" \r\n"))
+
+    assert isinstance(outcome, Failure)
+    assert outcome.answer is None
+
+
+@pytest.mark.trio
+async def test_a_run_keeps_the_last_refused_answer_of_each_job(autojump_clock: MockClock) -> None:
+    """The first attempt is answered and refused, the others fail in another way."""
+    seen = 0
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal seen
+        seen += 1
+        content = [{"type": "text", "text": f"paid, with {RUN_KEY}"}]
+        body = json.dumps({**MESSAGE, "content": content, "stop_reason": "abort"})
+        await send({"type": "http.response.start", "status": 200 if seen == 1 else 500, "headers": []})
+        await send({"type": "http.response.body", "body": body.encode() if seen == 1 else b"down"})
+
+    disk = new_disk(jobs(1))
+    summary = await run(disk, serve, max_attempts=2)
+
+    assert (summary.failed, seen) == (1, 2)
+    [made] = records(disk, ERRORS)
+    assert made["headrace"]["failed"] == "server"
+    assert made["headrace"]["refused_answer"]["content"][0]["text"] == "paid, with [redacted]"
