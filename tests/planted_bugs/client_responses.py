@@ -18,7 +18,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     ),
     *bugs_in(
         "headrace_client._responses.errors",
-        "test_errors test_stream test_errors_inside_200",
+        "test_errors test_stream",
         ("error body not parsed", "_decoded", "decode(text)", "text"),
         (
             "in-stream error keeps status 200",
@@ -26,7 +26,6 @@ BUGS: Final[tuple[Bug, ...]] = (
             "error.status or response.status_code",
             "response.status_code",
         ),
-        ("error inside a 200 keeps its status", "inner_error", "_UNKNOWN", "response.status_code"),
     ),
     *bugs_in(
         "headrace_client._httpx.errors",

@@ -68,7 +68,7 @@ _STATUS_OF: Final[Mapping[str, int]] = {
 
 _NUMBER_IN_TEXT: Final = re.compile(
     r"^\W*(?:http|api|upstream|server|status|error|code|response|request|failed|returned|with|[\s:=/.1_-])*"
-    r"([45][0-9]{2})(?![0-9.])",
+    r"([45][0-9]{2})(?![0-9A-Za-z_.-])",
     re.IGNORECASE,
 )
 _TEXTS: Final = (

@@ -115,6 +115,8 @@ def test_an_error_event_is_the_same(error: dict[str, Any], kind: str, status: in
         ({"error": "something odd"}, "invalid_response"),
         ({"error": {"code": 1234, "message": "something odd"}}, "invalid_response"),
         ({"error": True}, "invalid_response"),
+        (b"450d63aae7aaaed369355d9a", "invalid_response"),
+        (b"429-abc", "invalid_response"),
         (b"<html><title>429 Too Many Requests</title></html>", "invalid_response"),
         (b"once upon a time there was a rate limit " * 20, "invalid_response"),
     ],

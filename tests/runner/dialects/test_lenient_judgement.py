@@ -206,7 +206,7 @@ FILTERED = [
     "refusal",
     "PROHIBITED_CONTENT",
 ]
-UNKNOWN = [
+UNKNOWN: list[Any] = [
     "error",
     "abort",
     "",
@@ -380,19 +380,19 @@ def test_embeddings_as_many_as_inputs_are_an_answer(inputs: object, data: list[A
     accepted("openai", {"object": "list", "data": data}, request("/v1/embeddings", input=inputs))
 
 
-@pytest.mark.parametrize(
-    ("inputs", "data"),
-    [
-        ("a", []),
-        ("a", None),
-        ("a", [{"embedding": []}]),
-        ("a", [{"embedding": ""}]),
-        ("a", [{"embedding": None}]),
-        ("a", [{}]),
-        (["a", "b"], [{"embedding": [0.5, 1]}]),
-        ("a", [{"embedding": [0.5, 1]}, {"embedding": [0.5, 1]}]),
-    ],
-)
+NO_EMBEDDINGS: list[tuple[object, object]] = [
+    ("a", []),
+    ("a", None),
+    ("a", [{"embedding": []}]),
+    ("a", [{"embedding": ""}]),
+    ("a", [{"embedding": None}]),
+    ("a", [{}]),
+    (["a", "b"], [{"embedding": [0.5, 1]}]),
+    ("a", [{"embedding": [0.5, 1]}, {"embedding": [0.5, 1]}]),
+]
+
+
+@pytest.mark.parametrize(("inputs", "data"), NO_EMBEDDINGS)
 def test_anything_else_is_no_answer_to_embeddings(inputs: object, data: object) -> None:
     body = {"object": "list", "data": data}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from trio.testing import MockClock
@@ -30,8 +29,8 @@ def record(name: str, failure: Failure) -> bytes:
     return text
 
 
-def refused(answer: bytes | None, **fields: Any) -> Failure:
-    return Failure(**{"kind": "invalid_response", "message": "no", "status": 200, "answer": answer, **fields})
+def refused(answer: bytes | None) -> Failure:
+    return Failure(kind="invalid_response", message="no", status=200, answer=answer)
 
 
 @pytest.mark.parametrize("name", NAMES)
