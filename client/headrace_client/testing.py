@@ -32,7 +32,7 @@ import attrs
 import httpx
 
 from headrace_client._base_client.clock import Clock
-from headrace_client._wire.json import encode
+from headrace_client._wire.encoding import encode
 
 __all__ = ["Chunk", "Clock", "Reply", "ScriptEnded", "ScriptedAPI", "Step", "VirtualClock", "reply", "sse"]
 

@@ -16,7 +16,7 @@ import pytest
 
 from headrace_client import BaseModel, InternalServerError
 from headrace_client._requests.options import not_given, omit
-from headrace_client._wire.json import encode
+from headrace_client._wire.encoding import encode
 from headrace_client.testing import ScriptedAPI, reply
 from tests.client.backends import Backend, settle
 

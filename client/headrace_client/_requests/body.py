@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import attrs
 
-from headrace_client._wire.json import encode
+from headrace_client._wire.encoding import encode
 
 from .multipart import Form, file_pairs, form_fields, is_form, with_content
 from .options import FinalRequestOptions

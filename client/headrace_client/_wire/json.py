@@ -1,6 +1,4 @@
-"""JSON on the wire: written strictly, read leniently.
-
-Request bodies are compact UTF-8 without extensions such as NaN: `encoding` has the rules.
+"""JSON on the wire, read leniently. Request bodies are written strictly: `encoding` has the rules for them.
 
 msgspec decodes responses. What it refuses is read once more, by the rules of Python's own ``json``: servers
 are written in Python, and a paid answer must not be lost to what its encoder lets through.
@@ -24,10 +22,6 @@ from itertools import accumulate
 from typing import Any, Final, cast
 
 import msgspec
-
-from .encoding import encode
-
-__all__ = ["MAX_DEPTH", "TooDeepError", "decode", "encode", "is_deep", "without_lone_surrogates"]
 
 MAX_DEPTH: Final = 200
 """Levels of nesting that are read, far below what any reader of JSON gives up at."""
