@@ -27,19 +27,16 @@ from headrace_client.lowlevel import (
     status_meaning,
 )
 
+from ._account_errors import is_account_error
 from ._json import as_text, decode_or_none, encode, is_json, one_line
 from ._printable import MAX_EXCERPT, printable
 
-_SPEND_CODES: Final = frozenset(
-    {"enforced_spend_limit_reached", "contract_spend_limit_reached", "insufficient_quota", "billing_error"}
-)
-_SPEND_TEXT: Final = re.compile(r"credit balance is too low", re.IGNORECASE)
 _CONCURRENCY_TEXT: Final = re.compile(r"concurrent (connections|requests)", re.IGNORECASE)
 
 
 def classify(status: int, error: ServerError) -> FailureKind:
     """Return the kind of failure that a status outside 2xx and its error body stand for."""
-    if status == 402 or _SPEND_CODES.intersection(error.codes) or _SPEND_TEXT.search(error.text):
+    if is_account_error(status, error.codes, error.text):
         return "spend_limit"
     if status in _KIND_OF_STATUS:
         return _KIND_OF_STATUS[status]
