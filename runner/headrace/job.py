@@ -210,5 +210,7 @@ class Note(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     ttft_s: float | None = None
     """Seconds to the first token of a streamed answer."""
     request_id: str | None = None
+    streak: tuple[str, int] | None = None
+    """Of a failure: its signature, and how many jobs in a row had failed with it (see `policy.systemic`)."""
     input: msgspec.Raw | None = None
     """The fields named with ``--keep``."""

@@ -69,6 +69,12 @@ class Waiting:
             self._queues[model] = self._queues.pop(model)
         return taken
 
+    def remove(self, model: str) -> list[Pending]:
+        """Take out all jobs of a model that are ready, and return them."""
+        queue = self._queues.pop(model, deque[Pending]())
+        self.ready -= len(queue)
+        return list(queue)
+
     def _queue_of(self, pending: Pending) -> deque[Pending]:
         self.ready += 1
         model = pending.job.request.model

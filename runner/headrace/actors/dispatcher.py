@@ -18,12 +18,12 @@ import trio
 from msgspec import structs
 
 from headrace.dialects import Dialect
-from headrace.job import Failure
 from headrace.policy.retry import OUTAGE_KINDS, RESEND, THROTTLING_KINDS, GiveUp, Retry, StopRun
 from headrace.policy.stop import ExitCode, StopReason, stop_reason_for
 from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, attempt_usage
 
 from ._admission import Admission
+from ._given_up import GivenUp
 from .channels import queued, until
 from .messages import (
     AttemptFailed,
@@ -77,8 +77,7 @@ async def dispatcher(
             admission=Admission(
                 pacing=rules.pacing, circuit_breaker=rules.circuit_breaker, budget=rules.budget
             ),
-            dialect=dialect,
-            recipe=recipe,
+            given_up=GivenUp(dialect=dialect, recipe=recipe, systemic=rules.systemic),
             abort=abort,
             start_worker=start_worker,
         )
@@ -89,7 +88,7 @@ async def dispatcher(
             if not state.is_done():
                 await state.receive()
         state.report_load(trio.current_time())
-        return state.reasons
+        return [*state.reasons, *state.given_up.ended.values()]
 
 
 @attrs.define(kw_only=True)
@@ -97,8 +96,7 @@ class _Dispatcher:
     channels: DispatcherChannels
     rules: Rules
     admission: Admission
-    dialect: Dialect
-    recipe: str
+    given_up: GivenUp
     abort: Callable[[], None]
     start_worker: Callable[[], None]
 
@@ -212,16 +210,17 @@ class _Dispatcher:
     def _take(self, items: list[Pending | Finished]) -> None:
         self.requested = max(0, self.requested - len(items))
         for item in items:
-            if isinstance(item, Pending):
+            if not isinstance(item, Pending):
+                self._record_failure(item)
+            elif self.given_up.ended and item.job.request.model in self.given_up.ended:
+                self._pass_over(item)
+            else:
                 self.admission.waiting.add(item)
-            elif item.failure is not None:
-                self._record_failure(item, item.failure)
 
     def _written(self, batch: list[Finished], now: float) -> None:
         results = self.admission.recorded(batch, now)
         if results:
             self.refused_since = None
-            self.rules.stop.succeeded(results)
             self.rules.quota.succeeded(results)
 
     def _interrupted(self, pending: Pending, *, sent: bool) -> None:
@@ -246,7 +245,7 @@ class _Dispatcher:
                 pending = structs.replace(pending, failures=pending.failures + counts)
                 admission.waiting.delay(pending, now + after)
             case GiveUp():
-                self._record_failure(self._finished(pending, message), failure)
+                self._give_up(pending, message, now)
             case StopRun():
                 self.stop(stop_reason_for(failure), now)
 
@@ -268,28 +267,28 @@ class _Dispatcher:
             return Retry(max(verdict.after, self.rules.quota.delay(now)), verdict.counts)
         return verdict
 
-    def _record_failure(self, finished: Finished, failure: Failure) -> None:
+    def _record_failure(self, finished: Finished) -> None:
         self.admission.given_up()
         self.channels.results.send_nowait(finished)
-        if (reason := self.rules.stop.failed(failure)) is not None:
+        if (reason := self.rules.stop.failed()) is not None:
             self.stop(reason, trio.current_time())
 
-    def _finished(self, pending: Pending, message: Failed) -> Finished:
-        job, failure = pending.job, pending.recorded(message.failure)
-        note = pending.note(
-            self.recipe,
-            attempts=pending.attempts,
-            started_at=message.started_at,
-            request_id=failure.request_id,
-        )
-        return Finished(
-            record=self.dialect.failure_record(job.id, failure, note),
-            outcome=failure,
-            note=note,
-            request=job.request,
-            recipient=job.recipient,
-            started_at=message.started_at,
-        )
+    def _give_up(self, pending: Pending, message: Failed, now: float) -> None:
+        finished, finding = self.given_up.judge(pending, message)
+        self._record_failure(finished)
+        if finding.reason is not None and finding.model is None:
+            self.stop(finding.reason, now)
+        if finding.model is not None and self.given_up.end(finding.model, message, finding):
+            for other in self.admission.waiting.remove(finding.model):
+                self._pass_over(other)
+
+    def _pass_over(self, pending: Pending) -> None:
+        """Do not send a job of an ended model."""
+        if (finished := self.given_up.pass_over(pending)) is not None:
+            self.admission.given_up()
+            self.channels.results.send_nowait(finished)
+        elif not self.reasons and self.given_up.is_only(len(self.admission.pacing.by_model)):
+            self.stop(self.given_up.ended[pending.job.request.model], trio.current_time())
 
     def stop(self, reason: StopReason, now: float, *, at_once: bool = False) -> None:
         """Admit nothing more; what is in flight may finish within the grace period."""

@@ -17,6 +17,7 @@ from msgspec import structs
 from headrace.job import Failure, JobRequest, Note, PreparedJob, Recipient, Success
 from headrace.pacing import Bottleneck
 from headrace.policy.stop import StopReason
+from headrace.policy.systemic import ResultCount
 from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, UnconfirmedUsage
 from headrace_client.lowlevel import RateLimits
 
@@ -66,6 +67,7 @@ class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         request_id: str | None,
         latency: float | None = None,
         ttft: float | None = None,
+        streak: tuple[str, int] | None = None,
     ) -> Note:
         """Return what the record says about the job besides its outcome.
 
@@ -86,6 +88,7 @@ class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             latency_s=None if latency is None else round(latency, 6),
             ttft_s=None if ttft is None else round(ttft, 6),
             request_id=request_id,
+            streak=streak,
             input=None if kept is None else msgspec.Raw(kept),
         )
 
@@ -138,6 +141,8 @@ class Failed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The rate limits in the response's headers, if they were read."""
     is_stale: bool = False
     """The server had closed the idle connection: nothing is wrong with the job or the server."""
+    results: ResultCount = ResultCount()
+    """The results of the run so far."""
 
     def attempt(self, ended_at: float, *, wait: float | None) -> Attempt:
         """Return it as ``on_attempt`` gets it. ``wait``: seconds until the next one; None for the last."""

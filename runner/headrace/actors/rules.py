@@ -12,6 +12,7 @@ from headrace.policy.circuit_breaker import CircuitBreaker
 from headrace.policy.options import StopOptions
 from headrace.policy.retry import RetryQuota, RunRetryPolicy
 from headrace.policy.stop import StopRules
+from headrace.policy.systemic import SystemicRules
 
 
 @attrs.frozen(kw_only=True)
@@ -21,6 +22,7 @@ class Rules:
     pacing: Pacing
     retry: RunRetryPolicy
     stop: StopRules
+    systemic: SystemicRules = attrs.field(factory=SystemicRules)
     random: Callable[[], float]
     """Returns a number in [0, 1), for jitter."""
     stop_options: StopOptions = attrs.field(factory=StopOptions)

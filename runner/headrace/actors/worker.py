@@ -5,6 +5,7 @@ It waits for nothing but the API.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import partial
@@ -16,6 +17,7 @@ from msgspec import structs
 from headrace.dialects import Assembler, Dialect, failure_from_redirect, failure_from_transport, redact
 from headrace.job import Failure, Recipient, Success
 from headrace.policy.options import RetryOptions
+from headrace.policy.systemic import ResultCount
 from headrace.policy.unconfirmed import unreported_tokens
 from headrace_client.lowlevel import (
     REDIRECTS,
@@ -78,6 +80,8 @@ class AttemptSettings:
     sampler: HeaderSampler = attrs.field(
         default=attrs.Factory(lambda self: HeaderSampler(self.wall_clock), takes_self=True)
     )
+    results: Counter[str] = attrs.field(factory=Counter[str])
+    """By model, the results of the workers so far: failures in a row are those with no result in between."""
 
 
 @attrs.frozen(kw_only=True)
@@ -216,15 +220,16 @@ class _Worker:
         *,
         is_stale: bool = False,
     ) -> Failed:
-        settings = self.settings
+        settings, model = self.settings, pending.job.request.model
         return Failed(
             pending=pending,
             failure=redact(_identified(failure, response), settings.secrets),
             started_at=started_at,
             retry_after=response and retry_after_seconds(response.headers, settings.wall_clock()),
             should_retry=response and should_retry(response.headers),
-            limits=response and settings.sampler.read(pending.job.request.model, response),
             is_stale=is_stale,
+            limits=response and settings.sampler.read(model, response),
+            results=ResultCount(settings.results.total(), settings.results[model]),
         )
 
     def _finished(
@@ -236,6 +241,7 @@ class _Worker:
         first_token_at: float | None,
     ) -> Finished:
         job = pending.job
+        self.settings.results[job.request.model] += 1
         note = pending.note(
             self.settings.recipe,
             attempts=pending.attempts + 1,

@@ -238,6 +238,11 @@ stop_options = cloup.option_group(
     ),
     option(
         StopOptions,
+        "on_systemic",
+        help="If 20 jobs in a row fail alike, stop or continue; auto stops once over the same jobs.",
+    ),
+    option(
+        StopOptions,
         "max_cost",
         metavar="USD",
         help="Stop before this output can have cost more, across all runs.",

@@ -28,6 +28,7 @@ from headrace.output.storage import DiskStorage
 from headrace.policy.options import Durability
 from headrace.policy.stop import ExitCode, StopReason, most_severe
 from headrace.run.assembly import attempt_settings, build_rules, open_client
+from headrace.run.endpoint import endpoint_digest
 from headrace.run.finish import last_sync, rescue
 from headrace.run.system import System, real_system
 
@@ -110,6 +111,7 @@ def _setup(
             jobs=None,
             max_connections=system.max_connections,
             random=system.random,
+            earlier=None if output is None else output.files.streaks,
         ),
         output=NoOutput() if output is None else output.files,
         sync=None if output is None else output.sync_in(system),
@@ -155,6 +157,7 @@ def _open_output(settings: SessionSettings, system: System) -> _Output | None:
         recipe=settings.recipe,
         on_change=options.resume.on_change,
         retry_failed=options.resume.retry_failed,
+        endpoint=endpoint_digest(settings.endpoint),
     )
     for notice in files.notices:
         _log.warning("%s", notice)

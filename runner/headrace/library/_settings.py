@@ -21,6 +21,7 @@ from headrace.policy.options import (
     OnBadLine,
     OnChange,
     OnDuplicate,
+    OnSystemic,
     RequestOptions,
     RetryFailed,
     RunOptions,
@@ -53,6 +54,7 @@ class SharedOptions(TypedDict, total=False):
     no_auth: bool
     insecure_http: bool
     limits: Limits | None
+    on_systemic: OnSystemic
     max_wait: float
     max_attempts: int
     timeout: float

@@ -11,11 +11,13 @@ from pathlib import Path
 import attrs
 
 from headrace._exceptions import RunRefused
-from headrace.output.known_jobs import KnownJobs, ResultCounts, is_tried_again
+from headrace.dialects import RecordIdentity
+from headrace.output.known_jobs import KnownJobs, ResultCounts, is_of_streak, is_tried_again
 from headrace.output.record_files import RecordFile
 from headrace.output.recovery import Spans
 from headrace.output.sidecar import Sidecar, recipe_changes
 from headrace.policy.options import RetryFailed
+from headrace.policy.systemic import STREAK, EarlierFailure
 from headrace.policy.unconfirmed import UnconfirmedUsage, recorded_usage
 
 EarlierAttempts = dict[str, tuple[int, UnconfirmedUsage]]
@@ -30,41 +32,100 @@ class FailureRecords:
     """Records that are to be removed from the file."""
     kept: int
     """Number of records of jobs that are not tried again."""
+    systemic: int
+    """Number of records of jobs that are tried again because such failures had ended a run."""
 
 
-def read_results(file: RecordFile, known: KnownJobs, earlier: EarlierAttempts) -> ResultCounts:
-    """Read all results into ``known`` and remove their jobs from ``earlier``.
+@attrs.define(kw_only=True)
+class Unfinished:
+    """What earlier runs have to say of jobs that have no record, or whose record is to be removed; by id."""
+
+    recipe: str
+    """The digest of this run's recipe."""
+    is_same_endpoint: bool
+    """Whether this run uses the server and key of the last one: earlier streaks mean nothing otherwise."""
+    attempts: EarlierAttempts = attrs.field(factory=dict[str, tuple[int, UnconfirmedUsage]])
+    streaks: dict[str, EarlierFailure] = attrs.field(factory=dict[str, EarlierFailure])
+    """How jobs failed in a streak that ended a run, with the recipe of this run."""
+
+    @classmethod
+    def of(cls, sidecar: Sidecar, recipe: str, endpoint: str) -> Unfinished:
+        """Return what a sidecar says to a run."""
+        is_same = sidecar.endpoint == endpoint
+        streaks = {job: failure for job, failure in sidecar.streaks.items() if failure.recipe == recipe}
+        return cls(
+            recipe=recipe,
+            is_same_endpoint=is_same,
+            attempts=dict(sidecar.attempts),
+            streaks=streaks if is_same else {},
+        )
+
+    def done(self, job_id: str) -> None:
+        """Forget a job that has a record."""
+        self.attempts.pop(job_id, None)
+        self.streaks.pop(job_id, None)
+
+    def again(self, record: RecordIdentity, systemic: frozenset[str]) -> None:
+        """Learn from an error record that is to be removed."""
+        if record.id is None:
+            return
+        if record.attempts:
+            lost = recorded_usage(record.maybe_billed, record.maybe_billed_tokens)
+            self.attempts[record.id] = record.attempts, lost
+        self.streaks.pop(record.id, None)
+        is_same = self.is_same_endpoint and record.recipe == self.recipe
+        if is_same and record.streak is not None and record.digest and is_of_streak(record, systemic):
+            self.streaks[record.id] = EarlierFailure(record.streak[0], record.digest, self.recipe)
+
+
+def read_results(file: RecordFile, known: KnownJobs, unfinished: Unfinished) -> ResultCounts:
+    """Read all results into ``known`` and remove their jobs from ``unfinished``.
 
     Raises as `RecordFile.records`.
     """
     counts = ResultCounts()
+    has_unfinished = bool(unfinished.attempts or unfinished.streaks)
     for span, record in file.records():
-        if earlier and record.id is not None:
-            earlier.pop(record.id, None)
+        if has_unfinished and record.id is not None:
+            unfinished.done(record.id)
         match, first = known.take(record)
         counts.take(match, record, span, first=first)
     return counts
 
 
-def read_failures(
-    file: RecordFile, known: KnownJobs, retry_failed: RetryFailed, earlier: EarlierAttempts
-) -> FailureRecords:
-    """Read all failures into ``known``, and what was sent for those tried again into ``earlier``.
+def systemic_signatures(file: RecordFile) -> frozenset[str]:
+    """Return the signatures of the failures that have ended a run. Raises as `RecordFile.records`."""
+    return frozenset(
+        record.streak[0]
+        for _, record in file.records()
+        if record.streak is not None and record.streak[1] >= STREAK
+    )
 
-    Call it after `read_results`. Raises as `RecordFile.records`.
+
+def read_failures(
+    file: RecordFile,
+    known: KnownJobs,
+    retry_failed: RetryFailed,
+    unfinished: Unfinished,
+    systemic: frozenset[str],
+) -> FailureRecords:
+    """Read all failures into ``known``, and what is known of those tried again into ``unfinished``.
+
+    ``systemic``: signatures of failures that have ended a run. Call it after `read_results`. Raises as
+    `RecordFile.records`.
     """
     tried_again = Spans()
-    kept = 0
+    kept = of_streaks = 0
     for span, record in file.records():
-        again = is_tried_again(record.failed, retry_failed)
+        again = is_tried_again(record, retry_failed, systemic)
         if record.failed != "bad_line" and known.take_failure(record, again=again):
             kept += 1
+            unfinished.streaks.pop(record.id or "", None)
             continue
         tried_again.append(span)
-        if record.id is not None and record.attempts:
-            lost = recorded_usage(record.maybe_billed, record.maybe_billed_tokens)
-            earlier[record.id] = record.attempts, lost
-    return FailureRecords(tried_again, kept)
+        of_streaks += again and is_of_streak(record, systemic)
+        unfinished.again(record, systemic)
+    return FailureRecords(tried_again, kept, of_streaks)
 
 
 def refuse_foreign_output(counts: ResultCounts, path: Path) -> None:

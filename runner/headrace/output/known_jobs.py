@@ -167,15 +167,25 @@ def match_record(index: Index, recipe: str | None, record: RecordIdentity) -> tu
 _PERMANENT = frozenset({"rejected", "too_large"})
 
 
-def is_tried_again(failed: str | None, retry: RetryFailed) -> bool:
+def is_tried_again(record: RecordIdentity, retry: RetryFailed, systemic: frozenset[str]) -> bool:
     """Return whether a job with such a failure is sent again.
 
-    A failure is transient if it may pass without a change to the job: an outage, but also a bad key or an
-    empty account. Lines that could not be parsed are always read again, which costs nothing.
+    A failure is transient if it may pass without a change to the job: an outage, but also a bad key, an empty
+    account, or a systemic failure (``systemic``: the signatures of those that ended a run). Lines that could
+    not be parsed are always read again, which costs nothing.
     """
-    if failed == "bad_line" or retry == "all":
+    if record.failed == "bad_line" or retry == "all":
         return True
-    return retry == "transient" and failed not in _PERMANENT
+    return retry == "transient" and (record.failed not in _PERMANENT or _is_systemic(record, systemic))
+
+
+def is_of_streak(record: RecordIdentity, systemic: frozenset[str]) -> bool:
+    """Return whether a job has failed in a streak that ended a run, or once more like that."""
+    return record.streak is not None and (record.streak[1] == 0 or _is_systemic(record, systemic))
+
+
+def _is_systemic(record: RecordIdentity, systemic: frozenset[str]) -> bool:
+    return record.streak is not None and record.streak[1] > 0 and record.streak[0] in systemic
 
 
 def _number(digest: str) -> int:

@@ -8,6 +8,7 @@ import attrs
 
 from headrace.output.decisions import Decisions
 from headrace.output.storage import LineFile
+from headrace.policy.systemic import EarlierFailure
 
 
 @attrs.frozen(kw_only=True)
@@ -32,6 +33,8 @@ class OpenedOutput:
     decisions: Decisions
     notices: Sequence[str]
     """For the user: what was cut off, moved or counted as done, one sentence each."""
+    streaks: Mapping[str, EarlierFailure]
+    """By id, jobs that failed in a streak that ended an earlier run, if nothing else has changed since."""
     pacing: Mapping[str, object]
     """The pacing levels that the last run saved."""
     spent: float

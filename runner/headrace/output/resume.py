@@ -23,12 +23,13 @@ from headrace.input.index import State
 from headrace.input.scan import InputScan
 from headrace.output.decisions import Decisions
 from headrace.output.earlier_runs import (
-    EarlierAttempts,
     FailureRecords,
+    Unfinished,
     read_failures,
     read_results,
     refuse_changes,
     refuse_foreign_output,
+    systemic_signatures,
 )
 from headrace.output.known_jobs import (
     KnownJobs,
@@ -59,28 +60,38 @@ def open_output(
     recipe: Mapping[str, object],
     on_change: OnChange = "refuse",
     retry_failed: RetryFailed = "transient",
+    endpoint: str = "",
     restart: str | None = None,
 ) -> OpenedOutput:
     """Open an output for this process, and find out what is left to do.
 
-    ``scan``: None for an input that can be read only once. ``restart``: first move the old files aside, to
-    names that end with this. Raises `RunRefused` before anything is changed, or `StorageFailed`.
+    ``scan``: None for an input that can be read only once. ``endpoint``: a digest of the server and the
+    headers. ``restart``: first move the old files aside, to names that end with this. Raises `RunRefused`
+    before anything is changed, or `StorageFailed`.
     """
     sidecar = _lock(storage, paths)
     notices = [] if restart is None else _move_aside(storage, paths, restart)
-    known = _known_jobs(scan, recipe_digest(recipe), on_change)
+    digest = recipe_digest(recipe)
+    known = _known_jobs(scan, digest, on_change)
     trusted = bool(sidecar.recipes)
     results = RecordFile(storage, paths.results, trusted)
     errors = RecordFile(storage, paths.errors, trusted)
-    earlier: EarlierAttempts = {} if restart is not None else dict(sidecar.attempts)
-    counts = read_results(results, known, earlier)
-    failures = read_failures(errors, known, retry_failed, earlier)
+    unfinished = Unfinished.of(Sidecar() if restart is not None else sidecar, digest, endpoint)
+    counts = read_results(results, known, unfinished)
+    systemic = systemic_signatures(RecordFile(storage, paths.errors, trusted))
+    failures = read_failures(errors, known, retry_failed, unfinished, systemic)
     refuse_foreign_output(counts, paths.results)
     if on_change == "refuse":
         refuse_changes(counts, paths.results, sidecar, recipe)
 
     spent = sidecar.spent if restart is None else 0.0
-    sidecar = msgspec.structs.replace(_with_recipe(sidecar, recipe, counts), attempts=earlier, spent=spent)
+    sidecar = msgspec.structs.replace(
+        _with_recipe(sidecar, recipe, counts),
+        attempts=unfinished.attempts,
+        endpoint=endpoint,
+        streaks=unfinished.streaks,
+        spent=spent,
+    )
     # First, because it keeps what the error records say that are removed below.
     _write_sidecar(storage, paths.sidecar, sidecar)
     notices += _repair_results(storage, results, counts, on_change)
@@ -90,8 +101,9 @@ def open_output(
         results=LineFile(storage, paths.results, results.recovery.size),
         errors=LineFile(storage, paths.errors, errors.recovery.size),
         counts=_count(scan, counts, failures, on_change),
-        decisions=_decisions(scan, line_format, known, earlier),
+        decisions=_decisions(scan, line_format, known, unfinished),
         notices=notices,
+        streaks=unfinished.streaks,
         pacing=sidecar.pacing,
         spent=sidecar.spent,
         save=partial(_save, storage, paths.sidecar, sidecar),
@@ -170,13 +182,13 @@ def _known_jobs(scan: InputScan | None, recipe: str, on_change: OnChange) -> Kno
 
 
 def _decisions(
-    scan: InputScan | None, line_format: LineFormat, known: KnownJobs, earlier: EarlierAttempts
+    scan: InputScan | None, line_format: LineFormat, known: KnownJobs, unfinished: Unfinished
 ) -> Decisions:
     return Decisions(
         line_format=line_format,
         identities=Identities(Ordinals(None), None) if scan is None else scan.identities(),
         known=known,
-        earlier=earlier,
+        earlier=unfinished.attempts,
         scanned=scan is not None,
     )
 
@@ -214,6 +226,10 @@ def _repair_errors(storage: Storage, file: RecordFile, failures: FailureRecords)
     removed = list(heapq.merge(file.recovery.gaps, failures.tried_again, key=_start))
     if removed:
         file.recovery.size = remove(storage, file.path, removed, file.recovery.size)
+    if failures.systemic:
+        notices.append(
+            f"{failures.systemic:,} jobs that failed like the one that stopped an earlier run are sent again"
+        )
     return notices
 
 

@@ -11,6 +11,7 @@ from typing import cast
 
 import msgspec
 
+from headrace.policy.systemic import EarlierFailure
 from headrace.policy.unconfirmed import UnconfirmedUsage
 
 _MAX_SHOWN = 60
@@ -27,6 +28,10 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     """By digest, each recipe that records were made with."""
     attempts: dict[str, tuple[int, UnconfirmedUsage]] = {}
     """By id, the attempts that were sent, and maybe billed, for jobs whose error record was removed."""
+    endpoint: str = ""
+    """A digest of the server and the headers of the last run; empty: unknown."""
+    streaks: dict[str, EarlierFailure] = {}
+    """By id, jobs whose error record was removed because a streak of such failures had ended a run."""
     pacing: dict[str, object] = {}
     """The pacing levels at the end of the last run."""
     spent: float = 0.0

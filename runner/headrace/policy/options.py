@@ -25,6 +25,7 @@ OnBadLine = Literal["record", "refuse"]
 OnDuplicate = Literal["refuse", "first"]
 OnChange = Literal["refuse", "rerun", "skip"]
 RetryFailed = Literal["all", "transient", "none"]
+OnSystemic = Literal["auto", "stop", "continue"]
 Durability = Literal["none", "flush", "fsync"]
 Concurrency = int | Literal["auto"]
 
@@ -202,6 +203,8 @@ class StopOptions:
 
     max_failures: str | None = attrs.field(default=None, validator=_check_max_failures)
     """Stop after more permanently failed jobs than this number, or than this share of the input (``5%``)."""
+    on_systemic: OnSystemic = attrs.field(default="auto", validator=OneOf(get_args(OnSystemic)))
+    """20 jobs in a row fail alike: stop, or continue; "auto": stop, but not again over the same jobs."""
     max_cost: float | None = attrs.field(default=None, validator=POSITIVE)
     """Stop before all runs with this output together can have cost more, in the currency of ``prices``."""
     prices: PriceList | None = None

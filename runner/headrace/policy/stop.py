@@ -1,7 +1,6 @@
 """When a run ends before its input does, and with which exit code. Pure.
 
-A failure is systemic if every one of the first jobs fails for good with the same error: the next million
-would fail, too.
+Many failures alike in a row are judged by `systemic`.
 """
 
 from __future__ import annotations
@@ -12,12 +11,6 @@ import math
 import attrs
 
 from headrace.job import Failure
-
-SYSTEMIC_FAILURES = 20
-"""Jobs that must have failed with the same error, and none succeeded, for the failure to be systemic.
-
-Enough to rule out a few bad lines at the beginning of the input, few enough to cost next to nothing.
-"""
 
 
 class ExitCode(enum.IntEnum):
@@ -62,53 +55,26 @@ def stop_reason_for(failure: Failure) -> StopReason:
     if failure.kind == "credentials":
         return StopReason(
             ExitCode.CREDENTIALS,
-            f"the server rejects the credentials ({failure.message})."
+            f"{failure.message.removesuffix('.')}: the server rejects the credentials."
             " Check the key, then run the same command again.",
         )
     return StopReason(
         ExitCode.STOPPED,
-        f"the account has reached its spending limit or has no credit ({failure.message})."
-        " Fix that, then run the same command again.",
+        f"{failure.message.removesuffix('.')}: the account cannot be used for now."
+        " Raise the limit, add credit or settle it with the provider, then run the same command again.",
     )
 
 
 @attrs.define(kw_only=True)
 class StopRules:
-    """Watches how jobs end. ``max_failures``: the number of jobs that may fail for good, or infinity."""
+    """Counts the jobs that failed for good. ``max_failures``: how many may, or infinity."""
 
     max_failures: float = math.inf
-    _successes: int = 0
     _failures: int = 0
-    _alike: float = 0
-    """Failures with the same error as the first one; minus infinity after a different one."""
-    _first: tuple[object, ...] | None = None
-    """The first failure's kind, status and code."""
 
-    def succeeded(self, count: int) -> None:
-        """Note ``count`` results."""
-        self._successes += count
-
-    def failed(self, failure: Failure) -> StopReason | None:
+    def failed(self) -> StopReason | None:
         """Note a job that failed for good; return why the run has to stop, if it has to."""
         self._failures += 1
-        return self._systemic(failure) or self._too_many()
-
-    def _systemic(self, failure: Failure) -> StopReason | None:
-        if failure.kind == "bad_line":
-            return None
-        error = (failure.kind, failure.status, failure.code)
-        self._first = self._first or error
-        self._alike = self._alike + 1 if error == self._first else -math.inf
-        if self._successes or self._alike < SYSTEMIC_FAILURES:
-            return None
-        code = ExitCode.CREDENTIALS if failure.kind == "credentials" else ExitCode.STOPPED
-        return StopReason(
-            code,
-            f"the first {SYSTEMIC_FAILURES} jobs all failed with the same error:"
-            f" {failure.message.removesuffix('.')}. Fix it, then run the same command again.",
-        )
-
-    def _too_many(self) -> StopReason | None:
         if self._failures <= self.max_failures:
             return None
         return StopReason(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import trio
@@ -21,6 +21,7 @@ from headrace.policy.options import RunOptions, StopOptions
 from headrace.policy.prices import own_prices
 from headrace.policy.retry import RunRetryPolicy
 from headrace.policy.stop import StopRules
+from headrace.policy.systemic import EarlierFailure, SystemicRules
 from headrace.run.endpoint import Endpoint
 from headrace.run.system import System
 from headrace.simulator import Simulator, in_memory_connector
@@ -81,13 +82,18 @@ def build_rules(
     max_connections: int,
     random: Callable[[], float],
     budget: Budget | None = None,
+    earlier: Mapping[str, EarlierFailure] | None = None,
 ) -> Rules:
-    """Return the rules of a run. ``jobs``: how many it sends, None if unknown. Raises `RunRefused`."""
+    """Return the rules of a run. ``jobs``: how many it sends, None if unknown. Raises `RunRefused`.
+
+    ``earlier``: see `SystemicRules`.
+    """
     return Rules(
         pacing=_pacing(options, dialect, max_connections),
         budget=budget,
         retry=RunRetryPolicy(options=options.retry),
         stop=StopRules(max_failures=options.stop.failures_allowed(jobs)),
+        systemic=SystemicRules(on_systemic=options.stop.on_systemic, earlier=earlier or {}),
         stop_options=options.stop,
         random=random,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from urllib.parse import urlsplit
 
 import attrs
@@ -70,6 +71,20 @@ def _extra_headers(headers: Iterable[str]) -> dict[str, str]:
             raise RunRefused(f"-H {name[:40]!r} is given twice: leave out one of them")
         extra[name] = value
     return extra
+
+
+def endpoint_digest(endpoint: Endpoint) -> str:
+    """Return a digest that changes with the server, the key and the other headers.
+
+    It has 32 bits: enough to notice a change, too few to reveal anything about the key. The port of a server
+    on this machine does not count: local servers often get another one at each start.
+    """
+    url = endpoint.base_url
+    scheme, host = _split_origin(url)
+    if is_loopback(host):
+        url = f"{scheme}://{host}{urlsplit(url).path}"
+    headers = sorted(f"{name.lower()}: {value}" for name, value in endpoint.headers.items())
+    return blake2b(repr((url, headers)).encode(), digest_size=4).hexdigest()
 
 
 def _base_url(dialect: Dialect, server: ServerOptions) -> str | None:

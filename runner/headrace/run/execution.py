@@ -32,6 +32,7 @@ from headrace.policy.prices import own_prices
 from headrace.policy.stop import StopReason
 from headrace.run.assembly import attempt_settings, build_budget, build_rules, open_client
 from headrace.run.attempt_log import attempt_log
+from headrace.run.endpoint import endpoint_digest
 from headrace.run.finish import last_sync, order, rescue
 from headrace.run.line_parser import LineParser
 from headrace.run.maximum_cost import refuse_unlimited_jobs
@@ -103,6 +104,7 @@ async def _prepare(options: RunOptions, system: System, notify: Callable[[str], 
         recipe=prepared.recipe,
         on_change=options.resume.on_change,
         retry_failed=options.resume.retry_failed,
+        endpoint=endpoint_digest(prepared.endpoint),
         restart=_timestamp(system.wall_clock()) if options.resume.restart else None,
     )
     _announce(opened, notify)
@@ -181,6 +183,7 @@ def _rules(
         max_connections=system.max_connections,
         random=system.random,
         budget=budget,
+        earlier=opened.streaks,
     )
     rules.pacing.restore(opened.pacing, trio.current_time(), system.wall_clock())
     return rules

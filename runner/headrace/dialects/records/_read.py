@@ -38,6 +38,7 @@ class _IdentityNote(msgspec.Struct, gc=False):
     attempts: int = 0
     maybe_billed: int = 0
     maybe_billed_tokens: TokenRange | None = None
+    streak: tuple[str, int] | None = None
 
 
 class _FullNote(_IdentityNote, gc=False):
@@ -91,6 +92,8 @@ class RecordIdentity(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     maybe_billed: int = 0
     """Attempts that may have been billed without a response."""
     maybe_billed_tokens: TokenRange | None = None
+    streak: tuple[str, int] | None = None
+    """As in `Note`."""
 
 
 _NO_NOTE: Final = _IdentityNote()
@@ -123,6 +126,7 @@ def read_identity(line: bytes) -> RecordIdentity:
         attempts=note.attempts,
         maybe_billed=note.maybe_billed,
         maybe_billed_tokens=note.maybe_billed_tokens,
+        streak=note.streak,
     )
 
 
