@@ -11,6 +11,8 @@ from headrace.policy.systemic import Finding, SystemicRules
 
 from .messages import Failed, Finished, Pending
 
+_ENDED_FOR = 60.0
+"""Seconds after which a program may try an ended model again: it may keep its runner open for days."""
 _ONLY_MODEL = 100_000
 """Jobs of ended models that are passed over, at most, in search of a job of another model."""
 
@@ -27,6 +29,7 @@ class GivenUp:
     """By model, why its jobs are no longer sent."""
     _endings: dict[str, tuple[Failed, Finding]] = attrs.field(factory=dict[str, tuple[Failed, Finding]])
     """By model, the failure that ended it."""
+    _ended_at: dict[str, float] = attrs.field(factory=dict[str, float])
     _passed_over: int = 0
 
     def judge(self, pending: Pending, message: Failed) -> tuple[Finished, Finding]:
@@ -34,14 +37,21 @@ class GivenUp:
         finding = self.systemic.failed(message.failure, pending.job, message.results)
         return self._finished(pending, message, finding), finding
 
-    def end(self, model: str, message: Failed, finding: Finding) -> bool:
+    def end(self, model: str, message: Failed, finding: Finding, now: float) -> bool:
         """Send no more jobs of a model; return whether that is new."""
         if model in self.ended or finding.reason is None:
             return False
-        self.ended[model] = finding.reason
+        self.ended[model], self._ended_at[model] = finding.reason, now
         not_sent = structs.replace(message.failure, sent=False, request_id=None)
         self._endings[model] = structs.replace(message, failure=not_sent), finding
         return True
+
+    def is_ended(self, pending: Pending, now: float) -> bool:
+        """Return whether a job is not sent because of its model."""
+        model = pending.job.request.model
+        if pending.job.recipient is not None and now >= self._ended_at.get(model, now) + _ENDED_FOR:
+            self.ended.pop(model, None)
+        return model in self.ended
 
     def pass_over(self, pending: Pending) -> Finished | None:
         """Return the error for the caller who waits for a job of an ended model; None: no caller does."""

@@ -212,7 +212,7 @@ class _Dispatcher:
         for item in items:
             if not isinstance(item, Pending):
                 self._record_failure(item)
-            elif self.given_up.ended and item.job.request.model in self.given_up.ended:
+            elif self.given_up.ended and self.given_up.is_ended(item, trio.current_time()):
                 self._pass_over(item)
             else:
                 self.admission.waiting.add(item)
@@ -278,7 +278,7 @@ class _Dispatcher:
         self._record_failure(finished)
         if finding.reason is not None and finding.model is None:
             self.stop(finding.reason, now)
-        if finding.model is not None and self.given_up.end(finding.model, message, finding):
+        if finding.model is not None and self.given_up.end(finding.model, message, finding, now):
             for other in self.admission.waiting.remove(finding.model):
                 self._pass_over(other)
 

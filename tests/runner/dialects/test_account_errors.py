@@ -121,7 +121,7 @@ ACCOUNT_ERRORS: list[tuple[int, object]] = [
         400,
         openai(
             'litellm.BadRequestError: AnthropicException - {"type":"error","error":{"type":'
-            '"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}'
+            '"invalid_request_error","message":"Your credit balance is too low to access."}}'
         ),
     ),
     (
