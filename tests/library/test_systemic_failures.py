@@ -1,4 +1,4 @@
-"""Systemic failure in programs: each caller gets the error, and what is not sent gets it, too."""
+"""Systemic failure in programs (P19): each caller gets the error, and what is not sent gets it, too."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ class GivenUp:
         if model in self.ended or finding.reason is None:
             return False
         self.ended[model], self._ended_at[model] = finding.reason, now
-        not_sent = structs.replace(message.failure, sent=False, request_id=None)
+        # What the server kept of the job that failed stays with that job.
+        not_sent = structs.replace(message.failure, sent=False, request_id=None, body=None, answer=None)
         self._endings[model] = structs.replace(message, failure=not_sent), finding
         return True
 

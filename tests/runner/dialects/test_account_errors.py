@@ -1,4 +1,4 @@
-"""Systemic failure: the spend limits and account errors of all providers end a run at once."""
+"""Systemic failure (P19): the spend limits and account errors of all providers end a run at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Systemic failure in whole runs: seen at any time, and its jobs are sent again by the same command.
+"""Systemic failure in whole runs (P19): seen at any time, and its jobs are sent again by the same command.
 
 Jobs that were sent and failed by it are transient, jobs that were not sent are not started; counts add up.
 """
