@@ -59,9 +59,38 @@ BUGS: Final[tuple[Bug, ...]] = (
         (
             "attempts are forgotten with their error record",
             "open_output",
-            "msgspec.structs.replace(..., attempts=earlier, spent=spent)",
-            "msgspec.structs.replace(..., attempts={}, spent=spent)",
+            "unfinished.attempts",
+            "{}",
         ),
+    ),
+    *bugs_in(
+        "headrace.output.earlier_runs",
+        "run/test_systemic_failures",
+        ("an earlier streak is forgotten after a kill", "Unfinished.of", "streaks if is_same else {}", "{}"),
+        ("another key changes nothing", "Unfinished.of", "sidecar.endpoint == endpoint", "True"),
+        (
+            "a streak of any length counts as one that ended a run",
+            "systemic_signatures",
+            "record.streak[1] >= STREAK",
+            "record.streak[1] >= 0",
+        ),
+    ),
+    *bugs_in(
+        "headrace.policy.systemic",
+        "policy/test_systemic_failures",
+        (
+            "a result does not interrupt a streak",
+            "_Streak.add",
+            "(signature, results) != (self.signature, self.results)",
+            "signature != self.signature",
+        ),
+        (
+            "content interrupts a streak",
+            "SystemicRules.failed",
+            "self.on_systemic == 'continue' or is_about_content(failure)",
+            "self.on_systemic == 'continue'",
+        ),
+        ("another line is the same job", "SystemicRules._is_the_jobs_own", "job.digest", "before.digest"),
     ),
     *bugs_in(
         "headrace.output.known_jobs",

@@ -1,4 +1,4 @@
-"""Systemic failures (P19): what counts as 20 alike in a row, and what never does. Seen at any time of a run."""
+"""Systemic failures (P19): what counts as 20 alike in a row, at any time of a run, and what never does."""
 
 from __future__ import annotations
 
