@@ -10,10 +10,14 @@ from headrace_client.transport.sender import Response, Sender, open_pooled_sende
 from ._base_client.retry import retry_after_seconds, should_retry
 from ._exceptions import STATUS_BY_TYPE
 from ._wire.accumulator import MessageAccumulator, UnexpectedEventError
+from ._wire.media_types import is_event_stream
+from ._wire.merging import GrowingObject, newest
+from ._wire.part_identity import as_list, as_object, is_empty, number_of
 from ._wire.ratelimit import Limit, RateLimits, rate_limits
 from ._wire.redirects import REDIRECTS, is_lasting, redirect_target, refusal
 from ._wire.sse import ServerSentEvent, SSEDecoder
 from ._wire.statuses import StatusMeaning, status_meaning
+from ._wire.stream_event import StreamEvent, read_event, with_whole_characters
 from .transport import (
     AttemptTimedOut,
     ByteStream,
@@ -33,6 +37,7 @@ __all__ = [
     "ByteStream",
     "ConnectionPool",
     "Connector",
+    "GrowingObject",
     "Limit",
     "MessageAccumulator",
     "Origin",
@@ -43,16 +48,25 @@ __all__ = [
     "Sender",
     "ServerSentEvent",
     "StatusMeaning",
+    "StreamEvent",
     "TransportError",
     "UnexpectedEventError",
+    "as_list",
+    "as_object",
     "connect_tcp",
+    "is_empty",
+    "is_event_stream",
     "is_lasting",
     "memory_stream_pair",
+    "newest",
+    "number_of",
     "open_pooled_sender",
     "rate_limits",
+    "read_event",
     "redirect_target",
     "refusal",
     "retry_after_seconds",
     "should_retry",
     "status_meaning",
+    "with_whole_characters",
 ]
