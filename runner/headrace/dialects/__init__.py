@@ -16,6 +16,7 @@ from ._json import is_json
 from ._lines import decode_object
 from ._messages_api import MessagesDialect
 from ._printable import redact
+from ._streams import judge_any_form
 from .records import (
     BadRecord,
     RecordedResult,
@@ -38,6 +39,7 @@ __all__ = [
     "failure_from_redirect",
     "failure_from_transport",
     "is_json",
+    "judge_any_form",
     "make_dialect",
     "read_identity",
     "read_result",

@@ -11,6 +11,7 @@ from ._chat_response import read_chat_response
 from ._chat_stream import ChatEvents
 from ._dialect import Assembler, LineFormat
 from ._judgement import judge
+from ._response_stream import ResponseEvents, last_segment
 from ._streams import StreamAssembler
 from .records import openai_failure, openai_success
 
@@ -34,5 +35,6 @@ class ChatDialect:
     def judge(self, response: Response) -> Success | Failure:
         return judge(response, read_chat_response)
 
-    def assembler(self) -> Assembler:
-        return StreamAssembler(ChatEvents())
+    def assembler(self, path: str = "", /) -> Assembler:
+        is_response = last_segment(path) == "responses"
+        return StreamAssembler(ResponseEvents() if is_response else ChatEvents())

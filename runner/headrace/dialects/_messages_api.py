@@ -43,7 +43,7 @@ class MessagesDialect:
     def judge(self, response: Response) -> Success | Failure:
         return judge(response, read_message)
 
-    def assembler(self) -> Assembler:
+    def assembler(self, path: str = "", /) -> Assembler:
         return StreamAssembler(MessageEvents())
 
 
