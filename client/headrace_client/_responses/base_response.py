@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin
 
-from headrace_client._exceptions import AnthropicError
+from headrace_client._exceptions import AnthropicError, APIConnectionError
 from headrace_client._httpx.errors import connection_error
 
 from .binary import HttpxBinaryResponseContent
@@ -161,8 +161,11 @@ class BaseAPIResponse(Generic[R]):
             parsed.attach(self._client, cast_to, self._options)
         return parsed
 
-    def _failure(self, error: Exception) -> Exception:
-        """Return the caller's error for a failure to read the body."""
+    def _failure(self, error: Exception | None) -> Exception:
+        """Return the caller's error for a failure to read the body; None: it was left before its end."""
+        if error is None:
+            message = "The body was closed, or broke off, before its end."
+            return APIConnectionError(message=message, request=self.http_response.request)
         if type(error).__name__ == "StreamConsumed":  # by name: httpx or its fork
             return StreamAlreadyConsumed()
         return connection_error(error, self.http_response.request) or error

@@ -3,6 +3,10 @@
 A pure `ValueReader` decides what the bytes mean; the drivers read, watch the time and close. They are
 classes with ``__next__`` and ``__anext__``, not generators: iteration can stop and resume, and leaving it
 early does not leave an unfinished generator for the event loop to collect.
+
+A body is complete when its reader says so, not when the response ends: a server may leave the response open
+or cut it off after the last event. A body that was left before that (an error, a cancelled wait, `close`) is
+never read as a short one: each later attempt to read it raises.
 """
 
 from __future__ import annotations
@@ -17,6 +21,9 @@ import anyio
 
 from headrace_client._exceptions import APIError, APITimeoutError
 from headrace_client._httpx.errors import connection_error
+from headrace_client.transport.http1 import LINGER
+
+from .chunks import unwind
 
 if TYPE_CHECKING:
     import httpx
@@ -39,7 +46,16 @@ class ValueReader(Protocol):
         ...
 
     def stop(self) -> None:
-        """Drop the remaining values: `next_value` returns `ENDED` from now on."""
+        """Drop the remaining values."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing that matters can follow the values that were taken."""
+        ...
+
+    def cut_short(self) -> APIError:
+        """Return the error of a body that was left before it was complete."""
         ...
 
 
@@ -54,6 +70,9 @@ class BodyReader(Generic[T]):
         self._reader: ValueReader = reader
         self._idle_timeout = math.inf
         self._deadline = math.inf
+        self._left = False
+        self._failure: BaseException | None = None
+        self._is_reading = False
 
     def _now(self) -> float:
         raise NotImplementedError
@@ -78,10 +97,35 @@ class BodyReader(Generic[T]):
             raise APITimeoutError(self.response.request, message="The response took too long to arrive.")
         return min(left, self._idle_timeout)
 
-    def _translated(self, error: BaseException) -> BaseException:
-        """Return the error for the caller."""
+    def _begin(self) -> None:
+        """Begin to take a value. A body that was left before its end, for any reason, never ends quietly.
+
+        Raises `APIError`, and `RuntimeError` if another task is taking one.
+        """
+        if self._is_reading:
+            raise RuntimeError("another task or thread is reading this stream")
+        if self._left:
+            raise self._reader.cut_short() from self._failure
+        self._is_reading = True
+
+    def _leave(self) -> None:
+        self._left = self._left or not self._reader.complete
+        self._reader.stop()
+
+    def _feed(self, data: bytes | None) -> None:
+        """Pass on what was read, unless the body was closed meanwhile. Raises `APIError`."""
+        if self._left:
+            raise self._reader.cut_short()
+        self._reader.feed(data)
+
+    def _translated(self, error: BaseException, *, closed: bool) -> BaseException:
+        """Return the error for the caller. ``closed``: the body was closed while it was read."""
+        if self._failure is None:
+            self._failure = error
         if isinstance(error, APIError) or not isinstance(error, Exception):
             return error
+        if closed:
+            return self._reader.cut_short()
         return connection_error(error, self.response.request) or error
 
 
@@ -102,7 +146,7 @@ class SyncBodyReader(BodyReader[T]):
 
     def close(self) -> None:
         """Close the response and, unless it has arrived completely, its connection."""
-        self._reader.stop()
+        self._leave()
         self.response.close()
 
     def __enter__(self) -> Self:
@@ -116,18 +160,31 @@ class SyncBodyReader(BodyReader[T]):
 
     def pull(self, take: Callable[[], Any]) -> Any:
         """Return the result of ``take``, reading while it is `NEEDS_BYTES`, and stop iterating at `ENDED`."""
+        self._begin()
         try:
             while (value := take()) is NEEDS_BYTES:
-                self._reader.feed(self._read())
+                self._feed(self._read())
+            if value is ENDED:
+                self._linger()
         except BaseException as error:
+            closed = self._left
             self.close()
-            if (translated := self._translated(error)) is error:
+            if (translated := self._translated(error, closed=closed)) is error:
                 raise
             raise translated from error
+        finally:
+            self._is_reading = False
         if value is ENDED:
             self.close()
             raise StopIteration
         return value
+
+    def _linger(self) -> None:
+        """Read the end of the response if it is there, for its connection's sake; do not wait for it."""
+        stream = self.response.extensions.get("network_stream")
+        with suppress(Exception):
+            while stream is not None and stream.get_extra_info("is_readable") and self._read() is not None:
+                pass
 
     def _read(self) -> bytes | None:
         left = self._time_left()
@@ -165,10 +222,14 @@ class AsyncBodyReader(BodyReader[T]):
 
     async def close(self) -> None:
         """Close the response and, unless it has arrived completely, its connection."""
-        self._reader.stop()
+        self._leave()
         if self._chunks is not None:
             await unwind(self._chunks)
         await self.response.aclose()
+
+    async def aclose(self) -> None:
+        """Close as `close` does, for `contextlib.aclosing`."""
+        await self.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -181,19 +242,31 @@ class AsyncBodyReader(BodyReader[T]):
 
     async def pull(self, take: Callable[[], Any]) -> Any:
         """Return the result of ``take``, reading while it is `NEEDS_BYTES`, and stop iterating at `ENDED`."""
+        self._begin()
         try:
             while (value := take()) is NEEDS_BYTES:
-                self._reader.feed(await self._read())
+                self._feed(await self._read())
+            if value is ENDED:
+                await self._linger()
         except BaseException as error:
+            closed = self._left
             with anyio.CancelScope(shield=True):
                 await self.close()
-            if (translated := self._translated(error)) is error:
+            if (translated := self._translated(error, closed=closed)) is error:
                 raise
             raise translated from error
+        finally:
+            self._is_reading = False
         if value is ENDED:
             await self.close()
             raise StopAsyncIteration
         return value
+
+    async def _linger(self) -> None:
+        """Give a response whose last event has come a moment to end, so that its connection can be reused."""
+        with anyio.move_on_after(LINGER), suppress(Exception):
+            while self._chunks is not None and await anext(self._chunks, None) is not None:
+                pass
 
     async def _read(self) -> bytes | None:
         if self._chunks is None:
@@ -201,19 +274,6 @@ class AsyncBodyReader(BodyReader[T]):
         left = self._time_left()
         with anyio.fail_after(None if left == math.inf else left):
             return await anext(self._chunks, None)
-
-
-async def unwind(chunks: AsyncIterator[Any]) -> None:
-    """End an iterator that was left in the middle.
-
-    httpx's iterators are nested generators: closing the outer one leaves the inner ones to the garbage
-    collector, and trio warns about that. If the innermost wait is cancelled, all of them end, from the inside
-    out.
-    """
-    with anyio.CancelScope() as scope, suppress(Exception):
-        scope.cancel()
-        async for _ in chunks:
-            pass
 
 
 class SyncValues(Iterator[T]):
