@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
@@ -25,6 +26,7 @@ from headrace_client._responses.stream import IncompleteStreamError
 from headrace_client.testing import Chunk, reply
 from headrace_client.types import RawMessageStreamEvent
 from tests.client.backends import ASYNC_ONLY, TRIO_ONLY, Backend, each, entered, settle
+from tests.client.http_server import QuietHandler, http_server
 from tests.client.stream_events import (
     BLOCK,
     MESSAGE,
@@ -64,7 +66,7 @@ EVERY_END = pytest.mark.parametrize("after", AFTER.values(), ids=AFTER)
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """On asyncio time is real, and a response that is left open is waited for a moment."""
-    monkeypatch.setattr("headrace_client._responses.body_reader.LINGER", 0.01)
+    monkeypatch.setattr("headrace_client._responses.lingering.LINGER", 0.01)
 
 
 @EVERY_END
@@ -502,6 +504,47 @@ def json_lines(backend: Backend, chunks: list[Chunk]) -> tuple[Any, httpx.Respon
     raw: Callable[[], Any] = arriving if backend.is_async else arrived
     response = httpx.Response(200, content=raw(), request=httpx.Request("GET", "http://x"))
     return decoder(raw_iterator=raw(), line_type=dict, http_response=response), response
+
+
+class Streamer(QuietHandler):
+    """Streams a message; ends the response, or leaves it open until it is released."""
+
+    protocol_version = "HTTP/1.1"
+    peers: list[int]
+    released: threading.Event
+
+    def do_POST(self) -> None:  # noqa: N802  # the base class's name
+        self.body()
+        self.peers.append(self.client_address[1])
+        self.send_response(200)
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for part in (OPEN, CLOSING):
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+        if self.path.startswith("/ends"):
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.released.wait(60)
+            self.close_connection = True
+
+
+@pytest.mark.parametrize("backend", ["sync", "asyncio"], indirect=True)  # on trio, time is virtual
+@pytest.mark.parametrize(("path", "connections"), [("/ends", 1), ("/open", 3)])
+async def test_a_connection_is_reused_only_if_the_response_ends_at_once(
+    backend: Backend, path: str, connections: int
+) -> None:
+    """Over real sockets. A client that waits for the end of an open response gets an error, not a text."""
+    handler = type("Mine", (Streamer,), {"peers": [], "released": threading.Event()})
+
+    with http_server(handler) as url:
+        client = backend.client_class(base_url=url + path, max_retries=0, api_key="k")
+        async with entered(client):
+            for _ in range(3):
+                async with entered(client.messages.stream(**PROMPT)) as stream:
+                    assert await settle(stream.get_final_text()) == "Hi"
+        handler.released.set()
+
+    assert len(set(handler.peers)) == connections
 
 
 @settings(deadline=None, derandomize=True, max_examples=150)

@@ -14,16 +14,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 
 import anyio
 
 from headrace_client._exceptions import APIError, APITimeoutError
 from headrace_client._httpx.errors import connection_error
-from headrace_client.transport.http1 import LINGER
 
 from .chunks import unwind
+from .lingering import linger, linger_async
 
 if TYPE_CHECKING:
     import httpx
@@ -70,6 +69,7 @@ class BodyReader(Generic[T]):
         self._reader: ValueReader = reader
         self._idle_timeout = math.inf
         self._deadline = math.inf
+        self._ended = False
         self._left = False
         self._failure: BaseException | None = None
         self._is_reading = False
@@ -116,6 +116,7 @@ class BodyReader(Generic[T]):
         """Pass on what was read, unless the body was closed meanwhile. Raises `APIError`."""
         if self._left:
             raise self._reader.cut_short()
+        self._ended = data is None
         self._reader.feed(data)
 
     def _translated(self, error: BaseException, *, closed: bool) -> BaseException:
@@ -164,8 +165,8 @@ class SyncBodyReader(BodyReader[T]):
         try:
             while (value := take()) is NEEDS_BYTES:
                 self._feed(self._read())
-            if value is ENDED:
-                self._linger()
+            if value is ENDED and self._chunks is not None and not self._ended:
+                linger(self.response, self._chunks)
         except BaseException as error:
             closed = self._left
             self.close()
@@ -178,13 +179,6 @@ class SyncBodyReader(BodyReader[T]):
             self.close()
             raise StopIteration
         return value
-
-    def _linger(self) -> None:
-        """Read the end of the response if it is there, for its connection's sake; do not wait for it."""
-        stream = self.response.extensions.get("network_stream")
-        with suppress(Exception):
-            while stream is not None and stream.get_extra_info("is_readable") and self._read() is not None:
-                pass
 
     def _read(self) -> bytes | None:
         left = self._time_left()
@@ -246,8 +240,8 @@ class AsyncBodyReader(BodyReader[T]):
         try:
             while (value := take()) is NEEDS_BYTES:
                 self._feed(await self._read())
-            if value is ENDED:
-                await self._linger()
+            if value is ENDED and self._chunks is not None and not self._ended:
+                await linger_async(self._chunks)
         except BaseException as error:
             closed = self._left
             with anyio.CancelScope(shield=True):
@@ -261,12 +255,6 @@ class AsyncBodyReader(BodyReader[T]):
             await self.close()
             raise StopAsyncIteration
         return value
-
-    async def _linger(self) -> None:
-        """Give a response whose last event has come a moment to end, so that its connection can be reused."""
-        with anyio.move_on_after(LINGER), suppress(Exception):
-            while self._chunks is not None and await anext(self._chunks, None) is not None:
-                pass
 
     async def _read(self) -> bytes | None:
         if self._chunks is None:
