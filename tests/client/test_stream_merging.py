@@ -424,6 +424,12 @@ def test_after_message_stop_nothing_changes_and_a_second_start_begins_anew() -> 
     )
 
 
+def test_halves_of_a_character_meet_and_a_lone_one_is_replaced() -> None:
+    assert blocks(begin(0), text(0, "a\ud83d"), text(0, "\ude00"))[0]["text"] == "a\U0001f600"
+    assert blocks(begin(0), text(0, "a\ud83d"))[0]["text"] == "a\ufffd"
+    assert blocks(begin(0, type="text", text="\ud83d"))[0]["text"] == "\ufffd"
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize(("events", "texts"), BLOCKS.values(), ids=BLOCKS)
 async def test_the_events_of_a_message_stream_find_their_block(

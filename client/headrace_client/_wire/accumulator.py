@@ -19,6 +19,7 @@ import msgspec
 from .merging import GrowingObject
 from .part_identity import as_object, is_empty, number_of
 from .partial_json import PartialJSON
+from .stream_event import with_whole_characters
 
 
 class UnexpectedEventError(ValueError):
@@ -179,6 +180,9 @@ class _Block:
         """The block so far."""
         if self._value is None:
             self._value = self._members.value
+            for name in ("text", "thinking"):
+                if isinstance(text := self._value.get(name), str):
+                    self._value[name] = with_whole_characters(text)
             if self._input.text:
                 self._value["input"] = _input(self._input)
         return self._value

@@ -21,6 +21,7 @@ _HALF: Final = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
 )
 """The escape of half a surrogate pair."""
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @attrs.frozen(kw_only=True)
@@ -85,6 +86,6 @@ def _has_error(value: object) -> bool:
 
 def with_whole_characters(text: str) -> str:
     """Return a text without half surrogate pairs: two halves that came in two pieces are one character."""
-    if text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text):
+    if text.isascii() or _SURROGATE.search(text) is None:
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

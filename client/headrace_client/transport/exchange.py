@@ -140,7 +140,9 @@ class Exchange:
         try:
             return reader.feed(data)
         except ProtocolViolation:
-            self._collect(reader.salvage())
+            if self._on_data is not None:
+                with suppress(TransportError):
+                    self._collect(reader.salvage())
             if not self._enough:
                 raise
             return []

@@ -157,9 +157,9 @@ class ResponseReader:
         return self._parts
 
     def salvage(self) -> list[bytes]:
-        """Return the parts of the body that came before a protocol violation."""
+        """Return the parts of the body that came before a protocol violation. May raise as `feed` does."""
         if self.head is None:
-            return []
+            self._read_head()
         if self._inflater is not None:
             self._inflate(self._inflater)
         return self._parts
