@@ -14,10 +14,14 @@ from ._wire.encoding import EncodingError, encode
 from ._wire.error_body import ServerError, error_in, lone_error, read_error
 from ._wire.json import TooDeepError, is_deep
 from ._wire.json import decode as decode_json
+from ._wire.media_types import is_event_stream
+from ._wire.merging import GrowingObject, newest
+from ._wire.part_identity import as_list, as_object, is_empty, number_of
 from ._wire.ratelimit import Limit, RateLimits, rate_limits
 from ._wire.redirects import REDIRECTS, is_lasting, redirect_target, refusal
 from ._wire.sse import ServerSentEvent, SSEDecoder
 from ._wire.statuses import StatusMeaning, status_meaning
+from ._wire.stream_event import StreamEvent, read_event, with_whole_characters
 from .transport import (
     AttemptTimedOut,
     ByteStream,
@@ -38,6 +42,7 @@ __all__ = [
     "ConnectionPool",
     "Connector",
     "EncodingError",
+    "GrowingObject",
     "Limit",
     "MessageAccumulator",
     "Origin",
@@ -49,23 +54,32 @@ __all__ = [
     "ServerError",
     "ServerSentEvent",
     "StatusMeaning",
+    "StreamEvent",
     "TooDeepError",
     "TransportError",
     "UnexpectedEventError",
+    "as_list",
+    "as_object",
     "connect_tcp",
     "decode_json",
     "encode",
     "error_in",
     "is_deep",
+    "is_empty",
+    "is_event_stream",
     "is_lasting",
     "lone_error",
     "memory_stream_pair",
+    "newest",
+    "number_of",
     "open_pooled_sender",
     "rate_limits",
     "read_error",
+    "read_event",
     "redirect_target",
     "refusal",
     "retry_after_seconds",
     "should_retry",
     "status_meaning",
+    "with_whole_characters",
 ]

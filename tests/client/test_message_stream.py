@@ -233,11 +233,11 @@ async def test_an_error_event_is_typed(backend: Backend) -> None:
     assert api.open_responses == 0
 
 
-async def test_events_out_of_order_are_a_validation_error(backend: Backend) -> None:
-    client, _ = backend.scripted(sse(START, delta(0, type="text_delta", text="?"), STOP))
+async def test_events_before_the_start_are_a_validation_error(backend: Backend) -> None:
+    client, _ = backend.scripted(sse(delta(0, type="text_delta", text="?"), STOP))
 
     async with entered(client.messages.stream(**PROMPT)) as stream:
-        with pytest.raises(APIResponseValidationError, match="no content block 0 has started"):
+        with pytest.raises(APIResponseValidationError, match="did not begin with message_start"):
             await settle(stream.until_done())
 
 

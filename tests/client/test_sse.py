@@ -126,8 +126,24 @@ def test_a_byte_order_mark_is_skipped_at_the_start_only() -> None:
     ]
 
 
-def test_a_last_event_without_its_blank_line_is_dropped() -> None:
-    assert decode(b"data: 1\n\ndata: 2\n") == [ServerSentEvent(data="1")]
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r"])
+def test_a_last_event_without_its_blank_line_comes_at_the_end(end: bytes) -> None:
+    decoder = SSEDecoder()
+
+    before = decoder.feed(b"data: 1\n\nevent: a\ndata: 2" + end)
+    peeked = decoder.peek()
+
+    assert before == [ServerSentEvent(data="1")]
+    assert peeked == decoder.finish() == [ServerSentEvent(event="a", data="2")]
+    assert decoder.finish() == decoder.peek() == []
+
+
+@pytest.mark.parametrize("body", [b"", b"data: 1\n\n", b": comment", b"nonsense\n"])
+def test_at_the_end_there_may_be_no_event_left(body: bytes) -> None:
+    decoder = SSEDecoder()
+    decoder.feed(body)
+
+    assert decoder.peek() == decoder.finish() == []
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,27 @@ async def test_a_decoded_body_is_bounded() -> None:
             await sender.send(b"{}")
 
 
+@pytest.mark.parametrize("after", ["open", "lost"])
+async def test_once_on_data_needs_no_more_the_response_is_complete(
+    after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headrace_client._httpx.sender.LINGER", 0.01)  # on asyncio, time is real
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        yield b"hello"
+        if after == "lost":
+            raise httpx.ReadError("reset")
+        await anyio.sleep(60)
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=body())
+
+    async with client(handler) as http, open_httpx_sender(http, "POST", URL, {}) as sender:
+        received = await sender.send(b"{}", on_data=lambda data: data == b"hello")
+
+    assert (received.status, received.body) == (200, b"hello")
+
+
 @pytest.mark.parametrize(
     ("raised", "expected", "sent"),
     [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
+from math import inf
 
 import pytest
 import trio
@@ -14,6 +16,7 @@ from headrace_client.transport import (
     ReadLimits,
     ResponseTooLarge,
 )
+from headrace_client.transport.http1 import LINGER
 
 from .scripted import Peer, always, response, story
 
@@ -104,6 +107,71 @@ async def test_an_error_in_on_data_is_raised_and_closes_the_connection(autojump_
             await it.sender.send(b"{}", on_data=fail)
 
         assert (await it.sender.send(b"{}")).body == b"hi"
+        assert it.pool.statistics().opened == 2
+
+
+def enough(part: bytes) -> Callable[[bytes], bool]:
+    return lambda data: part in data
+
+
+@pytest.mark.parametrize("watched", [True, False])
+@pytest.mark.parametrize("after", [LINGER / 2, inf])
+async def test_once_on_data_needs_no_more_the_response_is_complete(
+    after: float, watched: bool, autojump_clock: MockClock
+) -> None:
+    """Its connection is used again only if the response ends at once: later bytes belong to nobody."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(response(b"hello", framing=b"content-length: 10"))
+        if after != LINGER / 2:
+            await peer.wait_closed()
+            return
+        await trio.sleep(after)
+        await peer.send(b"world")
+        await peer.request()
+        await peer.send(response(b"second"))
+
+    async with story(script, always(response(b"second")), watched=watched) as it:
+        began = trio.current_time()
+        first = await it.sender.send(b"{}", on_data=enough(b"hello"), deadline=began + LINGER)
+        elapsed = trio.current_time() - began
+        second = await it.sender.send(b"{}")
+        opened = it.pool.statistics().opened
+
+    assert (first.body, second.body, elapsed <= LINGER) == (b"hello", b"second", True)
+    assert first.finished_at == began
+    assert opened == (1 if after == LINGER / 2 else 2)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_a_deadline_during_the_wait_for_the_end_is_no_failure(
+    watched: bool, autojump_clock: MockClock
+) -> None:
+    async def leaves_open(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(response(b"hello", framing=b"content-length: 10"))
+        await peer.wait_closed()
+
+    async with story(leaves_open, watched=watched) as it:
+        deadline = trio.current_time() + LINGER / 4
+        received = await it.sender.send(b"{}", on_data=enough(b"hello"), deadline=deadline)
+
+        assert received.body == b"hello"
+        assert (it.pool.statistics().idle, it.pool.statistics().in_use) == (0, 0)
+
+
+async def test_what_breaks_the_protocol_after_the_last_part_that_matters_is_no_failure(
+    autojump_clock: MockClock,
+) -> None:
+    broken = response(b"5\r\nhello\r\nnonsense\r\n", framing=b"transfer-encoding: chunked")
+
+    async with story(always(broken)) as it:
+        received = await it.sender.send(b"{}", on_data=enough(b"hello"))
+        with pytest.raises(ProtocolViolation):
+            await it.sender.send(b"{}")
+
+        assert received.body == b"hello"
         assert it.pool.statistics().opened == 2
 
 

@@ -105,6 +105,10 @@ class AsyncAPIClient(BaseClient):
         if self._http_client is not None:
             await self._http_client.aclose()
 
+    async def aclose(self) -> None:
+        """Close as `close` does, for `contextlib.aclosing`."""
+        await self.close()
+
     async def __aenter__(self) -> Self:
         return self
 

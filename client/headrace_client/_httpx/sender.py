@@ -7,8 +7,8 @@ once there was a connection, because the request may have been billed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from math import inf
 from typing import TYPE_CHECKING, cast
 
@@ -23,7 +23,9 @@ from headrace_client.transport import (
     ResponseTooLarge,
     TransportError,
 )
+from headrace_client.transport.exchange import OnData
 from headrace_client.transport.headers import encode_field
+from headrace_client.transport.http1 import LINGER
 from headrace_client.transport.pool import NEW_CONNECTION
 from headrace_client.transport.sender import Response, Sender
 
@@ -80,7 +82,7 @@ class HttpxSender:
         *,
         retries_taken: int = 0,
         deadline: float = inf,
-        on_data: Callable[[bytes], None] | None = None,
+        on_data: OnData | None = None,
         new_connection: bool = False,
     ) -> Response:
         """Make one attempt and return the whole response; see `Sender.send`. Raises `TransportError`."""
@@ -102,7 +104,7 @@ class HttpxSender:
         self,
         body: bytes,
         retries_taken: int,
-        on_data: Callable[[bytes], None] | None,
+        on_data: OnData | None,
         *,
         new_connection: bool,
     ) -> Response:
@@ -124,8 +126,9 @@ class HttpxSender:
                     size += len(chunk)
                     self._check_size(size)
                     parts.append(chunk)
-                    if on_data is not None and response.is_success:
-                        on_data(chunk)
+                    if on_data is not None and response.is_success and on_data(chunk) is True:
+                        await _linger(chunks)
+                        break
         return Response(
             status=response.status_code,
             head=_raw_head(response),
@@ -161,6 +164,13 @@ async def open_httpx_sender(
     silence = None if idle_timeout == inf else idle_timeout
     timeout = (client.timeout.connect, silence, silence, None)
     yield HttpxSender(client, method, url, headers, timeout=timeout, limits=limits or ReadLimits())
+
+
+async def _linger(chunks: AsyncGenerator[bytes, None]) -> None:
+    """Give a response that is no longer needed a moment to end, so that its connection can be reused."""
+    with anyio.move_on_after(LINGER), suppress(Exception):
+        async for _ in chunks:
+            pass
 
 
 def transport_error(error: Exception) -> TransportError | None:

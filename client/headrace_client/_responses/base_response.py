@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin
 
-from headrace_client._exceptions import AnthropicError
+from headrace_client._exceptions import AnthropicError, APIConnectionError
 from headrace_client._httpx.errors import connection_error
 
 from .binary import HttpxBinaryResponseContent
@@ -159,8 +159,11 @@ class BaseAPIResponse(Generic[R]):
         parsed: Any = cast_response(self.http_response, cast_to, strict=is_strict(self._client))
         return attached(parsed, cast_to, self._client, self._options, self.http_response)
 
-    def _failure(self, error: Exception) -> Exception:
-        """Return the caller's error for a failure to read the body."""
+    def _failure(self, error: Exception | None) -> Exception:
+        """Return the caller's error for a failure to read the body; None: it was left before its end."""
+        if error is None:
+            message = "The body was closed, or broke off, before its end."
+            return APIConnectionError(message=message, request=self.http_response.request)
         if type(error).__name__ == "StreamConsumed":  # by name: httpx or its fork
             return StreamAlreadyConsumed()
         return connection_error(error, self.http_response.request) or error

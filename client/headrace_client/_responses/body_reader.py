@@ -3,6 +3,10 @@
 A pure `ValueReader` decides what the bytes mean; the drivers read, watch the time and close. They are
 classes with ``__next__`` and ``__anext__``, not generators: iteration can stop and resume, and leaving it
 early does not leave an unfinished generator for the event loop to collect.
+
+A body is complete when its reader says so, not when the response ends: a server may leave the response open
+or cut it off after the last event. A body that was left before that (an error, a cancelled wait, `close`) is
+never read as a short one: each later attempt to read it raises.
 """
 
 from __future__ import annotations
@@ -10,13 +14,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 
 import anyio
 
 from headrace_client._exceptions import APIError, APITimeoutError
 from headrace_client._httpx.errors import connection_error
+
+from .chunks import unwind
+from .lingering import linger, linger_async
 
 if TYPE_CHECKING:
     import httpx
@@ -39,7 +45,16 @@ class ValueReader(Protocol):
         ...
 
     def stop(self) -> None:
-        """Drop the remaining values: `next_value` returns `ENDED` from now on."""
+        """Drop the remaining values."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing that matters can follow the values that were taken."""
+        ...
+
+    def cut_short(self) -> APIError:
+        """Return the error of a body that was left before it was complete."""
         ...
 
 
@@ -54,6 +69,10 @@ class BodyReader(Generic[T]):
         self._reader: ValueReader = reader
         self._idle_timeout = math.inf
         self._deadline = math.inf
+        self._ended = False
+        self._left = False
+        self._failure: BaseException | None = None
+        self._is_reading = False
 
     def _now(self) -> float:
         raise NotImplementedError
@@ -78,10 +97,36 @@ class BodyReader(Generic[T]):
             raise APITimeoutError(self.response.request, message="The response took too long to arrive.")
         return min(left, self._idle_timeout)
 
-    def _translated(self, error: BaseException) -> BaseException:
-        """Return the error for the caller."""
+    def _begin(self) -> None:
+        """Begin to take a value. A body that was left before its end, for any reason, never ends quietly.
+
+        Raises `APIError`, and `RuntimeError` if another task is taking one.
+        """
+        if self._is_reading:
+            raise RuntimeError("another task or thread is reading this stream")
+        if self._left:
+            raise self._reader.cut_short() from self._failure
+        self._is_reading = True
+
+    def _leave(self) -> None:
+        self._left = self._left or not self._reader.complete
+        self._reader.stop()
+
+    def _feed(self, data: bytes | None) -> None:
+        """Pass on what was read, unless the body was closed meanwhile. Raises `APIError`."""
+        if self._left:
+            raise self._reader.cut_short()
+        self._ended = data is None
+        self._reader.feed(data)
+
+    def _translated(self, error: BaseException, *, closed: bool) -> BaseException:
+        """Return the error for the caller. ``closed``: the body was closed while it was read."""
+        if self._failure is None:
+            self._failure = error
         if isinstance(error, APIError) or not isinstance(error, Exception):
             return error
+        if closed:
+            return self._reader.cut_short()
         return connection_error(error, self.response.request) or error
 
 
@@ -102,7 +147,7 @@ class SyncBodyReader(BodyReader[T]):
 
     def close(self) -> None:
         """Close the response and, unless it has arrived completely, its connection."""
-        self._reader.stop()
+        self._leave()
         self.response.close()
 
     def __enter__(self) -> Self:
@@ -116,14 +161,20 @@ class SyncBodyReader(BodyReader[T]):
 
     def pull(self, take: Callable[[], Any]) -> Any:
         """Return the result of ``take``, reading while it is `NEEDS_BYTES`, and stop iterating at `ENDED`."""
+        self._begin()
         try:
             while (value := take()) is NEEDS_BYTES:
-                self._reader.feed(self._read())
+                self._feed(self._read())
+            if value is ENDED and self._chunks is not None and not self._ended:
+                linger(self.response, self._chunks)
         except BaseException as error:
+            closed = self._left
             self.close()
-            if (translated := self._translated(error)) is error:
+            if (translated := self._translated(error, closed=closed)) is error:
                 raise
             raise translated from error
+        finally:
+            self._is_reading = False
         if value is ENDED:
             self.close()
             raise StopIteration
@@ -165,10 +216,14 @@ class AsyncBodyReader(BodyReader[T]):
 
     async def close(self) -> None:
         """Close the response and, unless it has arrived completely, its connection."""
-        self._reader.stop()
+        self._leave()
         if self._chunks is not None:
             await unwind(self._chunks)
         await self.response.aclose()
+
+    async def aclose(self) -> None:
+        """Close as `close` does, for `contextlib.aclosing`."""
+        await self.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -181,15 +236,21 @@ class AsyncBodyReader(BodyReader[T]):
 
     async def pull(self, take: Callable[[], Any]) -> Any:
         """Return the result of ``take``, reading while it is `NEEDS_BYTES`, and stop iterating at `ENDED`."""
+        self._begin()
         try:
             while (value := take()) is NEEDS_BYTES:
-                self._reader.feed(await self._read())
+                self._feed(await self._read())
+            if value is ENDED and self._chunks is not None and not self._ended:
+                await linger_async(self._chunks)
         except BaseException as error:
+            closed = self._left
             with anyio.CancelScope(shield=True):
                 await self.close()
-            if (translated := self._translated(error)) is error:
+            if (translated := self._translated(error, closed=closed)) is error:
                 raise
             raise translated from error
+        finally:
+            self._is_reading = False
         if value is ENDED:
             await self.close()
             raise StopAsyncIteration
@@ -201,19 +262,6 @@ class AsyncBodyReader(BodyReader[T]):
         left = self._time_left()
         with anyio.fail_after(None if left == math.inf else left):
             return await anext(self._chunks, None)
-
-
-async def unwind(chunks: AsyncIterator[Any]) -> None:
-    """End an iterator that was left in the middle.
-
-    httpx's iterators are nested generators: closing the outer one leaves the inner ones to the garbage
-    collector, and trio warns about that. If the innermost wait is cancelled, all of them end, from the inside
-    out.
-    """
-    with anyio.CancelScope() as scope, suppress(Exception):
-        scope.cancel()
-        async for _ in chunks:
-            pass
 
 
 class SyncValues(Iterator[T]):

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
 from types import NoneType, UnionType
@@ -21,6 +22,11 @@ from headrace_client._exceptions import APIResponseValidationError
 from headrace_client._models.base_model import BaseModel, with_request_id
 from headrace_client._models.construct import construct, unwrapped
 from headrace_client._wire.json import decode
+from headrace_client._wire.media_types import is_event_stream
+from headrace_client._wire.stream_event import StreamEvent
+from headrace_client._wire.whole_message import message_from_events
+
+from .errors import event_error
 
 if TYPE_CHECKING:
     import httpx
@@ -48,6 +54,8 @@ def cast_response(response: httpx.Response, cast_to: Any, *, strict: bool) -> An
     try:
         value = decode(response.content)
     except msgspec.DecodeError as error:
+        if (message := _from_events(response)) is not None:
+            return cast_value(message, cast_to, response, strict=strict)
         if _is_json(response):
             raise APIResponseValidationError(response, response.text) from error
         return _as_text(response, cast_to, strict, error)
@@ -153,6 +161,19 @@ def _check_type(cast_to: Any) -> None:
 def _is_json(response: httpx.Response) -> bool:
     media_type = response.headers.get("content-type", "").partition(";")[0]
     return media_type.strip().lower().endswith("json")
+
+
+def _from_events(response: httpx.Response) -> Mapping[str, Any] | None:
+    """Return the message in a body of events, which some gateways send to a caller who did not ask for it.
+
+    Raises the `APIStatusError` of an error event.
+    """
+    if not is_event_stream(response.headers.get("content-type", ""), response.content):
+        return None
+    message = message_from_events(response.content)
+    if isinstance(message, StreamEvent):
+        raise event_error(response, message.text)
+    return message
 
 
 def _is_model(cast_to: Any) -> bool:

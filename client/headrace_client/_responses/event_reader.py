@@ -1,15 +1,25 @@
-"""The events of a response: bytes to typed values, one by one (pure)."""
+"""The events of a response: bytes to typed values, one by one (pure).
+
+1. The last event of a message is ``message_stop``; what follows it is passed over. Of other APIs it is
+   ``[DONE]``, or whichever comes last before the response ends.
+2. Events that carry nothing are passed over. So are those of a message whose data is not JSON, unless nothing
+   else comes.
+3. An event without a name is named by the ``type`` in its data.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
-from headrace_client._exceptions import APIConnectionError, APIResponseValidationError
+from headrace_client._exceptions import APIConnectionError, APIError, APIResponseValidationError
 from headrace_client._wire.json import decode
-from headrace_client._wire.sse import ServerSentEvent, SSEDecoder
+from headrace_client._wire.media_types import is_json_start
+from headrace_client._wire.sse import DEFAULT_MAX_EVENT_SIZE, ServerSentEvent, SSEDecoder
+from headrace_client._wire.stream_event import StreamEvent, read_event
+from headrace_client._wire.whole_message import events_from_message
+from headrace_client.transport.errors import ResponseTooLarge
+from headrace_client.types import RawMessageStreamEvent
 
 from .body_reader import ENDED, NEEDS_BYTES
 from .cast import cast_value
@@ -29,38 +39,90 @@ _MESSAGE_EVENTS = frozenset(
     }
 )
 _KNOWN_EVENTS = _MESSAGE_EVENTS | {"completion"}
+_PAYLOADS: Final = {
+    "message_start": "message",
+    "content_block_start": "content_block",
+    "content_block_delta": "delta",
+}
+"""What an event of a message is about; without it, the event carries nothing."""
+
+_DONE: Final = "[DONE]"
+_MAX_UNFINISHED_STOP: Final = 64 * 1024
+"""Bytes of an event that is looked at before its blank line has come: closing events are small."""
 
 
 class IncompleteStreamError(APIConnectionError):
-    """The stream ended before its last event, ``message_stop``, so the message is incomplete."""
+    """The stream ended, or was left, before its last event, ``message_stop``: the message is incomplete.
 
-    def __init__(self, *, request: httpx.Request) -> None:
+    ``body``: the data of an event that is not JSON, if there was one.
+    """
+
+    def __init__(self, *, request: httpx.Request, body: str | None = None) -> None:
         super().__init__(message="The stream ended before `message_stop`.", request=request)
+        self.body = body
 
 
 class EventReader:
     """Turns the bytes of one response into its events as ``cast_to``."""
 
-    def __init__(self, response: httpx.Response, cast_to: Any, *, strict: bool) -> None:
+    def __init__(
+        self, response: httpx.Response, cast_to: Any, *, strict: bool, is_message: bool = False
+    ) -> None:
         self._response = response
         self._cast_to = cast_to
         self._strict = strict
         self._decoder = SSEDecoder()
         self._arrived: deque[ServerSentEvent] = deque()
+        self._json: bytearray | None = None
+        self._at_start = True
         self._at_end = False
-        self._complete = False
+        self._is_message = is_message or cast_to == RawMessageStreamEvent
+        self._is_closed = False
+        self._is_begun = False
+        self._has_event = False
+        self._unread: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last event has been taken."""
+        ended = self._at_end and not self._arrived
+        return self._is_closed or (ended and self._has_event and not self._is_message)
 
     def feed(self, data: bytes | None) -> None:
         """Take the next bytes, None at the end. Raises `ResponseTooLarge`."""
         if data is None:
             self._at_end = True
+            self._arrived.extend(self._decoder.finish() if self._json is None else self._whole(self._json))
+        elif self._json is not None or (self._at_start and is_json_start(data)):
+            self._json = bytearray() if self._json is None else self._json
+            self._json += data
+            if len(self._json) > DEFAULT_MAX_EVENT_SIZE:
+                raise ResponseTooLarge(
+                    f"the message is larger than {DEFAULT_MAX_EVENT_SIZE} bytes", sent=True
+                )
         else:
+            self._at_start = self._at_start and not data.strip()
             self._arrived.extend(self._decoder.feed(data))
+            if 0 < self._decoder.unfinished <= _MAX_UNFINISHED_STOP:
+                self._arrived.extend(event for event in self._decoder.peek() if _is_stop(read_event(event)))
+
+    def _whole(self, body: bytearray) -> list[ServerSentEvent]:
+        """Return the events of a whole message: not every server can stream."""
+        event = read_event(ServerSentEvent(data=body.decode(errors="replace")))
+        if event.is_object and event.name == "message":
+            return events_from_message(event.members)
+        if event.is_error:
+            return [ServerSentEvent(event="error", data=event.text)]
+        self._unread = event.text
+        return []
 
     def stop(self) -> None:
         """Drop the remaining events."""
         self._arrived.clear()
-        self._at_end = self._complete = True
+
+    def cut_short(self) -> APIError:
+        """Return the error of a stream that was left before its last event."""
+        return IncompleteStreamError(request=self._response.request, body=self._unread)
 
     def next_event(self) -> Any:
         """Return the next event as received."""
@@ -81,29 +143,65 @@ class EventReader:
         return self._next(everything=True)
 
     def _next(self, *, everything: bool) -> Any:
-        while isinstance(event := self.next_event(), ServerSentEvent):
-            if event.event == "error":
-                raise event_error(self._response, event.data)
-            self._note_completeness(event)
-            if everything or event.event in _KNOWN_EVENTS:
-                return cast_value(self._data(event), self._cast_to, self._response, strict=self._strict)
-        if event is ENDED and not self._complete:
-            raise IncompleteStreamError(request=self._response.request)
-        return event
+        while not self._is_closed and isinstance(received := self.next_event(), ServerSentEvent):
+            event = read_event(received)
+            is_known = event.name in _KNOWN_EVENTS or received.event in _KNOWN_EVENTS
+            if event.is_error and (event.name == "error" or not is_known):
+                raise event_error(self._response, received.data)
+            if self._is_passed_over(event, is_known=is_known):
+                continue
+            self._note(event)
+            if event.text != _DONE and (everything or is_known):
+                return cast_value(_data(event), self._cast_to, self._response, strict=self._strict)
+        if self._is_closed or not self._at_end:
+            return ENDED if self._is_closed else NEEDS_BYTES
+        if not self.complete:
+            raise self._incomplete()
+        return ENDED
 
-    def _note_completeness(self, event: ServerSentEvent) -> None:
-        """Note whether the stream may end here. Of other APIs than Messages the last event is not known."""
-        foreign = event.event not in _MESSAGE_EVENTS and event.event != "ping"
-        self._complete = self._complete or foreign or event.event == "message_stop"
+    def _is_passed_over(self, event: StreamEvent, *, is_known: bool) -> bool:
+        """Return whether an event brings nothing. Data that cannot be read is kept for the error."""
+        if event.carries_nothing:
+            return is_known or not event.name
+        payload = _PAYLOADS.get(event.name)
+        if payload is not None and event.is_object and event.members.get(payload) is None:
+            return True
+        is_readable = event.is_object if event.name in _MESSAGE_EVENTS else event.is_json
+        if is_known and not is_readable:
+            self._unread = self._unread or event.text
+        return is_known and not is_readable
 
-    def _data(self, event: ServerSentEvent) -> Any:
+    def _note(self, event: StreamEvent) -> None:
+        """Note whether the stream may end here."""
+        if event.name in _MESSAGE_EVENTS:
+            self._is_message = self._is_begun = True
+        elif event.name != "ping" and event.text != _DONE:
+            self._has_event = True
+        self._is_closed = _is_stop(event) or (
+            event.text == _DONE and self._has_event and not self._is_message
+        )
+
+    def _incomplete(self) -> APIError:
+        if self._unread is None or self._is_begun:
+            return self.cut_short()
+        message = "No event of the stream is JSON of its kind."
+        error = APIResponseValidationError(self._response, self._unread, message=message)
         try:
-            value = decode(event.data)
-        except msgspec.DecodeError as error:
-            if event.event in _KNOWN_EVENTS:
-                message = f"The data of a {event.event!r} event is not JSON."
-                raise APIResponseValidationError(self._response, event.data, message=message) from error
-            value: Any = {"data": event.data} if event.data else {}
-        if isinstance(value, dict) and event.event is not None:
-            return {"type": event.event, **cast("dict[str, Any]", value)}
-        return cast("Any", value)
+            decode(self._unread)
+        except (ValueError, RecursionError) as cause:
+            error.__cause__ = cause
+        return error
+
+
+def _is_stop(event: StreamEvent) -> bool:
+    return event.name == "message_stop" and event.is_object
+
+
+def _data(event: StreamEvent) -> Any:
+    """Return what an event says, with its name as the ``type`` if the data has none."""
+    if event.is_object:
+        return {**event.members, "type": event.name} if event.name else event.members
+    name = {"type": event.name} if event.name else {}
+    if event.carries_nothing:
+        return name
+    return event.value if event.is_json else {**name, "data": event.text}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from headrace_client._exceptions import APIResponseValidationError
+from headrace_client._exceptions import APIConnectionError, APIResponseValidationError
 from headrace_client._models.construct import construct
 from headrace_client._wire.json import decode
 from headrace_client._wire.sse import LineDecoder
@@ -37,7 +37,14 @@ class _LineReader:
 
     def stop(self) -> None:
         self._arrived.clear()
-        self._at_end = True
+
+    @property
+    def complete(self) -> bool:
+        return self._at_end and not self._arrived
+
+    def cut_short(self) -> APIConnectionError:
+        message = "The body was closed, or broke off, before its last line."
+        return APIConnectionError(message=message, request=self._response.request)
 
     def next_value(self) -> Any:
         if not self._arrived:

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from headrace_client._exceptions import APIResponseValidationError
+from headrace_client._exceptions import APIError, APIResponseValidationError
 from headrace_client._wire.accumulator import MessageAccumulator, UnexpectedEventError
 from headrace_client.types import (
     CitationEvent,
@@ -29,7 +29,7 @@ from headrace_client.types import (
 
 from .body_reader import AsyncBodyReader, AsyncValues, BodyReader, SyncBodyReader, SyncValues
 from .cast import cast_value, is_strict
-from .event_reader import EventReader, IncompleteStreamError
+from .event_reader import EventReader
 
 if TYPE_CHECKING:
     import httpx
@@ -48,7 +48,7 @@ class MessageReader:
     def __init__(self, response: httpx.Response, *, strict: bool) -> None:
         self._response = response
         self._strict = strict
-        self._events = EventReader(response, object, strict=False)
+        self._events = EventReader(response, object, strict=False, is_message=True)
         self._derived: deque[Any] = deque()
         self._accumulator = MessageAccumulator()
 
@@ -60,6 +60,15 @@ class MessageReader:
         """Drop the remaining events."""
         self._derived.clear()
         self._events.stop()
+
+    @property
+    def complete(self) -> bool:
+        """Whether ``message_stop`` has been taken."""
+        return self._events.complete and not self._derived
+
+    def cut_short(self) -> APIError:
+        """Return the error of a stream that was left before ``message_stop``."""
+        return self._events.cut_short()
 
     def next_value(self) -> Any:
         """Return the next event. Raises as `EventReader.next_value` does."""
@@ -84,7 +93,7 @@ class MessageReader:
     def final_message(self) -> Message:
         """Return the whole message. Raises `IncompleteStreamError` if it is incomplete."""
         if not self._accumulator.complete:
-            raise IncompleteStreamError(request=self._response.request)
+            raise self.cut_short()
         return self.snapshot()
 
     def _take(self, event: dict[str, Any]) -> None:
@@ -95,31 +104,34 @@ class MessageReader:
         match event:
             case {"type": "message_stop"}:
                 self._emit(MessageStopEvent, message=self._accumulator.message)
-            case {"type": "content_block_stop", "index": index}:
-                block = self._accumulator.block(index)
-                self._emit(ContentBlockStopEvent, index=index, content_block=block)
+            case {"type": "content_block_stop"}:
+                index = event.get("index")
+                if (block := self._accumulator.find(index)) is not None:
+                    self._emit(ContentBlockStopEvent, index=index, content_block=block)
             case {"type": "content_block_delta"}:
                 self._emit(RawContentBlockDeltaEvent, **event)
-                self._derive(event["delta"], event["index"])
+                if (block := self._accumulator.find(event.get("index"))) is not None:
+                    self._derive(event.get("delta"), block)
             case {"type": name} if name in _RAW_EVENTS:
                 self._emit(_RAW_EVENTS[name], **event)
             case _:
                 pass
 
-    def _derive(self, delta: dict[str, Any], index: int) -> None:
+    def _derive(self, delta: Any, block: Mapping[str, Any]) -> None:
         """Emit the derived event of a delta, with a snapshot of its block."""
-        block = self._accumulator.block(index)
         match delta:
             case {"type": "text_delta", "text": text}:
-                self._emit(TextEvent, type="text", text=text, snapshot=block["text"])
+                self._emit(TextEvent, type="text", text=text, snapshot=block.get("text", ""))
             case {"type": "thinking_delta", "thinking": text}:
-                self._emit(ThinkingEvent, type="thinking", thinking=text, snapshot=block["thinking"])
+                thinking = block.get("thinking", "")
+                self._emit(ThinkingEvent, type="thinking", thinking=text, snapshot=thinking)
             case {"type": "input_json_delta", "partial_json": text}:
                 self._emit(InputJsonEvent, type="input_json", partial_json=text, snapshot=block.get("input"))
             case {"type": "citations_delta", "citation": citation}:
-                self._emit(CitationEvent, type="citation", citation=citation, snapshot=block["citations"])
+                citations = block.get("citations", [])
+                self._emit(CitationEvent, type="citation", citation=citation, snapshot=citations)
             case {"type": "signature_delta"}:
-                self._emit(SignatureEvent, type="signature", signature=block["signature"])
+                self._emit(SignatureEvent, type="signature", signature=block.get("signature"))
             case _:
                 pass
 

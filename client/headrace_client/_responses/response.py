@@ -6,14 +6,14 @@ caller, the former after reading the body, the latter before.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
 from headrace_client._models.construct import unwrapped
 
 from .base_response import BaseAPIResponse, R
-from .body_reader import unwind
+from .chunks import AsyncChunks, Chunks
 from .stream import AsyncStream
 
 T = TypeVar("T")
@@ -21,6 +21,10 @@ T = TypeVar("T")
 
 class APIResponse(BaseAPIResponse[R]):
     """A response as received, for a blocking client; `parse` returns it as a typed value."""
+
+    @cached_property
+    def _iterators(self) -> list[Chunks[Any]]:
+        return []
 
     def parse(self, *, to: Any = None) -> Any:
         """Return the response as the requested type, or as ``to``. The body is read, except for streams.
@@ -56,6 +60,8 @@ class APIResponse(BaseAPIResponse[R]):
 
     def close(self) -> None:
         """Close the body and, unless it has arrived completely, its connection."""
+        for chunks in self._iterators:
+            chunks.leave()
         self.http_response.close()
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
@@ -71,10 +77,8 @@ class APIResponse(BaseAPIResponse[R]):
         return self._translated(self.http_response.iter_lines())
 
     def _translated(self, chunks: Iterator[T]) -> Iterator[T]:
-        try:
-            yield from chunks
-        except Exception as error:
-            raise self._failure(error) from error
+        self._iterators.append(translated := Chunks(chunks, self._failure))
+        return translated
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +93,7 @@ class AsyncAPIResponse(BaseAPIResponse[R]):
     _default_stream_cls = AsyncStream
 
     @cached_property
-    def _iterators(self) -> list[AsyncIterator[Any]]:
+    def _iterators(self) -> list[AsyncChunks[Any]]:
         return []
 
     async def parse(self, *, to: Any = None) -> Any:
@@ -127,9 +131,13 @@ class AsyncAPIResponse(BaseAPIResponse[R]):
     async def close(self) -> None:
         """Close the body and, unless it has arrived completely, its connection."""
         for chunks in self._iterators:
-            await unwind(chunks)
+            await chunks.unwind()
         self._iterators.clear()
         await self.http_response.aclose()
+
+    async def aclose(self) -> None:
+        """Close as `close` does, for `contextlib.aclosing`."""
+        await self.close()
 
     def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Iterate over the decoded body, in chunks of ``chunk_size`` bytes. Raises as `read` does."""
@@ -144,27 +152,11 @@ class AsyncAPIResponse(BaseAPIResponse[R]):
         return self._translated(self.http_response.aiter_lines())
 
     def _translated(self, chunks: AsyncIterator[T]) -> AsyncIterator[T]:
-        self._iterators.append(chunks)
-        return _Translated(chunks, self._failure)
+        self._iterators.append(translated := AsyncChunks(chunks, self._failure))
+        return translated
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
-
-
-class _Translated(AsyncIterator[T]):
-    """The chunks of a body, with the client's errors."""
-
-    def __init__(self, chunks: AsyncIterator[T], failure: Callable[[Exception], Exception]) -> None:
-        self._chunks = chunks
-        self._failure = failure
-
-    async def __anext__(self) -> T:
-        try:
-            return await anext(self._chunks)
-        except StopAsyncIteration:
-            raise
-        except Exception as error:
-            raise self._failure(error) from error

@@ -7,8 +7,8 @@ fill the memory.
 
 The chunks make no difference: a line ends at CR, LF or CRLF, even if a chunk ends between the two; a
 multi-byte character is decoded only when its line is complete; a byte order mark counts only at the very
-start. An event that is cut off at the end of the input is dropped, as the standard says. To know that a
-stream is complete, look for its closing event.
+start. The last event of the input may lack its blank line: `feed` does not return it, as the standard says,
+but `finish` does, because servers forget it. To know that a stream is complete, look for its closing event.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from headrace_client.transport.errors import ResponseTooLarge
 
 from .json import decode
 
-DEFAULT_MAX_EVENT_SIZE = 1_048_576
-"""Bytes of one event, including field names; the largest known events have a few kilobytes."""
+DEFAULT_MAX_EVENT_SIZE = 64 * 1024 * 1024
+"""Bytes of one event, including field names: as many as an answer may have. Images come in one event."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -76,6 +76,25 @@ class SSEDecoder:
         self._check_size(len(self._partial))
         return events
 
+    @property
+    def unfinished(self) -> int:
+        """Bytes of the event whose blank line has not come yet."""
+        return self._size + len(self._partial)
+
+    def peek(self) -> list[ServerSentEvent]:
+        """Return the event whose blank line has not come yet, as if it came now; empty if there is none."""
+        name, value = _field(bytes(self._partial))
+        lines = [*self._data, value] if name == b"data" else self._data
+        if not lines:
+            return []
+        event = value.decode(errors="replace") if name == b"event" else self._event
+        data = b"\n".join(lines).decode(errors="replace")
+        return [ServerSentEvent(event=event or None, data=data, id=self._last_id, retry=self._retry)]
+
+    def finish(self) -> list[ServerSentEvent]:
+        """Return the last event if it has no blank line. The input has ended."""
+        return self.feed(b"\n\n") if self.unfinished or self._has_fields else []
+
     def _interpret(self, lines: list[bytes]) -> list[ServerSentEvent]:
         if self._at_start and lines:
             self._at_start = False
@@ -92,8 +111,7 @@ class SSEDecoder:
         return events
 
     def _take_field(self, line: bytes) -> None:
-        name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
+        name, value = _field(line)
         match name:
             case b"data":
                 self._data.append(value)
@@ -123,6 +141,11 @@ class SSEDecoder:
         if self._size + more > self._max_event_size:
             message = f"one event of the stream is larger than {self._max_event_size} bytes"
             raise ResponseTooLarge(message, sent=True)
+
+
+def _field(line: bytes) -> tuple[bytes, bytes]:
+    name, _, value = line.partition(b":")
+    return name, value.removeprefix(b" ")
 
 
 class LineDecoder:

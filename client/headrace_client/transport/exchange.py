@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 
 import trio
 
 from .connection_pool import Connection
-from .errors import AttemptTimedOut, ConnectionLost, TransportError
+from .errors import AttemptTimedOut, ConnectionLost, ProtocolViolation, TransportError
+from .http1 import LINGER
+
+OnData = Callable[[bytes], object]
+"""Takes the parts of a body as they arrive, and returns True once it needs no more of them."""
 
 
 class Exchange:
@@ -16,11 +21,15 @@ class Exchange:
 
     ``sent``: the whole request has been passed to the network. ``parts``: the decoded body. ``due``: when the
     deadline or the idle timeout passes. ``late``: whether it has. Times are on trio's clock.
+
+    Once ``on_data`` returns True, the response counts as complete, whatever becomes of its rest. It may end
+    within `LINGER` seconds; if it does not, its connection is out of step and must be closed.
     """
 
     __slots__ = (
         "_broken",
         "_deadline",
+        "_enough",
         "_idle_timeout",
         "_on_data",
         "_scope",
@@ -40,7 +49,7 @@ class Exchange:
         now: float,
         deadline: float,
         idle_timeout: float,
-        on_data: Callable[[bytes], None] | None,
+        on_data: OnData | None,
     ) -> None:
         self.connection = connection
         self.sent = self.late = False
@@ -50,6 +59,7 @@ class Exchange:
         self._deadline = deadline
         self._idle_timeout = idle_timeout
         self._on_data = on_data
+        self._enough = False
         self._scope: trio.CancelScope | None = None
         self._broken: OSError | None = None
 
@@ -64,8 +74,10 @@ class Exchange:
     async def run_in_scope(self, request: bytes) -> None:
         """Do the same without a watchdog, in a cancel scope. Raises `TransportError`."""
         with trio.CancelScope(deadline=self.due) as self._scope:
-            return await self.run(request)
-        raise self._timed_out()
+            await self.run(request)
+            return
+        if not self._enough:
+            raise self._timed_out()
 
     def cut(self) -> None:
         """Abort the exchange because it is late. Closing its connection wakes the task that waits for it."""
@@ -108,7 +120,7 @@ class Exchange:
 
     async def _read(self) -> None:
         reader, stream = self.connection.reader, self.connection.stream
-        while not reader.complete:
+        while not (reader.complete or self._enough):
             try:
                 data = await stream.receive_some()
             except (OSError, trio.ClosedResourceError) as error:
@@ -116,9 +128,34 @@ class Exchange:
                     raise self._timed_out() from None
                 raise ConnectionLost(f"the connection broke: {self._broken or error}") from error
             if data:
-                self._collect(reader.feed(data))
+                self._collect(self._decoded(data))
             elif not reader.end():
                 raise ConnectionLost("the server closed the connection before the response was complete")
+        if not reader.complete:
+            await self._linger()
+
+    def _decoded(self, data: bytes) -> list[bytes]:
+        """Return the parts of the body in the next bytes. What breaks the protocol may follow them."""
+        reader = self.connection.reader
+        try:
+            return reader.feed(data)
+        except ProtocolViolation:
+            if self._on_data is not None:
+                with suppress(TransportError):
+                    self._collect(reader.salvage())
+            if not self._enough:
+                raise
+            return []
+
+    async def _linger(self) -> None:
+        """Give the response a moment to end, so that its connection can be reused. No error matters here."""
+        reader = self.connection.reader
+        with trio.move_on_after(LINGER), suppress(OSError, trio.ClosedResourceError, TransportError):
+            while not reader.complete:
+                data = await self.connection.stream.receive_some()
+                if not data:
+                    return
+                reader.feed(data)
 
     def _collect(self, parts: list[bytes]) -> None:
         self.finished_at = now = trio.current_time()
@@ -132,7 +169,7 @@ class Exchange:
         self.parts += parts
         if self._on_data is not None and 200 <= reader.status < 300:
             for part in parts:
-                self._on_data(part)
+                self._enough = self._on_data(part) is True or self._enough
 
     async def _send(self, rest: bytes) -> None:
         try:

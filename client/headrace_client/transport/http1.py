@@ -38,6 +38,14 @@ _TAIL_SIZE = 256
 _NO_LIMIT = 1 << 62
 
 
+LINGER = 0.1
+"""Seconds that a response may take to end after the last event that matters.
+
+A server that has sent it ends the response at once, mostly in a segment of its own. Closing and opening a
+connection would cost more.
+"""
+
+
 @attrs.frozen(kw_only=True)
 class ReadLimits:
     """Limits of one response. Exceeding one raises `ResponseTooLarge`."""
@@ -146,6 +154,14 @@ class ResponseReader:
             raise ResponseTooLarge(f"the response body exceeds {self._max_body} bytes")
         if self.complete:
             self._finish()
+        return self._parts
+
+    def salvage(self) -> list[bytes]:
+        """Return the parts of the body that came before a protocol violation. May raise as `feed` does."""
+        if self.head is None:
+            self._read_head()
+        if self._inflater is not None:
+            self._inflate(self._inflater)
         return self._parts
 
     def end(self) -> bool:

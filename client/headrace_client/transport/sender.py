@@ -7,7 +7,7 @@ A sender never sleeps, retries or redirects. Its owner decides with its own poli
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from math import inf
 from typing import Final, Protocol
@@ -24,7 +24,7 @@ from headrace_client.transport import (
     TransportError,
 )
 from headrace_client.transport.connection_pool import Connection
-from headrace_client.transport.exchange import Exchange
+from headrace_client.transport.exchange import Exchange, OnData
 from headrace_client.transport.http1_request import RequestTemplate
 
 _REQUEST_ID: Final = re.compile(rb"\r\nrequest-id:[ \t]*([^\r]*)", re.IGNORECASE)
@@ -78,15 +78,16 @@ class Sender(Protocol):
         *,
         retries_taken: int = 0,
         deadline: float = inf,
-        on_data: Callable[[bytes], None] | None = None,
+        on_data: OnData | None = None,
         new_connection: bool = False,
     ) -> Response:
         """Make one attempt and return the whole response.
 
         ``retries_taken``: attempts already made (reported to the server). ``deadline``: in seconds, on the
         event loop's clock. ``on_data``: called with each part of the decoded body of a 2xx response as it
-        arrives; the body is collected as well. ``new_connection``: use no idle connection, because the
-        previous attempt met a stale one (`TransportError.stale`).
+        arrives; the body is collected as well. If it returns True, the response is returned as it is then,
+        and its connection is closed unless it ends at once. ``new_connection``: use no idle connection,
+        because the previous attempt met a stale one (`TransportError.stale`).
 
         Raises `TransportError`. A cancelled or failed exchange closes its connection.
         """
@@ -122,7 +123,7 @@ class PooledSender:
         *,
         retries_taken: int = 0,
         deadline: float = inf,
-        on_data: Callable[[bytes], None] | None = None,
+        on_data: OnData | None = None,
         new_connection: bool = False,
     ) -> Response:
         """Make one attempt and return the whole response; see `Sender.send`. Raises `TransportError`."""

@@ -14,7 +14,14 @@ import attrs
 import trio
 from msgspec import structs
 
-from headrace.dialects import Assembler, Dialect, failure_from_redirect, failure_from_transport, redact
+from headrace.dialects import (
+    Assembler,
+    Dialect,
+    failure_from_redirect,
+    failure_from_transport,
+    judge_any_form,
+    redact,
+)
 from headrace.job import Failure, Recipient, Success
 from headrace.policy.options import RetryOptions
 from headrace.policy.systemic import ResultCount
@@ -33,8 +40,8 @@ from headrace_client.lowlevel import (
 from ._senders import RedirectRefused, Senders, SupportsOpenSender
 from .messages import Began, Failed, Finished, Inbox, Interrupted, Pending
 
-OnData = Callable[[bytes], None]
-"""Takes the chunks of a response body as they arrive."""
+OnData = Callable[[bytes], object]
+"""Takes the chunks of a response body as they arrive; returns True once it needs no more of them."""
 
 SAMPLE_INTERVAL = 0.05
 """Seconds between two responses for a model whose rate-limit headers are read.
@@ -168,7 +175,8 @@ class _Worker:
 
     async def _attempt(self, sender: Sender, pending: Pending, started_at: float) -> Finished | Failed:
         request = pending.job.request
-        timer = _FirstTokenTimer(self.settings.dialect.assembler()) if request.stream else None
+        dialect = self.settings.dialect
+        timer = _FirstTokenTimer(dialect.assembler(request)) if request.stream else None
         on_data = timer and timer.feed
         send = partial(
             self._send,
@@ -185,12 +193,11 @@ class _Worker:
             return self._failed(pending, failure, started_at, refused.response)
         except TransportError as error:
             stale = error.stale and not pending.resent  # once: the next connection is new
-            return self._failed(pending, failure_from_transport(error), started_at, is_stale=stale)
-        # A server without streaming responds with the whole message as JSON.
-        if timer is None or not 200 <= response.status < 300 or _is_json(response):
-            outcome = self.settings.dialect.judge(response, request)
-        else:
-            outcome = timer.assembler.finish()
+            failure = failure_from_transport(error)
+            if timer is not None:
+                failure = timer.assembler.cut(failure)
+            return self._failed(pending, failure, started_at, is_stale=stale)
+        outcome = judge_any_form(dialect, request, response, timer and timer.assembler)
         if isinstance(outcome, Failure):
             return self._failed(pending, outcome, started_at, response)
         return self._finished(pending, outcome, started_at, response, timer and timer.first_token_at)
@@ -270,10 +277,6 @@ def _identified(failure: Failure, response: Response | None) -> Failure:
     return structs.replace(failure, request_id=response.request_id)
 
 
-def _is_json(response: Response) -> bool:
-    return response.headers.get("content-type", "").startswith("application/json")
-
-
 @attrs.define
 class _FirstByteHook:
     """Calls ``announce`` at the first chunk of a response, and passes every chunk on."""
@@ -282,12 +285,11 @@ class _FirstByteHook:
     on_data: OnData | None
     announced: bool = False
 
-    def __call__(self, data: bytes) -> None:
+    def __call__(self, data: bytes) -> object:
         if not self.announced:
             self.announced = True
             self.announce()
-        if self.on_data is not None:
-            self.on_data(data)
+        return self.on_data and self.on_data(data)
 
 
 @attrs.define
@@ -297,7 +299,8 @@ class _FirstTokenTimer:
     assembler: Assembler
     first_token_at: float | None = None
 
-    def feed(self, data: bytes) -> None:
-        self.assembler.feed(data)
+    def feed(self, data: bytes) -> bool:
+        is_over = self.assembler.feed(data)
         if self.first_token_at is None and self.assembler.has_token:
             self.first_token_at = trio.current_time()
+        return is_over

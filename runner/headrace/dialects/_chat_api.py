@@ -12,6 +12,7 @@ from ._chat_stream import ChatEvents
 from ._dialect import Assembler, LineFormat
 from ._finish_reasons import KNOWN_REASONS, FinishReasons
 from ._judgement import AnswerRules, judge
+from ._response_stream import ResponseEvents, last_segment
 from ._streams import StreamAssembler
 from .records import openai_failure, openai_success
 
@@ -39,5 +40,6 @@ class ChatDialect:
     def judge(self, response: Response, request: JobRequest | None = None) -> Success | Failure:
         return judge(response, self._rules, request)
 
-    def assembler(self) -> Assembler:
-        return StreamAssembler(ChatEvents(self._rules))
+    def assembler(self, request: JobRequest | None = None, /) -> Assembler:
+        is_response = request is not None and last_segment(request.path) == "responses"
+        return StreamAssembler((ResponseEvents if is_response else ChatEvents)(self._rules, request))

@@ -1,123 +1,165 @@
-"""Assembles the chunks of a streamed chat completion into the completion as it would be unstreamed (pure).
+"""Assembles the chunks of a streamed completion, chat or text, into the completion as it would be unstreamed.
 
-The choices of a chunk carry deltas. Texts are appended to, lists of numbered parts (``tool_calls``) are
-merged by number, other lists are extended, names are set once, and anything unknown is kept. The fragments
-of a text are joined once, at the end: the cost of a long answer is linear in its length.
+Each choice carries a piece: a ``delta`` (chat) or a ``text``. `GrowingObject` decides what grows in it and
+what is replaced. A member next to the delta reports about the answer (filters, reasons, usage, the whole
+message so far): its newest value holds. Only what is reported token by token grows there. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from headrace.job import Failure, Success
-from headrace_client.lowlevel import ServerSentEvent
+from headrace.job import Failure, JobRequest, Success
+from headrace_client.lowlevel import (
+    GrowingObject,
+    StreamEvent,
+    as_list,
+    as_object,
+    is_empty,
+    newest,
+    number_of,
+)
 
 from ._chat_response import CHAT_RULES
 from ._failures import failure_from_event
-from ._json import encode
 from ._judgement import AnswerRules, read_answer
 
 _END: Final = "[DONE]"
-_SET_ONCE: Final = frozenset({"role", "type", "id", "name", "finish_reason"})
-
-
-class _Text(list[str]):
-    """The fragments of a text that is not complete yet."""
-
-
-class _Parts(dict[object, Any]):
-    """The parts of a list that is not complete yet, by number if they have one."""
 
 
 class ChatEvents:
     """The `Events` of one completion: complete with ``[DONE]``."""
 
-    def __init__(self, rules: AnswerRules = CHAT_RULES) -> None:
+    def __init__(self, rules: AnswerRules = CHAT_RULES, request: JobRequest | None = None) -> None:
         self._rules = rules
+        self._request = request
         self._completion: dict[str, Any] = {}
-        self._choices: dict[int, dict[str, Any]] = {}
+        self._choices: dict[object, _Choice] = {}
         self.has_token = False
         self.complete = False
 
-    def take(self, event: ServerSentEvent) -> Failure | None:
-        if event.data == _END:
+    @property
+    def started(self) -> bool:
+        return bool(self._choices)
+
+    @property
+    def finished(self) -> bool:
+        return bool(self._choices) and all(choice.reason for choice in self._choices.values())
+
+    def closes(self, event: StreamEvent) -> bool:
+        return event.text.strip('"') == _END
+
+    def take(self, event: StreamEvent) -> Failure | None:
+        if self.closes(event):
             self.complete = True
-        if self.complete or not event.data:
             return None
-        chunk = event.json()
-        if not isinstance(chunk, dict):
-            raise TypeError("a chunk is not a JSON object")
-        chunk = cast("dict[str, Any]", chunk)
-        if chunk.get("error") or chunk.get("object") == "error" or event.event == "error":
-            return failure_from_event(event.data)
-        for choice in chunk.pop("choices", None) or ():
-            self._add_choice(choice)
-        self._completion.update({key: value for key, value in chunk.items() if value is not None})
+        if event.is_error:
+            return failure_from_event(event.text)
+        chunk = dict(event.members)
+        choices = chunk.pop("choices", None)
+        for choice in map(as_object, [choices] if as_list(choices) is None else choices):
+            if choice is not None:
+                self._take_choice(choice)
+        for name, value in chunk.items():
+            if not is_empty(value):
+                self._completion[name] = value
         return None
 
-    def _add_choice(self, choice: Mapping[str, Any]) -> None:
-        index = choice.get("index", 0)
-        message = {"role": "assistant", "content": None}
-        merged = self._choices.setdefault(index, {"index": index, "message": message, "finish_reason": None})
-        delta: dict[str, Any] = choice.get("delta") or {}
-        self.has_token = self.has_token or any(value for key, value in delta.items() if key != "role")
-        _merge(merged["message"], delta)
-        _merge(merged, {key: value for key, value in choice.items() if key != "delta"})
+    def _take_choice(self, piece: Mapping[str, Any]) -> None:
+        number = number_of(piece) or 0
+        choice = self._choices.setdefault(number, _Choice(number))
+        self.has_token = choice.take(piece) or self.has_token
 
-    def success(self) -> Success:
-        choices = [_joined(self._choices[index]) for index in sorted(self._choices)]
-        completion = {**self._completion, "object": "chat.completion", "choices": choices}
-        return read_answer(encode(completion), self._rules)
+    def value(self) -> dict[str, Any]:
+        choices = [choice.value() for choice in sorted(self._choices.values(), key=_Choice.place)]
+        is_text = any("text" in choice and "message" not in choice for choice in choices)
+        kind = "text_completion" if is_text else "chat.completion"
+        completion = {**self._completion, "object": kind, "choices": choices}
+        for choice in choices:  # Kimi reports the usage in the last chunk of a choice
+            completion.setdefault("usage", choice.get("usage"))
+        return {name: value for name, value in completion.items() if value is not None}
 
-
-def _merge(merged: dict[str, Any], delta: Mapping[str, Any]) -> None:
-    """Merge a delta into what earlier deltas made."""
-    for key, value in delta.items():
-        if value is None:
-            merged.setdefault(key, None)
-        elif isinstance(value, str) and key not in _SET_ONCE:
-            _append(merged, key, value)
-        elif isinstance(value, list):
-            _extend(merged, key, cast("list[Any]", value))
-        elif isinstance(value, dict):
-            part: dict[str, Any] = merged.get(key) or {}
-            _merge(part, cast("dict[str, Any]", value))
-            merged[key] = part
-        elif value != "":
-            merged[key] = value
+    def read(self, body: bytes) -> Success:
+        return read_answer(body, self._rules, self._request)
 
 
-def _append(merged: dict[str, Any], key: str, fragment: str) -> None:
-    if not isinstance(text := merged.get(key), _Text):
-        merged[key] = text = _Text()
-    text.append(fragment)
+class _Choice:
+    """One choice, from its pieces in the chunks."""
+
+    def __init__(self, number: object) -> None:
+        self._number = number
+        self._reports: dict[str, Any] = {}
+        self._message = GrowingObject({"role": "assistant", "content": None})
+        self._text = GrowingObject({})
+        self._tokens = GrowingObject({})
+        self._logprobs = GrowingObject({})
+        self._is_chat = False
+
+    @property
+    def reason(self) -> object:
+        return self._reports.get("finish_reason")
+
+    def place(self) -> tuple[bool, Any]:
+        """Return where the choice belongs: by its number, the odd ones last."""
+        return not isinstance(self._number, int), self._number
+
+    def take(self, piece: Mapping[str, Any]) -> bool:
+        """Take the next piece; return whether it brings a part of the answer."""
+        reports = {name: value for name, value in piece.items() if name not in ("delta", "index")}
+        delta = _delta(piece.get("delta"))
+        self._is_chat = self._is_chat or "delta" in piece or "message" in piece
+        text = None if self._is_chat else reports.pop("text", None)
+        self._message.add(delta)
+        self._text.add({"text": text})
+        self._take_tokens(reports)
+        self._reports = newest(self._reports, reports)
+        return bool(text) or any(value for name, value in delta.items() if name != "role")
+
+    def _take_tokens(self, reports: dict[str, Any]) -> None:
+        """Collect what is reported token by token: ids and log probabilities."""
+        if isinstance(reports.get("token_ids"), list):
+            self._tokens.collect({"token_ids": reports.pop("token_ids")})
+        scores = reports.get("logprobs")
+        if isinstance(scores, list):
+            self._tokens.collect({"logprobs": reports.pop("logprobs")})
+        elif isinstance(scores, dict):
+            self._logprobs.collect(reports.pop("logprobs"))
+
+    def value(self) -> dict[str, Any]:
+        """Return the choice so far."""
+        choice = {"index": self._number, "finish_reason": None, **self._reports, **self._tokens.value}
+        if logprobs := self._logprobs.value:
+            choice["logprobs"] = logprobs
+        text = self._text.value.get("text")
+        if text is not None:
+            choice["text"] = text
+        if self._is_chat or text is None:
+            choice["message"] = self._whole_message(choice.get("message"))
+        return choice
+
+    def _whole_message(self, told: object) -> dict[str, Any]:
+        """Return the message that the deltas make, and from ``told``, next to them, what they left out."""
+        message = self._message.value
+        whole = as_object(told) or {}
+        message |= {name: value for name, value in whole.items() if is_empty(message.get(name))}
+        if (calls := as_list(message.get("tool_calls"))) is not None:
+            message["tool_calls"] = [_without_number(call) for call in calls]
+        return message
 
 
-def _extend(merged: dict[str, Any], key: str, items: list[Any]) -> None:
-    if not isinstance(parts := merged.get(key), _Parts):
-        merged[key] = parts = _Parts()
-    for item in items:
-        number: object = cast("dict[str, Any]", item).get("index") if isinstance(item, dict) else None
-        if number is None:
-            parts[f"unnumbered {len(parts)}"] = item
-        else:
-            _merge(parts.setdefault(number, {}), cast("dict[str, Any]", item))
+def _delta(delta: object) -> Mapping[str, Any]:
+    """Return a delta as an object; a bare text is content. Raises `TypeError`."""
+    if is_empty(delta):
+        return {}
+    if isinstance(delta, str):
+        return {"content": delta}
+    if (members := as_object(delta)) is None:
+        raise TypeError("a delta is neither an object nor a text")
+    return members
 
 
-def _joined(value: Any) -> Any:
-    """Return a value with its fragments joined to plain strings and lists."""
-    if isinstance(value, _Text):
-        return "".join(value)
-    if isinstance(value, _Parts):
-        return [_without_number(_joined(part)) for part in value.values()]
-    if isinstance(value, dict):
-        return {key: _joined(member) for key, member in cast("dict[str, Any]", value).items()}
-    return value
-
-
-def _without_number(part: Any) -> Any:
-    """Return a part without its ``index``, which only deltas have."""
-    if not isinstance(part, dict):
-        return part
-    return {key: value for key, value in cast("dict[str, Any]", part).items() if key != "index"}
+def _without_number(call: Any) -> Any:
+    """Return a tool call without its ``index``, which only deltas have."""
+    members = as_object(call)
+    return call if members is None else {name: part for name, part in members.items() if name != "index"}

@@ -49,8 +49,11 @@ class LineFormat:
 class Assembler(Protocol):
     """Assembles the server-sent events of one streamed response into one message. Its memory is bounded."""
 
-    def feed(self, data: bytes) -> None:
-        """Take the next chunk of the body. Raises nothing: `finish` reports what went wrong."""
+    def feed(self, data: bytes) -> bool:
+        """Take the next chunk of the body; return whether the answer needs no more of them.
+
+        Raises nothing: `finish` reports what went wrong.
+        """
         ...
 
     @property
@@ -60,6 +63,10 @@ class Assembler(Protocol):
 
     def finish(self) -> Success | Failure:
         """Return the whole message, or why there is none (cut off, error event, no stop reason)."""
+        ...
+
+    def cut(self, failure: Failure) -> Failure:
+        """Return the failure of a response that was lost, with what had come of the answer."""
         ...
 
 
@@ -93,8 +100,8 @@ class Dialect(Protocol):
         """
         ...
 
-    def assembler(self) -> Assembler:
-        """Return a new assembler for one 2xx response to a request with ``stream``."""
+    def assembler(self, request: JobRequest | None = None, /) -> Assembler:
+        """Return a new assembler for one 2xx response with events, to ``request``."""
         ...
 
     def success_record(self, job: PreparedJob, success: Success, note: Note, /) -> bytes:

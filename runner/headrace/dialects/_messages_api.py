@@ -48,8 +48,8 @@ class MessagesDialect:
     def judge(self, response: Response, request: JobRequest | None = None) -> Success | Failure:
         return judge(response, self._rules, request)
 
-    def assembler(self) -> Assembler:
-        return StreamAssembler(MessageEvents(self._rules))
+    def assembler(self, request: JobRequest | None = None, /) -> Assembler:
+        return StreamAssembler(MessageEvents(self._rules, request))
 
 
 def read_request(

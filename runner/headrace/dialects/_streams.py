@@ -1,18 +1,38 @@
-"""How both APIs assemble a streamed response: from bytes to events, and the ways it can end (pure)."""
+"""How all APIs assemble a streamed response: from bytes to events, and the ways it can end (pure).
+
+An answer is whole when its closing event has come; what the connection does after that does not matter. What
+a stream had brought when it is refused is kept in the failure: it may have been paid for.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import json
+from typing import Any, Protocol
 
-from headrace.job import Failure, Success
-from headrace_client.lowlevel import ResponseTooLarge, ServerSentEvent, SSEDecoder
+from msgspec import structs
 
-from ._failures import failure_from_transport
-from ._json import DECODE_ERRORS
+from headrace.job import Failure, JobRequest, Success
+from headrace_client.lowlevel import (
+    Response,
+    ResponseTooLarge,
+    ServerSentEvent,
+    SSEDecoder,
+    StreamEvent,
+    is_event_stream,
+    read_event,
+    with_whole_characters,
+)
+
+from ._dialect import Assembler, Dialect
+from ._failures import failure_from_transport, refused
+from ._json import DECODE_ERRORS, encode
 from ._printable import printable
 
 MAX_STREAM_SIZE = 64 * 1024 * 1024
 """Bytes of one streamed response; never more than this is kept of it."""
+
+_MAX_UNFINISHED_CLOSING = 64 * 1024
+"""Bytes of an event that is looked at before its blank line has come: closing events are small."""
 
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, *DECODE_ERRORS)
 """Raised by events whose parts are not of the documented types."""
@@ -24,16 +44,34 @@ class Events(Protocol):
     @property
     def has_token(self) -> bool: ...
     @property
-    def complete(self) -> bool:
-        """Whether the event that ends every complete response has arrived."""
+    def started(self) -> bool:
+        """Whether an event has brought anything of the answer."""
         ...
 
-    def take(self, event: ServerSentEvent) -> Failure | None:
+    @property
+    def complete(self) -> bool:
+        """Whether the event that closes every complete response has come."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """Whether the answer is complete without a closing event, if the response ends well."""
+        ...
+
+    def closes(self, event: StreamEvent) -> bool:
+        """Return whether an event is the closing one."""
+        ...
+
+    def take(self, event: StreamEvent) -> Failure | None:
         """Add an event; return the failure if it is an error event. May raise any of `_MALFORMED`."""
         ...
 
-    def success(self) -> Success:
-        """Return the message. May raise any of `_MALFORMED`."""
+    def value(self) -> Any:
+        """Return the answer so far. May raise any of `_MALFORMED`."""
+        ...
+
+    def read(self, body: bytes) -> Success:
+        """Return the whole answer, given as JSON. Raises one of `DECODE_ERRORS` if it is not accepted."""
         ...
 
 
@@ -42,44 +80,143 @@ class StreamAssembler:
 
     def __init__(self, events: Events) -> None:
         self._events = events
-        self._decoder = SSEDecoder()
+        self._decoder = SSEDecoder(max_event_size=MAX_STREAM_SIZE)
         self._received = 0
+        self._raw = bytearray()  # what came before the first part of the answer
+        self._unread: list[str] = []
+        self._malformed: str | None = None
         self._failure: Failure | None = None
 
     @property
     def has_token(self) -> bool:
         return self._events.has_token
 
-    def feed(self, data: bytes) -> None:
-        """Take the next chunk of the body; everything after a failure is ignored."""
-        if self._failure is not None:
-            return
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing that follows matters: the closing event, or an error, has come."""
+        return self._failure is not None or self._events.complete
+
+    def feed(self, data: bytes) -> bool:
+        """Take the next chunk of the body, unless the stream is over; return whether it is now."""
+        if self.is_over:
+            return True
         try:
             self._feed(data)
         except ResponseTooLarge as error:
             self._failure = failure_from_transport(error)
+        return self.is_over
+
+    def finish(self) -> Success | Failure:
+        """Return the outcome of a response that ended well, or that was left because the stream was over."""
+        self._take(self._decoder.finish())
+        if self._failure is not None:
+            return self._refused(self._failure)
+        if self._malformed is not None:
+            return self._invalid(f"an event is malformed: {self._malformed}")
+        if not self._events.started and (self._unread or not self._events.complete):
+            return self._invalid(self._nothing())
+        if not (self._events.complete or self._events.finished):
+            return self._invalid("it was cut off")
+        try:
+            body = _encoded(self._events.value())
         except _MALFORMED as error:
-            self._failure = _bad_stream(f"an event is malformed: {error}")
+            return self._invalid(f"its message is incomplete: {error}")
+        return self._judged(body)
+
+    def _judged(self, body: bytes) -> Success | Failure:
+        """Return the outcome of a stream that made this body: that of the same body without a stream."""
+        try:
+            return self._events.read(body)
+        except DECODE_ERRORS as error:
+            failure = refused(error, body)
+            if failure.kind != "invalid_response":
+                return self._refused(failure)
+            invalid = self._invalid(f"its message is incomplete: {error}")
+            return structs.replace(invalid, code=failure.code)
+
+    def cut(self, failure: Failure) -> Failure:
+        """Return the failure of a response that did not end well, with what had come."""
+        self._take(self._decoder.finish())
+        return self._refused(failure)
 
     def _feed(self, data: bytes) -> None:
         self._received += len(data)
         if self._received > MAX_STREAM_SIZE:
             raise ResponseTooLarge(f"the stream is larger than {MAX_STREAM_SIZE} bytes", sent=True)
-        for event in self._decoder.feed(data):
-            self._failure = self._events.take(event)
-            if self._failure is not None:
+        if not self._events.started:
+            self._raw += data
+        self._take(self._decoder.feed(data))
+        if not self.is_over and 0 < self._decoder.unfinished <= _MAX_UNFINISHED_CLOSING:
+            self._take([event for event in self._decoder.peek() if self._events.closes(read_event(event))])
+
+    def _take(self, events: list[ServerSentEvent]) -> None:
+        for received in events:
+            if self.is_over:
                 return
+            event = read_event(received)
+            if event.is_json or self._events.closes(event):
+                self._take_one(event)
+            else:
+                self._unread.append(event.text)
 
-    def finish(self) -> Success | Failure:
-        if self._failure is not None:
-            return self._failure
-        if not self._events.complete:
-            return _bad_stream("it was cut off" if self._received else "it is empty")
+    def _take_one(self, event: StreamEvent) -> None:
+        """Add an event. What follows a malformed one is added as well: the record keeps what was paid for."""
+        if event.carries_nothing:
+            return
         try:
-            return self._events.success()
+            self._failure = self._events.take(event)
         except _MALFORMED as error:
-            return _bad_stream(f"its message is incomplete: {error}")
+            self._malformed = self._malformed or str(error)
+
+    def _nothing(self) -> str:
+        if self._unread:
+            return f"no event is JSON: {self._unread[0]}"
+        return "it has no events" if self._received else "it is empty"
+
+    def _invalid(self, reason: str) -> Failure:
+        message = printable(f"an invalid stream: {reason}")
+        return self._refused(Failure(kind="invalid_response", message=message, status=200))
+
+    def _refused(self, failure: Failure) -> Failure:
+        return structs.replace(failure, answer=self._answer())
+
+    def _answer(self) -> bytes | None:
+        """Return what had come, as JSON: the answer so far, else the text."""
+        if self._events.started:
+            try:
+                return _encoded(self._events.value())
+            except _MALFORMED:
+                pass
+        text = "\n".join(self._unread) or self._raw.decode(errors="replace")
+        return encode(text) if text.strip() else None
 
 
-def _bad_stream(reason: str) -> Failure:
-    return Failure(kind="invalid_response", message=printable(f"an invalid stream: {reason}"), status=200)
+def judge_any_form(
+    dialect: Dialect, request: JobRequest, response: Response, assembler: Assembler | None
+) -> Success | Failure:
+    """Return the outcome of a response in the form that it has, not the one that was asked for.
+
+    ``assembler``: has taken the body of a request with ``stream``. A server without streaming sends the whole
+    message as JSON; some send events to a request without it.
+    """
+    if not 200 <= response.status < 300:
+        return dialect.judge(response, request)
+    if assembler is None:
+        outcome = dialect.judge(response, request)
+        if isinstance(outcome, Success) or not _has_events(response):
+            return outcome
+        assembler = dialect.assembler(request)
+        assembler.feed(response.body)
+    return assembler.finish() if _has_events(response) else dialect.judge(response, request)
+
+
+def _has_events(response: Response) -> bool:
+    return is_event_stream(response.headers.get("content-type", ""), response.body)
+
+
+def _encoded(value: Any) -> bytes:
+    try:
+        return encode(value)
+    except UnicodeEncodeError:  # half a surrogate pair, whose other half never came
+        text = with_whole_characters(json.dumps(value, ensure_ascii=False))
+        return encode(json.loads(text))

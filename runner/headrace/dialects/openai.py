@@ -18,8 +18,10 @@ from ._batch_lines import batch_line_format
 from ._dialect import LineFormat
 from ._lines import keep_fields, optional, quoted, required_model, required_object
 from ._output_limits import choices, endpoint_at, limit_name, max_tokens, service_tier, set_limit
+from ._response_stream import last_segment
 
-_CHAT_PATH: Final = "/v1/chat/completions"
+_STREAMED: Final = frozenset({"completions", "responses"})
+"""The last segments of the paths whose answers can be streamed."""
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -69,9 +71,13 @@ def _changes(
         if (endpoint := endpoint_at(path)).has_output:
             changes |= set_limit({**body, **changes}, endpoint, options.max_tokens)
     if changes.get("stream", body.get("stream")) is True:
-        if path.partition("?")[0] != _CHAT_PATH:
-            raise BadLine(f'only {_CHAT_PATH} can be streamed; leave out "stream"')
-        changes |= _with_usage(changes.get("stream_options", body.get("stream_options")))
+        if last_segment(path) not in _STREAMED:
+            raise BadLine(
+                "only /v1/chat/completions, /v1/completions and /v1/responses can be streamed; "
+                'leave out "stream"'
+            )
+        if last_segment(path) == "completions":  # a response always reports its usage
+            changes |= _with_usage(changes.get("stream_options", body.get("stream_options")))
     return changes
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from headrace.dialects import Dialect, make_dialect
-from headrace.job import Note, PreparedJob
+from headrace.job import JobRequest, Note, PreparedJob
 from headrace.policy.options import RequestOptions
 from headrace_client.transport.sender import Response
 
@@ -44,6 +44,11 @@ def answer(
     """An answer; a body that is not bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Response(status=status, head=head, body=content, started_at=0, first_byte_at=0, finished_at=0)
+
+
+def request(path: str = "/v1/messages", **fields: Any) -> JobRequest:
+    """A request to a path."""
+    return JobRequest(path=path, body=b"{}", model="m", max_tokens=16, stream=True, **fields)
 
 
 def line(value: object) -> bytes:
