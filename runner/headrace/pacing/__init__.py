@@ -14,6 +14,7 @@ Rules of this package:
         │   ├── ServerBucket   up to three: requests, input and output tokens, reconciled with the headers
         │   └── Bucket         up to three: what the user allows of them
         ├── RateSearch         finds a rate where no header reports a limit
+        │   └── Acceptance     what was accepted since the last refusal
         ├── Estimates          what a job will cost
         └── Batch              jobs that are admitted together, while every limit is far away
 

@@ -150,6 +150,19 @@ class Gates:
             for resource, server in self.server.items()
         }
 
+    def restore(self, levels: Mapping[str, object], elapsed: float, now: float, *, is_exact: bool) -> bool:
+        """Restore what `levels` returned ``elapsed`` seconds ago; return whether any limit is known."""
+        for resource in RESOURCES:
+            match levels.get(resource):
+                case [int() | float() as limit, int() | float() as depth, int() | float() as level]:
+                    filled = min(depth, level + max(0.0, elapsed) * limit / 60)
+                    reading = Limit(round(limit), round(max(0.0, filled)))
+                    self.first_seen(resource, reading, now, is_exact=is_exact, sent_since=0.0)
+                    self.server[resource].bucket.retune(limit / 60, depth, now)
+                case _:
+                    pass
+        return bool(self.server)
+
 
 def _by_index(buckets: Mapping[Resource, T]) -> list[tuple[int, T]]:
     return [(index, buckets[resource]) for index, resource in enumerate(RESOURCES) if resource in buckets]

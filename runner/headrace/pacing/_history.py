@@ -11,6 +11,10 @@ from ._values import Cost
 
 _MAX_LENGTH = 8_192
 """Entries, one for each time of sending: a bound on memory. They have to span the latency of a job."""
+_SPANS = (3.0, 1.0, 0.3, 0.1)
+"""Seconds: jobs are sent in bursts, and a rate that doubles is not that of a whole second..."""
+_MIN_SENT = 4
+"""... but the shorter ones count only if as many jobs were sent in them."""
 
 
 @attrs.define
@@ -37,3 +41,8 @@ class History:
         then = self._totals[max(0, bisect_right(self._times, time) - 1)]
         last = self._totals[-1]
         return last[0] - then[0], last[1] - then[1], last[2] - then[2]
+
+    def rate(self, now: float) -> float:
+        """Return the jobs per second that were sent recently, at the highest over the times of `_SPANS`."""
+        sent = [(self.since(now - span)[0], span) for span in _SPANS]
+        return max([max(1.0, sent[0][0]) / _SPANS[0], *(n / span for n, span in sent if n >= _MIN_SENT)])

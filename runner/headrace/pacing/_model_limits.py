@@ -19,15 +19,15 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from headrace.job import FailureKind, JobRequest, Usage
-from headrace_client.lowlevel import Limit, RateLimits
+from headrace_client.lowlevel import RateLimits
 
 from ._batch import Batch
-from ._cooldown import Cooldown
+from ._cooldown import STRAY_SHARE, Cooldown, jittered
 from ._estimates import Estimates
 from ._gates import Gates
 from ._history import History
 from ._search import RateSearch
-from ._values import RESOURCES, Bottleneck, Cost, RateLimitReason, Resource, readings
+from ._values import RESOURCES, Bottleneck, Cost, RateLimitReason, readings
 
 _NOTHING: Cost = (0.0, 0.0, 0.0)
 _RESERVED_FOR = 0.2
@@ -130,7 +130,7 @@ class ModelLimits:
         self.warm_cache_first = False
         self.cooldown.passed(started_at)
         if self.search is not None:
-            self.search.succeeded()
+            self.search.succeeded(now)
         if not self.estimates.reserves_output:
             cost, reserve = self._costs(request)
             self.gates.settle(reserve, cost, (1.0, float(charged), float(output)))
@@ -180,16 +180,30 @@ class ModelLimits:
         if reason == "concurrency":
             return
         until = None if retry_after is None else now + retry_after
+        may_be_stray = False
         if reason == "ramp":
-            self._start_search().too_steep(max(1.0, self._history.since(now - 1.0)[0]), started_at, now)
+            self.search = self.search or RateSearch()
+            self.search.too_steep(max(1.0, self._history.since(now - 1.0)[0]), started_at, now)
         elif exhausted := self.gates.exhausted(reserve, limits):
             for resource, reading in exhausted.items():
                 self.gates.server[resource].refused(reading, started_at, now)
             if until is None:
                 until = self.gates.filled_at(exhausted, reserve, now)
         else:
-            self._start_search().refused(started_at, self._history.since(started_at)[0] + 1, now)
-        self.cooldown.refused(now + self.cooldown.backoff(jitter) if until is None else until)
+            may_be_stray = self._unexplained(started_at, now)
+        # The rate of a search that has just begun is known to be accepted: no job has to go first.
+        is_known = may_be_stray and self.search is not None and self.search.is_provisional
+        share = STRAY_SHARE if may_be_stray else 1.0
+        self.cooldown.begin(until, started_at, now, share * jittered(jitter), probe=not is_known)
+
+    def _unexplained(self, started_at: float, now: float) -> bool:
+        """Note a refusal that no known limit explains; return whether it may be a stray one."""
+        sent = self._history.rate(now)
+        if self.search is None:
+            self.search = RateSearch.after_refusal(sent, now)
+        else:
+            self.search.refused(started_at, self._history.since(started_at)[0] + 1, sent, now)
+        return self.search.doubts
 
     def interrupted(self, request: JobRequest) -> None:
         """Note that this process cancelled a job. Its cost is unknown until the next headers."""
@@ -206,14 +220,8 @@ class ModelLimits:
 
     def restore(self, levels: Mapping[str, object], elapsed: float, now: float) -> None:
         """Restore the buckets that a run left ``elapsed`` seconds ago; malformed ones are ignored."""
-        for resource in RESOURCES:
-            match levels.get(resource):
-                case [int() | float() as limit, int() | float() as depth, int() | float() as level]:
-                    filled = min(depth, level + max(0.0, elapsed) * limit / 60)
-                    self._first_seen(resource, Limit(round(limit), round(max(0.0, filled))), now)
-                    self.gates.server[resource].bucket.retune(limit / 60, depth, now)
-                case _:
-                    pass
+        if self.gates.restore(levels, elapsed, now, is_exact=self.estimates.reserves_output):
+            self._end_search()
 
     def _book(self, now: float) -> None:
         """Account for the batch: what was sent counts as sent at ``now``."""
@@ -233,7 +241,7 @@ class ModelLimits:
             self.gates.settle(reserve, cost, spent)
             self.estimates.learn(batch.succeeded, batch.succeeded_bytes, batch.input, batch.output)
             if self.search is not None:
-                self.search.succeeded(batch.succeeded)
+                self.search.succeeded(now, batch.succeeded)
         self._bytes_in_flight += batch.sent_bytes - batch.succeeded_bytes
         self._batch = Batch(granted=batch.granted)
 
@@ -252,14 +260,16 @@ class ModelLimits:
         cost, reserve = self._costs(request)
         self.gates.take(_minus(_NOTHING, reserve), _minus(_NOTHING, cost))
 
-    def _start_search(self) -> RateSearch:
-        if self.search is None:
-            self.search = RateSearch()
-        return self.search
+    def _end_search(self) -> None:
+        """Stop finding a rate by trial once a limit is known, unless a rate was refused."""
+        if self.search is not None and self.search.plateau is None:
+            self.search = None
 
     def _observe(self, limits: RateLimits | None, started_at: float, now: float) -> None:
         if limits is None:
             return
+        if self.search is not None and self.search.is_over(now):
+            self.search = None
         since = self._history.since(started_at)
         withheld = self._withheld.since(now - _RESERVED_FOR)
         expected, reserved = self.estimates.total(self._in_flight, self._bytes_in_flight)
@@ -267,7 +277,9 @@ class ModelLimits:
             server = self.gates.server.get(resource)
             index = RESOURCES.index(resource)
             if server is None:
-                self._first_seen(resource, reading, now, sent_since=since[index])
+                is_exact = self.estimates.reserves_output
+                self.gates.first_seen(resource, reading, now, is_exact=is_exact, sent_since=since[index])
+                self._end_search()
                 continue
             limit = server.limit
             server.observe(
@@ -281,13 +293,6 @@ class ModelLimits:
             )
             if server.limit != limit:
                 self.gates.arrange(now)
-
-    def _first_seen(self, resource: Resource, reading: Limit, now: float, *, sent_since: float = 0.0) -> None:
-        self.gates.first_seen(
-            resource, reading, now, is_exact=self.estimates.reserves_output, sent_since=sent_since
-        )
-        if self.search is not None and self.search.plateau is None:
-            self.search = None
 
 
 def _minus(cost: Cost, other: Cost) -> Cost:

@@ -14,6 +14,11 @@
    found. It comes down in steps, but never below what was accepted since the last refusal.
 5. A refusal because the rate rose too fast sets no plateau. The rate resumes below what was accepted and
    rises evenly, by some percent per second. Each such refusal lowers the slope, time without one raises it.
+6. One refusal may be a stray one: a gateway's, or that of a server which was busy for a moment. The first one
+   in slow start sets no plateau yet. A rate a little lower is tried for a second, and then slow start resumes
+   from there. The second refusal sets the plateau, and so does one that several jobs in flight share.
+7. A search that begins in the middle of a run, because of a refusal that no known limit explains, begins
+   likewise: with a little more than was accepted lately. If no other refusal follows, it ends.
 
 Times are seconds, rates are jobs per second.
 """
@@ -24,6 +29,7 @@ import math
 
 import attrs
 
+from ._acceptance import Acceptance
 from ._bucket import MAX_CATCH_UP
 
 _INITIAL_RATE = 8.0
@@ -49,18 +55,26 @@ _EARLY_RETURN = 4.0
 """... and while the plateau is only a guess."""
 _EARLY = 4.0
 """A refusal earlier than this after the last one means that the plateau was too high (rule 4)."""
-_STEP_DOWN = 0.7
-"""The new plateau as a share of the rate that was refused early..."""
 _NEAR = 0.98
-"""... or later: then it is almost right."""
+"""The new plateau as a share of a rate that was refused late: it is almost right."""
+_TRIAL = 1.0
+"""Seconds of sending after a refusal that may be a stray one, for which the rate stays (rule 6)."""
+_PROVEN_AFTER = 2.0
+"""Seconds after the jump of rule 2 from which a refusal says nothing about it."""
+_CATCH_UP = 1.25
+"""The first rate of rule 7, as a multiple of what was accepted: it makes up for the cooldown."""
+_MAX_RATIO = 1.5
+"""In slow start the rate may be far above what is sent: a refusal counts for this multiple of it, at most."""
+_STRAY_INTERVAL = 10.0
+"""Seconds: a refusal in slow start that comes later than this after the last one..."""
+_STRAY_JOBS = 100
+"""... and after as many accepted jobs may be a stray one, too."""
 _MAX_SLOPE = 0.02
 """The share by which the rate rises per second after a refusal of its slope..."""
 _MIN_SLOPE = 0.0025
 """... at most and at least."""
 _SLOPE_RECOVERY = 15.0
 """The time without a refusal after which the average slope has doubled."""
-_MIN_SAMPLE = 10
-"""Jobs from which a share of refused or accepted ones is taken seriously."""
 _MIN_RATE = 0.02
 """One job in 50 seconds, so that the search never stops."""
 
@@ -76,8 +90,14 @@ class RateSearch:
     plateau: float | None = None
     """None until the first refusal."""
     _initial: float = _INITIAL_RATE
+    is_provisional: bool = False
+    """Whether other limits are known: the search ends if the refusal that began it was a stray one."""
+    _trial_until: float = -math.inf
+    """Until then the rate stays; infinity: until the first job after the refusal has been sent."""
     _before_jump: float | None = None
     """The rate before the jump of rule 2; None without one, and once a refusal has followed."""
+    _jumped_at: float = -math.inf
+    """The time of that jump."""
     _age: float = 0.0
     """For how long the rate has been the bottleneck since the start or the last refusal."""
     _slope: float = 0.0
@@ -88,14 +108,28 @@ class RateSearch:
     _is_bottleneck: bool = False
     _responses: int = 0
     """In the current round."""
-    _accepted: int = 0
-    """Jobs sent and not refused since the last refusal."""
-    _refused_at: float | None = None
-    _refused_rate: float = 0.0
-    _sent_meanwhile: int = 0
-    """Jobs that had been sent after the refused one when its refusal arrived..."""
-    _also_refused: int = 0
-    """... and how many of them have been refused, too."""
+    _since: Acceptance = attrs.field(factory=Acceptance)
+
+    @classmethod
+    def after_refusal(cls, accepted: float, now: float) -> RateSearch:
+        """Return the search that a refusal begins in the middle of a run (rule 6).
+
+        ``accepted``: the jobs per second that the server accepted before.
+        """
+        self = cls(is_provisional=True)
+        self._doubt(accepted, _CATCH_UP * accepted, now)
+        return self
+
+    @property
+    def doubts(self) -> bool:
+        """Whether the last refusal may be a stray one; no job has been sent since."""
+        return self._trial_until == math.inf
+
+    def is_over(self, now: float) -> bool:
+        """Whether the refusal that began the search was a stray one."""
+        refused_at = self._since.refused_at
+        is_old = refused_at is not None and now > refused_at + _STRAY_INTERVAL
+        return self.is_provisional and self.plateau is None and is_old
 
     @property
     def rate(self) -> float:
@@ -129,19 +163,21 @@ class RateSearch:
 
     def admitted(self, now: float, jobs: int = 1) -> None:
         """Note that jobs are sent."""
-        if self._is_bottleneck and self._admitted_at is not None:
+        if self._trial_until > now:
+            self._trial_until = min(self._trial_until, now + _TRIAL)
+        elif self._is_bottleneck and self._admitted_at is not None:
             self._age += min(1.0, now - self._admitted_at)
         self._is_bottleneck = False
         self._admitted_at = now
         self._tokens -= jobs
-        self._accepted += jobs
+        self._since.jobs += jobs
 
-    def succeeded(self, jobs: int = 1) -> None:
+    def succeeded(self, now: float, jobs: int = 1) -> None:
         """Note results whose responses report no limit."""
-        if self.plateau is not None:
+        if self.plateau is not None or self._trial_until > now:
             return
         if self.stated is not None:
-            self._before_jump = self.rate
+            self._before_jump, self._jumped_at = self.rate, now
             self._initial = max(self.rate, self.stated / _STATED_FILLING)
             self._age, self.stated = 0.0, None
         self._responses += jobs
@@ -149,68 +185,72 @@ class RateSearch:
             self._responses = 0
             self._age += self._doubling
 
-    def refused(self, started_at: float, sent_since: float, now: float) -> None:
-        """Note a refusal of the rate, of a job sent at ``started_at``; ``sent_since``: jobs sent after it."""
-        self._accepted -= 1
-        if not self._is_new(started_at):
+    def refused(self, started_at: float, sent_since: float, sent: float, now: float) -> None:
+        """Note a refusal of the rate, of a job sent at ``started_at``.
+
+        ``sent_since``: jobs sent after it. ``sent``: the jobs per second sent before it, at the highest.
+        """
+        self._since.jobs -= 1
+        if not self._since.is_new(started_at):
             self._lower()
             return
         rate = self.rate
+        if self.plateau is None:
+            rate = min(rate, max(_INITIAL_RATE, _MAX_RATIO * sent))
         self._slope = 0.0
         self.stated = None
-        if self._before_jump is not None:
-            self._restart(self._before_jump, now)
-            self._initial, self._before_jump, self.plateau = self._before_jump, None, None
-        elif self.plateau is None or self._age < _EARLY:
-            self._restart(self._stepped_down(rate, now), now)
+        if self._before_jump is not None and now < self._jumped_at + _PROVEN_AFTER:
+            self._restart(rate, self._before_jump, now)
+            self._initial, self.plateau = self._before_jump, None
+        elif self.plateau is None:
+            self._refused_in_slow_start(rate, now)
+        elif self._age < _EARLY:
+            self._restart(rate, self._since.lower(rate, now, is_slow_start=False), now)
             self._span = _EARLY_RETURN
         else:
-            self._restart(rate * _NEAR, now)
+            self._restart(rate, rate * _NEAR, now)
             self._span = _RETURN
-        self._refused_rate, self._sent_meanwhile, self._also_refused = rate, round(sent_since), 0
+        self._before_jump = None
+        self._since.in_flight(sent_since)
+
+    def _refused_in_slow_start(self, rate: float, now: float) -> None:
+        self._span = _EARLY_RETURN
+        last = self._since.refused_at
+        if last is None or (now > last + _STRAY_INTERVAL and self._since.jobs >= _STRAY_JOBS):
+            self._doubt(rate, self._since.step(rate), now)
+        elif -math.inf < self._trial_until <= now:
+            self._restart(rate, self._since.lower_again(rate, now), now)
+        else:
+            self._restart(rate, self._since.lower(rate, now, is_slow_start=True), now)
 
     def too_steep(self, accepted: float, started_at: float, now: float) -> None:
         """Note a refusal of the slope (rule 5). ``accepted``: the recent rate of jobs not refused."""
-        if self._is_new(started_at):
+        if self._since.is_new(started_at):
             steepness = self._slope * (1 + self._age / _SLOPE_RECOVERY) or 3 * _MAX_SLOPE
             self._slope = max(_MIN_SLOPE, min(_MAX_SLOPE, steepness / 3))
-            self._restart(accepted, now)
+            self._restart(self.rate, accepted, now)
         elif self.plateau is not None:
             self.plateau = min(self.plateau, accepted)
 
-    def _is_new(self, started_at: float) -> bool:
-        """Whether a refused job was sent when the last refusal was already known."""
-        return self._refused_at is None or started_at > self._refused_at
+    def _doubt(self, refused: float, rate: float, now: float) -> None:
+        """Try a rate for a while before slow start resumes from there (rule 6)."""
+        self._restart(refused, rate, now)
+        self._initial, self.plateau = max(_MIN_RATE, rate), None
+        self._trial_until = math.inf
 
     def _lower(self) -> None:
-        """Lower the plateau to the share of the rate that was accepted, if enough jobs were in flight."""
-        self._also_refused += 1
-        if self.plateau is not None and self._sent_meanwhile >= _MIN_SAMPLE:
-            sent = 1 + self._sent_meanwhile
-            accepted = max(1, sent - self._also_refused) / sent
-            self.plateau = max(_MIN_RATE, min(self.plateau, accepted * self._refused_rate))
+        """Lower the plateau to what was accepted of the jobs in flight, if there were enough."""
+        accepted = self._since.also_refused()
+        if self.plateau is None and self._trial_until > -math.inf and not self.is_provisional:
+            self.plateau = max(_MIN_RATE, self._since.step(self._since.refused_rate))
+        if self.plateau is not None:
+            self.plateau = max(_MIN_RATE, min(self.plateau, accepted))
 
-    def _restart(self, plateau: float, now: float) -> None:
+    def _restart(self, refused: float, plateau: float, now: float) -> None:
+        self._since.restart(refused, now)
+        self._trial_until = -math.inf
         self.plateau = max(_MIN_RATE, plateau)
         self._age = 0.0
         self._tokens = 0.0
         self._refilled_at = now
-        self._accepted = 0
-        self._refused_at = now
         self._admitted_at = None
-
-    def _stepped_down(self, rate: float, now: float) -> float:
-        """Return a rate below one that was too high, and not below what was accepted.
-
-        What a bucket lets through between two refusals is what flowed in, unless it overflowed. A bucket that
-        let many jobs through is deep: the geometric mean of both rates is closer to its rate than a fixed
-        step.
-        """
-        accepted, step = self._accepted_rate(now), _STEP_DOWN * rate
-        if accepted and self._accepted >= _MIN_SAMPLE:
-            step = min(step, math.sqrt(accepted * rate))
-        return max(accepted, step)
-
-    def _accepted_rate(self, now: float) -> float:
-        """Return the rate of accepted jobs since the last refusal, including the cooldown after it."""
-        return 0.0 if self._refused_at is None else min(self.rate, self._accepted / (now - self._refused_at))
