@@ -8,6 +8,7 @@ Rules of this package:
 
     Pacing
     ├── Concurrency            how many jobs may be in flight, for all models together
+    ├── Sharing                which models share a limit of the server
     └── ModelLimits            one for each model
         ├── Cooldown           after a refusal nothing is sent; a probe ends it
         ├── Gates

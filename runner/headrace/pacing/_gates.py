@@ -81,7 +81,9 @@ class Gates:
 
         ``mean``: what a job costs on average.
         """
-        rates = [gate.inflow / mean[index] for index, gate in self._server_gates if mean[index]]
+        rates = [
+            gate.inflow / gate.sharers / mean[index] for index, gate in self._server_gates if mean[index]
+        ]
         rates += [gate.rate / mean[index] for index, gate in self._allowance_gates if mean[index]]
         return min(rates, default=None)
 
@@ -90,7 +92,7 @@ class Gates:
     ) -> None:
         """Add a limit of the server that the headers report for the first time.
 
-        ``is_exact``: what remains is not rounded. ``sent_since``: see `ServerBucket.observe`.
+        ``is_exact``: what remains is not rounded. ``sent_since``: see `Traffic`.
         """
         self.server[resource] = ServerBucket.first_seen(
             reading,
@@ -123,6 +125,22 @@ class Gates:
             rates.append(server.limit * self.stated.share)
         return min(rates) / 60 if rates else None
 
+    def share(self, resource: Resource, other: Gates, now: float) -> None:
+        """Take from another model's bucket from now on: both are of the same limit."""
+        self.server[resource] = other.server[resource]
+        if stated_per_minute(self.stated, resource) is None and resource in other._allowances:
+            self._allowances[resource] = other._allowances[resource]
+        self.arrange(now)
+
+    def part(self, resource: Resource, remaining: float, now: float) -> None:
+        """Take from a bucket of its own again."""
+        shared = self.server[resource]
+        reading = Limit(round(shared.limit), round(remaining))
+        self.server[resource] = ServerBucket.first_seen(reading, rounding=shared.rounding, now=now)
+        if stated_per_minute(self.stated, resource) is None:
+            self._allowances.pop(resource, None)
+        self.arrange(now)
+
     def exhausted(self, reserve: Cost, limits: RateLimits | None) -> dict[Resource, Limit]:
         """Return the limits of which too little was left for a job that was refused.
 
@@ -137,8 +155,12 @@ class Gates:
             and (reading.remaining or 0) - _ROUNDING[resource] / 2 < reserve[RESOURCES.index(resource)]
         }
 
-    def filled_at(self, exhausted: Mapping[Resource, Limit], reserve: Cost, now: float) -> float:
-        """Return when the server's buckets of these limits hold what a job takes."""
+    def refused(
+        self, exhausted: Mapping[Resource, Limit], reserve: Cost, started_at: float, now: float
+    ) -> float:
+        """Note a refusal because of these limits; return when their buckets hold what the job takes."""
+        for resource, reading in exhausted.items():
+            self.server[resource].refused(reading, started_at, now)
         return max(
             self.server[resource].ready_at(reserve[RESOURCES.index(resource)], now) for resource in exhausted
         )

@@ -7,7 +7,7 @@ from bisect import bisect_right
 
 import attrs
 
-from ._values import Cost
+from ._values import Cost, minus
 
 _MAX_LENGTH = 8_192
 """Entries, one for each time of sending: a bound on memory. They have to span the latency of a job."""
@@ -15,6 +15,8 @@ _SPANS = (3.0, 1.0, 0.3, 0.1)
 """Seconds: jobs are sent in bursts, and a rate that doubles is not that of a whole second..."""
 _MIN_SENT = 4
 """... but the shorter ones count only if as many jobs were sent in them."""
+_RESERVED_FOR = 0.2
+"""Seconds: jobs sent within this time may still have tokens reserved that no header has shown yet."""
 
 
 @attrs.define
@@ -36,6 +38,11 @@ class History:
         if len(self._times) > _MAX_LENGTH:
             del self._times[: _MAX_LENGTH // 2], self._totals[: _MAX_LENGTH // 2]
 
+    @property
+    def total(self) -> Cost:
+        """Everything ever taken."""
+        return self._totals[-1]
+
     def since(self, time: float) -> Cost:
         """Return what was taken for jobs sent after ``time``."""
         then = self._totals[max(0, bisect_right(self._times, time) - 1)]
@@ -46,3 +53,20 @@ class History:
         """Return the jobs per second that were sent recently, at the highest over the times of `_SPANS`."""
         sent = [(self.since(now - span)[0], span) for span in _SPANS]
         return max([max(1.0, sent[0][0]) / _SPANS[0], *(n / span for n, span in sent if n >= _MIN_SENT)])
+
+
+@attrs.define
+class Spending:
+    """What was taken for jobs, and what the server set aside for them beyond that."""
+
+    cost: History = attrs.field(factory=History)
+    withheld: History = attrs.field(factory=History)
+
+    def add(self, cost: Cost, reserve: Cost, now: float, times: int = 1) -> None:
+        """Note that a job was sent, or with ``times`` -1 that it was refused."""
+        self.cost.add(cost, now, times)
+        self.withheld.add(minus(reserve, cost), now, times)
+
+    def withheld_recently(self, now: float) -> Cost:
+        """Return what may be set aside for jobs without any header that shows it."""
+        return self.withheld.since(now - _RESERVED_FOR)

@@ -14,24 +14,21 @@ An example, with a limit of 60,000 input tokens per minute, of which 1,000 flow 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
 from headrace.job import FailureKind, JobRequest, Usage
-from headrace_client.lowlevel import RateLimits
+from headrace_client.lowlevel import Limit, RateLimits
 
 from ._batch import Batch
 from ._cooldown import STRAY_SHARE, Cooldown, jittered
 from ._estimates import Estimates
 from ._gates import Gates
-from ._history import History
+from ._history import Spending
 from ._search import RateSearch
-from ._values import RESOURCES, Bottleneck, Cost, RateLimitReason, readings
-
-_NOTHING: Cost = (0.0, 0.0, 0.0)
-_RESERVED_FOR = 0.2
-"""Seconds: jobs sent within this time may still have tokens reserved that no header has shown yet."""
+from ._server import Traffic
+from ._values import NOTHING, RESOURCES, Bottleneck, Cost, RateLimitReason, Resource, minus, readings
 
 
 @attrs.define(kw_only=True)
@@ -50,10 +47,11 @@ class ModelLimits:
     """What the last job that `ready_at` was asked about waits for."""
     cooldown: Cooldown = attrs.field(factory=Cooldown)
     search: RateSearch | None = attrs.field(factory=RateSearch)
-    _history: History = attrs.field(factory=History)
-    """What jobs were expected to cost."""
-    _withheld: History = attrs.field(factory=History)
-    """What the server set aside for them beyond that."""
+    peers: dict[Resource, list[ModelLimits]] = attrs.field(
+        factory=dict[Resource, "list[ModelLimits]"], repr=False, eq=False
+    )
+    """The models that share a limit of the server with this one."""
+    _spending: Spending = attrs.field(factory=Spending)
     _batch: Batch = attrs.field(factory=Batch)
     _in_flight: int = 0
     _bytes_in_flight: int = 0
@@ -66,7 +64,7 @@ class ModelLimits:
         """Return when a job may be sent; `bottleneck` then says what it waits for."""
         if self._batch.granted:
             return now
-        self._book(now)
+        self.book(now)
         if self.warm_cache_first and self._in_flight:
             self.bottleneck = "server"
             return math.inf
@@ -107,8 +105,7 @@ class ModelLimits:
     def _charge(self, request: JobRequest, now: float) -> None:
         cost, reserve = self._costs(request)
         self.gates.take(reserve, cost)
-        self._history.add(cost, now)
-        self._withheld.add(_minus(reserve, cost), now)
+        self._spending.add(cost, reserve, now)
         self._bytes_in_flight += len(request.body)
         if self.warm_cache_first:
             self._warming = request
@@ -126,7 +123,7 @@ class ModelLimits:
             self._batch.succeed(request, charged, output)
             return
         self._returned(request)
-        self._book(now)
+        self.book(now)
         self.warm_cache_first = False
         self.cooldown.passed(started_at)
         if self.search is not None:
@@ -151,7 +148,7 @@ class ModelLimits:
     ) -> None:
         """Note a failure other than a 429. A server without capacity has not used the quota."""
         self._returned(request)
-        self._book(now)
+        self.book(now)
         if kind == "overloaded" and not self.estimates.reserves_output:
             self._refund(request)
         self._observe(limits, started_at, now)
@@ -169,40 +166,47 @@ class ModelLimits:
     ) -> None:
         """Note a 429. ``retry_after``: seconds, None if the server does not say; ``jitter``: in [0, 1)."""
         self._returned(request)
-        self._book(now)
+        self.book(now)
         self._batch.granted = 0
         cost, reserve = self._costs(request)
-        self._history.add(cost, now, times=-1)
-        self._withheld.add(_minus(reserve, cost), now, times=-1)
+        self._spending.add(cost, reserve, now, times=-1)
         if not self.estimates.reserves_output:
             self._refund(request)
         self._observe(limits, started_at, now)
         if reason == "concurrency":
             return
         until = None if retry_after is None else now + retry_after
-        may_be_stray = False
+        may_be_stray, exhausted = False, dict[Resource, Limit]()
         if reason == "ramp":
             self.search = self.search or RateSearch()
-            self.search.too_steep(max(1.0, self._history.since(now - 1.0)[0]), started_at, now)
+            self.search.too_steep(max(1.0, self._spending.cost.since(now - 1.0)[0]), started_at, now)
         elif exhausted := self.gates.exhausted(reserve, limits):
-            for resource, reading in exhausted.items():
-                self.gates.server[resource].refused(reading, started_at, now)
-            if until is None:
-                until = self.gates.filled_at(exhausted, reserve, now)
+            filled_at = self.gates.refused(exhausted, reserve, started_at, now)
+            until = filled_at if until is None else until
         else:
             may_be_stray = self._unexplained(started_at, now)
         # The rate of a search that has just begun is known to be accepted: no job has to go first.
         is_known = may_be_stray and self.search is not None and self.search.is_provisional
         share = STRAY_SHARE if may_be_stray else 1.0
         self.cooldown.begin(until, started_at, now, share * jittered(jitter), probe=not is_known)
+        self._hold_peers(exhausted or self.peers)
+
+    def _hold_peers(self, resources: Iterable[Resource]) -> None:
+        for peer in [peer for resource in resources for peer in self.peers.get(resource, ())]:
+            peer.hold(self.cooldown.until)
+
+    def hold(self, until: float) -> None:
+        """Wait as long as a model that was refused because of a limit that both share."""
+        self._batch.granted = 0
+        self.cooldown.hold(until, refusals=0, probe=False)
 
     def _unexplained(self, started_at: float, now: float) -> bool:
         """Note a refusal that no known limit explains; return whether it may be a stray one."""
-        sent = self._history.rate(now)
+        sent = self._spending.cost.rate(now)
         if self.search is None:
             self.search = RateSearch.after_refusal(sent, now)
         else:
-            self.search.refused(started_at, self._history.since(started_at)[0] + 1, sent, now)
+            self.search.refused(started_at, self._spending.cost.since(started_at)[0] + 1, sent, now)
         return self.search.doubts
 
     def interrupted(self, request: JobRequest) -> None:
@@ -213,17 +217,7 @@ class ModelLimits:
         """Return the jobs per second that the known limits allow; None if none is known."""
         return self.gates.rate((1.0, self.estimates.input, self.estimates.output))
 
-    def levels(self, now: float) -> dict[str, object]:
-        """Return the state of the server's buckets, for a later run."""
-        self._book(now)
-        return self.gates.levels(now)
-
-    def restore(self, levels: Mapping[str, object], elapsed: float, now: float) -> None:
-        """Restore the buckets that a run left ``elapsed`` seconds ago; malformed ones are ignored."""
-        if self.gates.restore(levels, elapsed, now, is_exact=self.estimates.reserves_output):
-            self._end_search()
-
-    def _book(self, now: float) -> None:
+    def book(self, now: float) -> None:
         """Account for the batch: what was sent counts as sent at ``now``."""
         batch = self._batch
         if not batch.sent and not batch.succeeded:
@@ -231,8 +225,7 @@ class ModelLimits:
         if batch.sent:
             cost, reserve = self.estimates.total(batch.sent, batch.sent_bytes)
             self.gates.take(reserve, cost)
-            self._history.add(cost, now)
-            self._withheld.add(_minus(reserve, cost), now)
+            self._spending.add(cost, reserve, now)
             if self.search is not None:
                 self.search.admitted(now, batch.sent)
         if batch.succeeded:
@@ -258,9 +251,9 @@ class ModelLimits:
 
     def _refund(self, request: JobRequest) -> None:
         cost, reserve = self._costs(request)
-        self.gates.take(_minus(_NOTHING, reserve), _minus(_NOTHING, cost))
+        self.gates.take(minus(NOTHING, reserve), minus(NOTHING, cost))
 
-    def _end_search(self) -> None:
+    def end_search(self) -> None:
         """Stop finding a rate by trial once a limit is known, unless a rate was refused."""
         if self.search is not None and self.search.plateau is None:
             self.search = None
@@ -270,30 +263,37 @@ class ModelLimits:
             return
         if self.search is not None and self.search.is_over(now):
             self.search = None
-        since = self._history.since(started_at)
-        withheld = self._withheld.since(now - _RESERVED_FOR)
-        expected, reserved = self.estimates.total(self._in_flight, self._bytes_in_flight)
         for resource, reading in readings(limits).items():
             server = self.gates.server.get(resource)
-            index = RESOURCES.index(resource)
+            traffic = self.traffic(resource, started_at, now)
+            for peer in self.peers.get(resource, ()):
+                traffic += peer.traffic(resource, started_at, now)
             if server is None:
-                is_exact = self.estimates.reserves_output
-                self.gates.first_seen(resource, reading, now, is_exact=is_exact, sent_since=since[index])
-                self._end_search()
+                is_exact, sent_since = self.estimates.reserves_output, traffic.sent_since
+                self.gates.first_seen(resource, reading, now, is_exact=is_exact, sent_since=sent_since)
+                self.end_search()
                 continue
-            limit = server.limit
-            server.observe(
-                reading,
-                sent_since=since[index],
-                waited=now - started_at,
-                pending=self._in_flight * self.estimates.output if resource == "output" else 0.0,
-                withheld=withheld[index],
-                in_flight=reserved[index] - expected[index],
-                now=now,
-            )
-            if server.limit != limit:
+            if server.observe(reading, traffic, waited=now - started_at, now=now):
                 self.gates.arrange(now)
 
+    def spent(self, resource: Resource, now: float) -> float:
+        """Return what all jobs so far have been expected to cost."""
+        self.book(now)
+        return self._spending.cost.total[RESOURCES.index(resource)]
 
-def _minus(cost: Cost, other: Cost) -> Cost:
-    return cost[0] - other[0], cost[1] - other[1], cost[2] - other[2]
+    def in_flight(self, resource: Resource) -> float:
+        """Return what was set aside for the jobs in flight."""
+        reserved = self.estimates.total(self._in_flight, self._bytes_in_flight)[1]
+        return reserved[RESOURCES.index(resource)]
+
+    def traffic(self, resource: Resource, started_at: float, now: float) -> Traffic:
+        """Return what a reading of a job sent at ``started_at`` may not show of this model's jobs."""
+        self.book(now)
+        index = RESOURCES.index(resource)
+        expected, reserved = self.estimates.total(self._in_flight, self._bytes_in_flight)
+        return Traffic(
+            sent_since=self._spending.cost.since(started_at)[index],
+            pending=self._in_flight * self.estimates.output if resource == "output" else 0.0,
+            withheld=self._spending.withheld_recently(now)[index],
+            in_flight=reserved[index] - expected[index],
+        )

@@ -17,6 +17,7 @@ from ._estimates import Estimates
 from ._gates import Gates
 from ._model_limits import ModelLimits
 from ._search import RateSearch
+from ._sharing import Sharing
 from ._values import RESOURCES, rate_limit_reason, stated_per_minute
 
 
@@ -32,6 +33,7 @@ class Pacing:
     reserves_output: bool = False
     warm_cache_first: bool = False
     by_model: dict[str, ModelLimits] = attrs.field(factory=dict[str, ModelLimits])
+    _sharing: Sharing = attrs.field(factory=Sharing)
 
     @classmethod
     def fixed(cls, concurrency: int) -> Pacing:
@@ -69,6 +71,7 @@ class Pacing:
         """Note the result of a job that was sent at ``started_at``. ``limits``: from its headers, if read."""
         self.concurrency.succeeded(latency)
         self.by_model[request.model].succeeded(request, usage, limits, started_at, now)
+        self._compare(request.model, limits, now)
 
     def failed(
         self,
@@ -111,6 +114,7 @@ class Pacing:
             now=now,
             jitter=jitter,
         )
+        self._compare(request.model, limits, now)
 
     def interrupted(self, request: JobRequest) -> None:
         """Note that this process cancelled a job."""
@@ -122,7 +126,10 @@ class Pacing:
 
     def levels(self, now: float, wall: float) -> dict[str, object]:
         """Return the server's buckets by model, for a later run. ``wall``: seconds since the epoch."""
-        models = {model: limits.levels(now) for model, limits in self.by_model.items()}
+        models: dict[str, object] = {}
+        for model, limits in self.by_model.items():
+            limits.book(now)
+            models[model] = limits.gates.levels(now)
         return {"at": wall, "models": models}
 
     def restore(self, levels: Mapping[str, object], now: float, wall: float) -> None:
@@ -135,7 +142,13 @@ class Pacing:
             return
         for model, saved in cast("Mapping[str, object]", models).items():
             if isinstance(saved, Mapping):
-                self.for_model(model, now).restore(cast("Mapping[str, object]", saved), wall - at, now)
+                limits, levels = self.for_model(model, now), cast("Mapping[str, object]", saved)
+                if limits.gates.restore(levels, wall - at, now, is_exact=self.reserves_output):
+                    limits.end_search()
+
+    def _compare(self, model: str, limits: RateLimits | None, now: float) -> None:
+        if limits is not None and len(self.by_model) > 1:
+            self._sharing.observe(model, limits, self.by_model, now)
 
     def _new_model(self, now: float) -> ModelLimits:
         is_stated = any(stated_per_minute(self.stated, resource) is not None for resource in RESOURCES)

@@ -50,6 +50,29 @@ _REFUSAL_FACTOR = 0.95
 """Applied to that share at each refusal."""
 
 
+@attrs.frozen
+class Traffic:
+    """What one model, or several together, have sent that a reading may not show. In units of a limit.
+
+    ``sent_since``: taken for jobs sent after the one of the reading. ``pending``: taken for jobs in flight
+    that the server counts only at their end. ``withheld``: what the server may have set aside for the latest
+    jobs beyond their cost; ``in_flight``: the same for all jobs in flight.
+    """
+
+    sent_since: float = 0.0
+    pending: float = 0.0
+    withheld: float = 0.0
+    in_flight: float = 0.0
+
+    def __add__(self, other: Traffic) -> Traffic:
+        return Traffic(
+            self.sent_since + other.sent_since,
+            self.pending + other.pending,
+            self.withheld + other.withheld,
+            self.in_flight + other.in_flight,
+        )
+
+
 @attrs.define(kw_only=True)
 class ServerBucket:
     """One limit of the server."""
@@ -61,6 +84,8 @@ class ServerBucket:
     bucket: Bucket
     inflow: float
     """Units per second that flow in for this process."""
+    sharers: int = 1
+    """The models that take from the bucket."""
     factor: float = 1.0
     """Lowered by refusals of a shallow bucket."""
     _lowered_at: float = -math.inf
@@ -76,7 +101,7 @@ class ServerBucket:
     def first_seen(
         cls, reading: Limit, *, rounding: float, now: float, sent_since: float = 0.0
     ) -> ServerBucket:
-        """Return a bucket that starts with its first reading. ``sent_since``: see `observe`."""
+        """Return a bucket that starts with its first reading. ``sent_since``: see `Traffic`."""
         limit, remaining = float(reading.limit or 0), float(reading.remaining or 0)
         rate = limit / 60
         depth = max(1.0, remaining)
@@ -96,8 +121,8 @@ class ServerBucket:
 
     @property
     def room(self) -> float:
-        """What may be taken at once."""
-        return self.bucket.level - self.margin
+        """What each of the models may take at once."""
+        return (self.bucket.level - self.margin) / self.sharers
 
     def ready_at(self, amount: float, now: float) -> float:
         """Return when ``amount`` may be taken."""
@@ -115,38 +140,37 @@ class ServerBucket:
         self._returned_early -= shown
         self.bucket.take(spent - reserve + shown)
 
-    def observe(
-        self,
-        reading: Limit,
-        *,
-        sent_since: float,
-        waited: float,
-        pending: float,
-        withheld: float,
-        in_flight: float,
-        now: float,
-    ) -> None:
-        """Take the headers of a response into account.
+    def observe(self, reading: Limit, traffic: Traffic, *, waited: float, now: float) -> bool:
+        """Take the headers of a response into account; return whether the limit itself has changed.
 
-        ``sent_since``: what was taken for jobs sent after the one of this response, which was sent ``waited``
-        seconds ago. ``pending``: what was taken for jobs in flight that the server counts only at their end.
-        ``withheld``: what the server may have set aside for the latest jobs beyond their cost; ``in_flight``:
-        the same for all jobs in flight.
+        ``waited``: seconds since its job was sent.
         """
-        if reading.limit and reading.limit != self.limit:
-            self._change_limit(float(reading.limit), now)
-        if reading.remaining is None:
-            return
-        remaining = float(reading.remaining)
-        self._measure_inflow(remaining - pending, self.rounding + withheld, now)
+        has_changed = bool(reading.limit) and reading.limit != self.limit
+        if has_changed:
+            self._change_limit(float(reading.limit or 0), now)
+        if reading.remaining is not None:
+            self._reconcile(float(reading.remaining), traffic, waited, now)
+        return has_changed
+
+    def _reconcile(self, remaining: float, traffic: Traffic, waited: float, now: float) -> None:
+        self._measure_inflow(remaining - traffic.pending, self.rounding + traffic.withheld, now)
         self._retune(max(self.bucket.depth, remaining), now)
-        at_arrival = remaining + self.inflow * waited - sent_since
-        low = min(remaining, at_arrival - withheld) - pending - self.rounding / 2
+        at_arrival = remaining + self.inflow * waited - traffic.sent_since
+        low = min(remaining, at_arrival - traffic.withheld) - traffic.pending - self.rounding / 2
         high = max(remaining, at_arrival) + max(1.0, self.rounding / 2)
         level = min(self.bucket.depth, self.bucket.level, high)
         if self.bucket.depth >= _SHALLOW and low > level:
-            self._returned_early = min(in_flight, self._returned_early + low - level)
+            self._returned_early = min(traffic.in_flight, self._returned_early + low - level)
             level = low
+        self.bucket.level = level
+
+    def merge(self, other: ServerBucket, now: float) -> None:
+        """Take into account that another bucket is of the same limit: what was missing is explained now."""
+        level = min(self.bucket.refill(now), other.bucket.refill(now))
+        self.inflow = self.limit / 60
+        self._window = None
+        self._returned_early += other._returned_early
+        self._retune(max(self.bucket.depth, other.bucket.depth), now)
         self.bucket.level = level
 
     def refused(self, reading: Limit, started_at: float, now: float) -> None:

@@ -12,6 +12,7 @@ RESOURCES: tuple[Resource, ...] = ("requests", "input", "output")
 
 Cost = tuple[float, float, float]
 """What one job takes from each of the `RESOURCES`."""
+NOTHING: Cost = (0.0, 0.0, 0.0)
 
 Bottleneck = Literal["requests", "input", "output", "concurrency", "source", "client", "server"]
 """What keeps the next job from being sent.
@@ -23,6 +24,11 @@ is no job to send. ``client``: this process is behind with its own work.
 
 RateLimitReason = Literal["bucket", "ramp", "concurrency"]
 """What a 429 (other than for spending) is about: the rate, how fast it rises, or the jobs in flight."""
+
+
+def minus(cost: Cost, other: Cost) -> Cost:
+    """Return the difference of two costs."""
+    return cost[0] - other[0], cost[1] - other[1], cost[2] - other[2]
 
 
 def rate_limit_reason(code: str | None) -> RateLimitReason:

@@ -29,10 +29,12 @@ def request(model: str = "m", size: int = 200) -> JobRequest:
 
 @attrs.define(kw_only=True)
 class TokenBucket:
-    """A limit of ``rate`` requests per second that saves up to ``depth`` of them."""
+    """A limit of ``rate`` units per second that saves up to ``depth`` of them. A request takes ``cost``."""
 
     rate: float
     depth: float
+    cost: float = 1.0
+    resource: str = "requests"
     shows: bool = True
     """Whether the headers of answers, and those of its own 429s, report it."""
     level: float = attrs.field(init=False)
@@ -49,16 +51,17 @@ class TokenBucket:
 
     def take(self, now: float) -> bool:
         """Take one request if there is room for it."""
-        if self.refill(now) < 1 - 1e-9:
+        if self.refill(now) < self.cost - 1e-9:
             return False
-        self.level -= 1
+        self.level -= self.cost
         return True
 
     def headers(self, now: float) -> RateLimits | None:
         """Return what the headers report at this moment."""
         if not self.shows:
             return None
-        return RateLimits(requests=Limit(round(self.rate * 60), max(0, math.floor(self.refill(now)))))
+        limit = Limit(round(self.rate * 60), max(0, math.floor(self.refill(now))))
+        return RateLimits(**{self.resource: limit})
 
 
 @attrs.frozen(kw_only=True)
@@ -108,10 +111,10 @@ class Server:
                 self.strays.remove(stray)
                 headers = self.headers(model, now) if stray.has_headers else None
                 return now + self.distance, Response(429, stray.retry_after, headers)
-        empty = next((bucket for bucket in buckets if bucket.refill(now) < 1 - 1e-9), None)
+        empty = next((bucket for bucket in buckets if bucket.refill(now) < bucket.cost - 1e-9), None)
         if empty is not None:
             self.refused_at.append(now)
-            wait = float(math.ceil((1 - empty.level) / empty.rate)) if self.retry_after else None
+            wait = float(math.ceil((empty.cost - empty.level) / empty.rate)) if self.retry_after else None
             return now + self.distance, Response(429, wait, self.headers(model, now))
         for bucket in buckets:
             bucket.take(now)
@@ -121,23 +124,25 @@ class Server:
 
 @attrs.define(kw_only=True)
 class Minute:
-    """Jobs without end, of each of ``models`` in turn, against a `Server`."""
+    """Jobs without end of each of ``models``, which take turns, against a `Server`."""
 
     server: Server
     pacing: Pacing = attrs.field(factory=lambda: Pacing(concurrency=Concurrency.found(8_192)))
     models: Sequence[str] = ("m",)
     jitter: float = 0.5
+    now: float = 0.0
     answered: list[tuple[float, str]] = attrs.field(factory=list[tuple[float, str]])
     refused: list[tuple[float, str]] = attrs.field(factory=list[tuple[float, str]])
     watch: Callable[[Minute, float], None] | None = None
     _flight: list[tuple[float, int, JobRequest, float, Response]] = attrs.field(
         factory=list[tuple[float, int, JobRequest, float, Response]]
     )
+    _turns: list[str] = attrs.field(factory=list[str])
     _sampled: dict[str, float] = attrs.field(factory=dict[str, float])
 
     def play(self, until: float) -> Minute:
         """Send jobs and take responses until the time has come."""
-        numbers, now, wake_at = count(), 0.0, 0.0
+        numbers, now = count(), self.now
         requests = {model: request(model) for model in self.models}
         while now < until:
             while self._flight and self._flight[0][0] <= now:
@@ -153,7 +158,7 @@ class Minute:
 
     def _admit(self, requests: dict[str, JobRequest], numbers: count[int], now: float) -> float:
         pacing, wake_at = self.pacing, math.inf
-        models = list(self.models)
+        models = list(self._turns or dict.fromkeys(self.models))
         while models:
             if (at := pacing.slot_at(len(self._flight), now)) > now:
                 return min(wake_at, at)
@@ -163,6 +168,7 @@ class Minute:
                 wake_at = min(wake_at, at)
                 continue
             models.append(model)
+            self._turns = [*(turn for turn in self._turns or self.models if turn != model), model]
             size = max(1, min(pacing.concurrency.cap - len(self._flight), limits.granted))
             limits.admitted([job] * size, now)
             for _ in range(size):
