@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from . import types
     from ._base_client import AsyncAPIClient, BaseClient, SyncAPIClient
     from ._base_client.flow import RetryEvent
-    from ._base_client.retry import RetryPolicy, retry_after_seconds
+    from ._base_client.retry import RetryPolicy
     from ._client import Anthropic, AsyncAnthropic
     from ._exceptions import (
         AnthropicError,
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from ._responses.response import APIResponse, AsyncAPIResponse
     from ._responses.stream import AsyncStream, Stream
     from ._wire.ratelimit import Limit, RateLimits, rate_limits
+    from ._wire.retry_after import retry_after_seconds
 
     Client = Anthropic
     AsyncClient = AsyncAnthropic
@@ -146,7 +147,7 @@ _MODULES = {
     "not_given": "_requests.options",
     "omit": "_requests.options",
     "rate_limits": "_wire.ratelimit",
-    "retry_after_seconds": "_base_client.retry",
+    "retry_after_seconds": "_wire.retry_after",
 }
 
 __all__ = [

@@ -115,6 +115,11 @@ class APIStatusError(APIError):
         self.status_code = response.status_code if status_code is None else status_code
         self.request_id: str | None = response.headers.get("request-id")
 
+    def explain(self, why: str) -> None:
+        """Add to the message what the client made of the response."""
+        self.message = f"{self.message} ({why})"
+        self.args = (self.message,)
+
 
 class BadRequestError(APIStatusError):
     """400: the request is not valid."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from headrace_client.transport.sender import Response, Sender, open_pooled_sender
 
-from ._base_client.retry import retry_after_seconds, should_retry
+from ._base_client.retry import should_retry
 from ._exceptions import STATUS_BY_TYPE
 from ._wire.accumulator import MessageAccumulator, UnexpectedEventError
 from ._wire.encoding import EncodingError, encode
@@ -19,6 +19,7 @@ from ._wire.merging import GrowingObject, newest
 from ._wire.part_identity import as_list, as_object, is_empty, number_of
 from ._wire.ratelimit import Limit, RateLimits, rate_limits
 from ._wire.redirects import REDIRECTS, is_lasting, redirect_target, refusal
+from ._wire.retry_after import retry_after_seconds
 from ._wire.sse import ServerSentEvent, SSEDecoder
 from ._wire.statuses import StatusMeaning, status_meaning
 from ._wire.stream_event import StreamEvent, read_event, with_whole_characters

@@ -1,21 +1,17 @@
-"""The retry policy and Retry-After: pure, so time and jitter are arguments."""
+"""The retry policy: pure, so time and jitter are arguments. Forms of Retry-After: `test_retry_after.py`."""
 
 from __future__ import annotations
 
 import math
-from email.utils import formatdate
 
 import httpx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from headrace_client._base_client.retry import (
     BackOff,
     Raise,
     RetryPolicy,
     checked_max_retries,
-    retry_after_seconds,
     should_retry,
 )
 from headrace_client._exceptions import APIConnectionError, APITimeoutError
@@ -34,61 +30,6 @@ def failure(status: int, **headers: str) -> Exception:
 def caused(error: Exception, cause: Exception) -> Exception:
     error.__cause__ = cause
     return error
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry-after": "20"}, 20),
-        ({"retry-after": "1.5"}, 1.5),
-        ({"retry-after": " 7 "}, 7),
-        ({"retry-after": "171"}, 171),
-        ({"retry-after": formatdate(NOW + 30, usegmt=True)}, 30),
-        ({"retry-after-ms": "250"}, 0.25),
-        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
-        ({"retry-after-ms": "0", "retry-after": "9"}, 9),
-        ({"retry-after-ms": "junk", "retry-after": "9"}, 9),
-        ({"retry-after-ms": "-5", "retry-after": "9"}, 9),
-        ({"retry-after-ms": "90000", "retry-after": "9"}, 90),
-    ],
-)
-def test_retry_after_is_read(headers: dict[str, str], seconds: float) -> None:
-    """Milliseconds come first, but an unusable value does not hide the other header."""
-    assert retry_after_seconds(headers, NOW) == seconds
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        "0",
-        "-10",
-        "nan",
-        "inf",
-        "1e3",
-        "1_0",
-        "٣",
-        "9" * 400,
-        "soon",
-        "Fri, 99 Foo 2023",
-        "Mon, 1 Jan 0001 00:00:00",
-    ],
-)
-def test_a_malformed_retry_after_is_ignored(value: str) -> None:
-    assert retry_after_seconds({"retry-after": value}, NOW) is None
-    assert retry_after_seconds({"retry-after-ms": value}, NOW) is None
-
-
-def test_a_date_in_the_past_is_ignored() -> None:
-    assert retry_after_seconds({"retry-after": formatdate(NOW - 1, usegmt=True)}, NOW) is None
-
-
-@given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms"]), st.text()), st.floats(0, 2**33))
-@settings(deadline=None, derandomize=True, max_examples=300)
-def test_no_header_raises(headers: dict[str, str], now: float) -> None:
-    seconds = retry_after_seconds(headers, now)
-
-    assert seconds is None or 0 < seconds < math.inf
 
 
 @pytest.mark.parametrize(
@@ -117,9 +58,11 @@ def test_retry_after_is_a_minimum_to_which_jitter_only_adds() -> None:
 
 
 def test_a_wait_beyond_the_cap_is_not_retried() -> None:
+    """P18: the error says for how long the server asks."""
     error = failure(429, retry_after="601")
 
     assert RetryPolicy().verdict(error, 0, NOW, 0.0) == Raise(error)
+    assert "the server asks for a wait of 601 s, longer than max_retry_after=600" in str(error)
     assert RetryPolicy(max_retry_after=601).verdict(error, 0, NOW, 0.0) == BackOff(601.0)
 
 

@@ -14,13 +14,6 @@ BUGS: Final[tuple[Bug, ...]] = (
         ("no jitter", "RetryPolicy.backoff", "1 - 0.25 * jitter", "1"),
         ("no jitter on Retry-After", "RetryPolicy.verdict", "1 + 0.1 * jitter", "1"),
         ("Retry-After cap ignored", "RetryPolicy.verdict", "requested > self.max_retry_after", "False"),
-        (
-            "retry-after-ms ignored",
-            "retry_after_seconds",
-            "_number(headers.get('retry-after-ms', ''))",
-            "0.0",
-        ),
-        ("Retry-After as a date ignored", "retry_after_seconds", "_seconds_until(text, now_wall)", "0.0"),
         ("backoff does not double", "RetryPolicy.backoff", "2.0 ** min(retries_taken, 1000)", "2.0"),
         ("backoff without a cap", "RetryPolicy.backoff", "min(doubled, self.max_delay)", "doubled"),
         (
@@ -65,6 +58,19 @@ BUGS: Final[tuple[Bug, ...]] = (
         ("files of a form not rewound", "FilePart.seek", "self._source.begin()", "None"),
         ("one-shot iterables sent again", "_Iterable.rewind", "return READ_ONCE", "return None"),
         ("shorter iterables sent again", "_Iterable.ended", "count < self._most", "False"),
+    ),
+    *bugs_in(
+        "headrace_client._wire.retry_after",
+        "test_retry_after",
+        ("retry-after-ms ignored", "_named", "headers.get(name, '')", "''"),
+        ("Retry-After as a date ignored", "_wait", "(_time(value) or clock) - clock", "0.0"),
+        (
+            "the server's clock ignored",
+            "_server_time",
+            "_time(headers.get('date', '').strip().lower())",
+            "None",
+        ),
+        ("the shorter of two waits", "retry_after_seconds", "max(asked)", "min(asked)"),
     ),
     *bugs_in(
         "headrace_client._base_client.flow",

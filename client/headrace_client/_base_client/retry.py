@@ -1,17 +1,14 @@
 """Whether and when to retry a failed attempt, as a frozen value (pure: time and jitter are arguments).
 
 Retried: connection failures, and the statuses that may pass (see `_wire.statuses`). ``x-should-retry: true``
-or ``false`` overrides the status. The client waits at least as long as the server requests
-(``retry-after-ms``, else ``retry-after``); otherwise the delay doubles from 0.5 s to 8 s. Jitter spreads
-both, so that clients that failed together do not return together.
+or ``false`` overrides the status. The client waits at least as long as the server requests (see
+`_wire.retry_after`); otherwise the delay doubles from 0.5 s to 8 s. Jitter spreads both, so that clients that
+failed together do not return together.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 import attrs
 
@@ -23,10 +20,9 @@ from headrace_client._requests.options import (
     MAX_RETRY_AFTER,
     MAX_RETRY_DELAY,
 )
+from headrace_client._wire.retry_after import retry_after_seconds
 from headrace_client._wire.statuses import status_meaning
 from headrace_client.transport.errors import TransportError
-
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 
 _REQUEST_ERRORS = frozenset({"UnsupportedProtocol", "LocalProtocolError"})
 """Errors of the HTTP library about the request itself: a second attempt would fail in the same way."""
@@ -70,8 +66,9 @@ class RetryPolicy:
     """When to try again. All delays are in seconds.
 
     ``max_retry_after``: if the server requests a longer wait, the policy gives up at once, because an earlier
-    attempt would be rejected anyway. ``repeatable``: whether the request can be sent again; False if its body
-    can be read only once.
+    attempt would be rejected anyway, and the error says for how long. So all waits together take at most
+    ``max_retries`` x 1.1 x the larger of ``max_retry_after`` and ``max_delay``. ``repeatable``: whether the
+    request can be sent again; False if its body can be read only once.
     """
 
     max_retries: float = DEFAULT_MAX_RETRIES
@@ -91,14 +88,22 @@ class RetryPolicy:
             return BackOff(0.0, counts=False)
         if not self.is_transient(outcome) or retries_taken >= self.max_retries:
             return Raise(outcome)
-        requested: float | None = None
-        if isinstance(outcome, APIStatusError):
-            requested = retry_after_seconds(outcome.response.headers, now)
+        requested = self._requested(outcome, now) if isinstance(outcome, APIStatusError) else None
         if requested is None:
             return BackOff(self.backoff(retries_taken, jitter))
         if requested > self.max_retry_after:
             return Raise(outcome)
         return BackOff(requested * (1 + 0.1 * jitter))
+
+    def _requested(self, error: APIStatusError, now: float) -> float | None:
+        """Return how long the server asks to wait. If that is too long, the error says so from now on."""
+        requested = retry_after_seconds(error.response.headers, now, _body(error))
+        if requested is not None and requested > self.max_retry_after:
+            error.explain(
+                f"not retried: the server asks for a wait of {requested:,.0f} s, longer than"
+                f" max_retry_after={self.max_retry_after:g}"
+            )
+        return requested
 
     def is_transient(self, outcome: Exception) -> bool:
         """Return whether the same request may succeed later."""
@@ -114,6 +119,14 @@ class RetryPolicy:
         """Return the delay after ``retries_taken`` retries. It doubles; jitter takes off up to a quarter."""
         doubled = self.initial_delay * 2.0 ** min(retries_taken, 1000)
         return min(doubled, self.max_delay) * (1 - 0.25 * jitter)
+
+
+def _body(error: APIStatusError) -> bytes:
+    """Return the body of the response, empty if it broke off before it was read."""
+    try:
+        return error.response.content
+    except RuntimeError:  # httpx: not read, or closed
+        return b""
 
 
 def _found_stale_connection(outcome: BaseException | None) -> bool:
@@ -133,28 +146,3 @@ def _found_stale_connection(outcome: BaseException | None) -> bool:
 def should_retry(headers: Mapping[str, str]) -> bool | None:
     """Return the value of ``x-should-retry``, None unless it is ``true`` or ``false``."""
     return {"true": True, "false": False}.get(headers.get("x-should-retry", ""))
-
-
-def retry_after_seconds(headers: Mapping[str, str], now_wall: float) -> float | None:
-    """Return how many seconds the server asks the client to wait, None if it does not say.
-
-    ``retry-after-ms`` comes first, then ``retry-after`` as seconds or as an HTTP date (RFC 9110 section
-    10.2.3). A value that is not positive, or neither a number nor a date, is ignored. ``headers`` must find
-    names in lower case; ``now_wall``: Unix time.
-    """
-    requested = _number(headers.get("retry-after-ms", "")) / 1000
-    if requested <= 0:
-        text = headers.get("retry-after", "").strip()
-        requested = _number(text) or _seconds_until(text, now_wall)
-    return requested if 0 < requested < math.inf else None
-
-
-def _number(text: str) -> float:
-    return float(text) if _NUMBER.fullmatch(text := text.strip()) else 0.0
-
-
-def _seconds_until(date: str, now_wall: float) -> float:
-    try:
-        return parsedate_to_datetime(date).timestamp() - now_wall
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return 0.0

@@ -232,7 +232,7 @@ class _Worker:
             pending=pending,
             failure=redact(_identified(failure, response), settings.secrets),
             started_at=started_at,
-            retry_after=response and retry_after_seconds(response.headers, settings.wall_clock()),
+            retry_after=response and _retry_after(response, failure, settings.wall_clock()),
             should_retry=response and should_retry(response.headers),
             is_stale=is_stale,
             limits=response and settings.sampler.read(model, response),
@@ -275,6 +275,12 @@ def _identified(failure: Failure, response: Response | None) -> Failure:
     if response is None or failure.request_id is not None:
         return failure
     return structs.replace(failure, request_id=response.request_id)
+
+
+def _retry_after(response: Response, failure: Failure, now_wall: float) -> float | None:
+    """Return how long the server asks to wait. Of a 2xx body only the error is read: it may be an answer."""
+    body = failure.body or b"" if 200 <= response.status < 300 else response.body
+    return retry_after_seconds(response.headers, now_wall, body)
 
 
 @attrs.define
