@@ -20,6 +20,7 @@ from headrace.pacing import Bottleneck, Pacing
 from headrace.policy.budget import Budget
 from headrace.policy.circuit_breaker import CircuitBreaker
 from headrace.policy.retry import OUTAGE_KINDS
+from headrace.policy.standstill import Hold
 
 from ._queue import Waiting
 from .messages import Failed, Finished, Load, Pending
@@ -139,6 +140,38 @@ class Admission:
                 self._ready_at, self.timer.bottleneck = at, limits.bottleneck
         return None
 
+    def hold(self, now: float) -> Hold | None:
+        """Return what keeps all waiting jobs waiting after a round of admission.
+
+        None if one is in flight, none waits, or the budget is what keeps them.
+        """
+        if self.outstanding or not len(self.waiting) or self.unaffordable is not None:
+            return None
+        probe_at = self.circuit_breaker.ready_at(now)
+        holds: list[Hold] = []
+        if (pending := self.waiting.first_due()) is not None:
+            due = max(probe_at, self.waiting.due_at)
+            holds.append(Hold(until=due, cause="retry", model=pending.job.request.model))
+        for model, pending in self.waiting.first():
+            if probe_at > now:
+                holds.append(Hold(until=probe_at, cause="circuit breaker", model=model))
+            else:
+                holds.append(self._hold_of(model, pending, now))
+        return min(holds, key=lambda hold: hold.until)
+
+    def _hold_of(self, model: str, pending: Pending, now: float) -> Hold:
+        limits = self.pacing.for_model(model, now)
+        at, cooldown_until = limits.ready_at(pending.job.request, now), limits.cooldown.until
+        stated = self.pacing.stated
+        own = {"requests": stated.rpm, "input": stated.itpm, "output": stated.otpm}
+        if limits.bottleneck in own and at > cooldown_until:
+            is_own = own[limits.bottleneck] is not None or stated.share < 1
+            cause = "own limit" if is_own and cooldown_until <= now else "limit"
+            return Hold(until=at, cause=cause, model=model, limit=limits.bottleneck)
+        return Hold(
+            until=at, cause="cooldown" if cooldown_until > now else "limit", model=model, limit="rate"
+        )
+
     def _is_affordable(self, pending: Pending) -> bool:
         if self.budget is None or self.budget.fits(pending.job.request):
             return True
@@ -213,8 +246,10 @@ class Admission:
         if message.is_stale:
             self.pacing.interrupted(request)
             return
-        if failure.kind != "rate_limit":
-            self.pacing.failed(request, failure.kind, message.limits, started_at=message.started_at, now=now)
+        refusals = message.pending.refusals
+        if failure.kind != "rate_limit" or (refusals is not None and refusals.is_about_the_job):
+            kind = "overloaded" if failure.kind == "rate_limit" else failure.kind  # the quota is not used
+            self.pacing.failed(request, kind, message.limits, started_at=message.started_at, now=now)
             return
         self.pacing.refused(
             request,

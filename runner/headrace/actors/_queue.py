@@ -27,6 +27,13 @@ class Waiting:
     def __len__(self) -> int:
         return self.ready + len(self._delayed)
 
+    def __iter__(self) -> Iterator[Pending]:
+        """Yield all waiting jobs, in no particular order."""
+        for queue in self._queues.values():
+            yield from queue
+        for _, _, pending in self._delayed:
+            yield pending
+
     @property
     def delayed(self) -> int:
         """Jobs that wait for a time."""
@@ -36,6 +43,10 @@ class Waiting:
     def due_at(self) -> float:
         """When the first delayed job is due, in seconds on the event loop's clock; infinity without any."""
         return self._delayed[0][0] if self._delayed else math.inf
+
+    def first_due(self) -> Pending | None:
+        """Return the delayed job that is due first; None without any."""
+        return self._delayed[0][2] if self._delayed else None
 
     def add(self, pending: Pending) -> None:
         """Put a new job at the end of its model's queue."""

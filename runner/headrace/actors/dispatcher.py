@@ -18,12 +18,13 @@ import trio
 from msgspec import structs
 
 from headrace.dialects import Dialect
-from headrace.policy.retry import OUTAGE_KINDS, RESEND, THROTTLING_KINDS, GiveUp, Retry, StopRun
+from headrace.policy.retry import OUTAGE_KINDS, RESEND, GiveUp, Retry, StopRun
 from headrace.policy.stop import ExitCode, StopReason, stop_reason_for
 from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, attempt_usage
 
 from ._admission import Admission
 from ._given_up import GivenUp
+from ._waits import Waits
 from .channels import queued, until
 from .messages import (
     AttemptFailed,
@@ -71,12 +72,12 @@ async def dispatcher(
     ``abort`` cancels what is in flight. ``start_worker`` starts one more worker; the first one runs already.
     """
     with channels.inbox, channels.demand, channels.jobs, channels.results, channels.events:
+        admission = Admission(pacing=rules.pacing, circuit_breaker=rules.circuit_breaker, budget=rules.budget)
         state = _Dispatcher(
             channels=channels,
             rules=rules,
-            admission=Admission(
-                pacing=rules.pacing, circuit_breaker=rules.circuit_breaker, budget=rules.budget
-            ),
+            admission=admission,
+            waits=Waits(admission=admission, max_wait=rules.stop_options.max_wait),
             given_up=GivenUp(dialect=dialect, recipe=recipe, systemic=rules.systemic),
             abort=abort,
             start_worker=start_worker,
@@ -96,6 +97,7 @@ class _Dispatcher:
     channels: DispatcherChannels
     rules: Rules
     admission: Admission
+    waits: Waits
     given_up: GivenUp
     abort: Callable[[], None]
     start_worker: Callable[[], None]
@@ -106,9 +108,6 @@ class _Dispatcher:
     input_ended: bool = False
     reasons: list[StopReason] = attrs.field(factory=list[StopReason])
     grace_ends: float = math.inf
-    refused_since: float | None = None
-    """When the standstill began: refusals or an outage, and no result since. None: there is no standstill."""
-    last_failure: str = ""
     load_reported_at: float = -math.inf
 
     def is_done(self) -> bool:
@@ -153,25 +152,13 @@ class _Dispatcher:
         if now >= self.grace_ends:
             self.grace_ends = math.inf
             self.abort()
-        if self._standstill_ends() <= now:
-            seconds, last = self.rules.stop_options.max_wait, self.last_failure.removesuffix(".")
-            message = (
-                f"no result for {seconds:g} s: the server keeps refusing or failing ({last})."
-                " Try again later, or wait longer with --max-wait (max_wait)."
-            )
-            self.stop(StopReason(ExitCode.STOPPED, message), now)
-
-    def _standstill_ends(self) -> float:
-        """Return when the standstill reaches its limit: at once, if nothing will be admitted before then."""
-        if self.refused_since is None or self.reasons:
-            return math.inf
-        ends = self.refused_since + self.rules.stop_options.max_wait
-        is_hopeless = self.admission.outstanding == 0 and self.admission.pacing.cooldown_until() > ends
-        return -math.inf if is_hopeless else ends
+        if not self.reasons:
+            expects_jobs = self.requested > 0 and not self.input_ended
+            if (problem := self.waits.problem(now, expects_jobs=expects_jobs)) is not None:
+                self.stop(StopReason(ExitCode.STOPPED, problem), now)
 
     def _wake_at(self) -> float:
-        due = math.inf if self.reasons else self.admission.wake_at
-        return min(due, self.grace_ends, self._standstill_ends())
+        return self.grace_ends if self.reasons else min(self.admission.wake_at, self.waits.ends_at)
 
     # -- the inbox
 
@@ -220,7 +207,7 @@ class _Dispatcher:
     def _written(self, batch: list[Finished], now: float) -> None:
         results = self.admission.recorded(batch, now)
         if results:
-            self.refused_since = None
+            self.waits.recorded(batch, now)
             self.rules.quota.succeeded(results)
 
     def _interrupted(self, pending: Pending, *, sent: bool) -> None:
@@ -229,21 +216,19 @@ class _Dispatcher:
             self.channels.events.send_nowait(AttemptFailed(None, attempt_usage(pending.job.request)))
 
     def _failed(self, message: Failed, now: float) -> None:
-        failure, admission = message.failure, self.admission
-        self.last_failure = failure.message
+        jitter = self.rules.random()
+        self.admission.failed(message, now, jitter)
+        message = self.waits.failed(message, now, jitter)
+        failure = message.failure
         lost = attempt_usage(message.pending.job.request) if failure.sent else NO_UNCONFIRMED_USAGE
         pending = message.pending.counted(failure, lost, resent=message.is_stale)
-        admission.failed(message, now, self.rules.random())
-        is_refusal = failure.kind in THROTTLING_KINDS or admission.circuit_breaker.is_open
-        if self.refused_since is None and is_refusal:
-            self.refused_since = now
         verdict = RESEND if message.is_stale else self._verdict(message, pending, now)
         attempt = message.attempt(now, wait=verdict.after if isinstance(verdict, Retry) else None)
         self.channels.events.send_nowait(AttemptFailed(attempt, lost, failure.message))
         match verdict:
             case Retry(after, counts):
                 pending = structs.replace(pending, failures=pending.failures + counts)
-                admission.waiting.delay(pending, now + after)
+                self.admission.waiting.delay(pending, now + after)
             case GiveUp():
                 self._give_up(pending, message, now)
             case StopRun():

@@ -16,6 +16,7 @@ from msgspec import structs
 
 from headrace.job import Failure, JobRequest, Note, PreparedJob, Recipient, Success
 from headrace.pacing import Bottleneck
+from headrace.policy.refusals import Refusals
 from headrace.policy.stop import StopReason
 from headrace.policy.systemic import ResultCount
 from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, UnconfirmedUsage
@@ -37,6 +38,8 @@ class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Those whose request was sent and whose response never arrived."""
     refused: bytes | None = None
     """The last answer that was refused: it has been paid for, so the record keeps it."""
+    refusals: Refusals | None = None
+    """How often the server said "not now"; None: never."""
     warms_cache: bool = False
     """Other jobs of the model wait until its response begins."""
     resent: bool = False
