@@ -204,6 +204,10 @@ class Note(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     """The tokens they may have used, input and output together; None without such attempts."""
     unreported_tokens: TokenRange | None = None
     """The maximum of the input and of the output tokens that the answer used and did not report."""
+    refusals: int = 0
+    """How often the server said "not now" (429, 503, 529) to a job that has failed..."""
+    refusals_s: float | None = None
+    """... and for how many seconds, from the first to the last time; None if it never did."""
     queued_s: float | None = None
     """Seconds from reading the line to sending the last attempt."""
     latency_s: float | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import json
 import math
+import re
 import threading
 import weakref
 from collections import Counter
@@ -18,7 +19,7 @@ import pytest
 from headrace import Attempt, Job, JobFailed, Result, open_runner
 from headrace.actors.statistics import Snapshot
 from headrace.library._settings import MIN_WINDOW, RunnerOptions
-from headrace.simulator import Profile, RequestLog, Simulator
+from headrace.simulator import BucketLimit, Profile, ProviderLimits, RequestLog, Simulator
 
 from .conftest import Loop
 from .jobs import params, received, settled, simulator
@@ -313,6 +314,23 @@ def test_a_refused_key_gives_every_job_an_error_and_the_next_map_tries_again(loo
 
     assert loop(main) == ({"stopped"}, True)
     assert received(api) < 1000
+
+
+def test_a_caller_whose_job_would_wait_for_too_long_gets_an_error_at_once(loop: Loop) -> None:
+    """P18: it names the model and the wait. It does not wait for ``max_wait`` first, and later calls try again."""
+    slow = ProviderLimits(requests=BucketLimit(per_minute=0.01, burst=1))
+    api = Simulator(Profile(limits=slow, ttft=0.0), log=RequestLog(keep=False))
+
+    async def main() -> list[str]:
+        async with open_runner(simulate=api) as runner:
+            results = [await runner.call(params(number)) for number in range(3)]
+        return [str(result.error) for result in results]
+
+    first, *others = loop(main)
+
+    assert first == "None"
+    for error in others:
+        assert re.search(r"has to wait another \d,\d{3} s, longer than --max-wait allows \(600 s\)", error)
 
 
 def test_tasks_that_wait_when_the_runner_closes_get_an_error(loop: Loop) -> None:

@@ -6,6 +6,7 @@ import attrs
 from msgspec import structs
 
 from headrace.dialects import Dialect
+from headrace.policy.refusals import noted
 from headrace.policy.stop import StopReason
 from headrace.policy.systemic import Finding, SystemicRules
 
@@ -75,6 +76,7 @@ class GivenUp:
             request_id=failure.request_id,
             streak=finding.streak,
         )
+        note = noted(note, pending.refusals, message.started_at)
         return Finished(
             record=self.dialect.failure_record(job.id, failure, note),
             outcome=failure,

@@ -58,11 +58,17 @@ class Waiting:
         heapq.heappush(self._delayed, (due, self._delays, pending))
 
     def release(self, now: float) -> None:
-        """Put the delayed jobs that are due at the front of their queues."""
+        """Put the delayed jobs that are due at the front of their queues.
+
+        But one that is refused while others succeed is not the first to be sent: it would be the probe, and
+        refused again.
+        """
         delayed = self._delayed
         while delayed and delayed[0][0] <= now:
             pending = heapq.heappop(delayed)[2]
-            self._queue_of(pending).appendleft(pending)
+            refusals = pending.refusals
+            place = 1 if refusals is not None and refusals.others_succeeded else 0
+            self._queue_of(pending).insert(place, pending)
 
     def first(self) -> Iterator[tuple[str, Pending]]:
         """Yield each model with its next job, in order of turn."""

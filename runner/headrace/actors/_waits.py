@@ -63,11 +63,14 @@ class Waits:
         failure, model = message.failure, message.pending.job.request.model
         self._standstill.failed(model, failure.message)
         is_refusal = failure.kind in THROTTLING_KINDS
-        if is_refusal or self.admission.circuit_breaker.is_open:
+        if is_refusal or failure.kind in OUTAGE_KINDS:
             self._standstill.refused(
-                started_at=message.started_at, in_flight=self.admission.outstanding, now=now
+                is_outage=not is_refusal and not self.admission.circuit_breaker.is_open,
+                started_at=message.started_at,
+                in_flight=self.admission.outstanding,
+                now=now,
             )
-        elif failure.kind not in OUTAGE_KINDS:
+        else:
             self._standstill.progressed()
         return self._refused(message, now, jitter) if is_refusal else message
 

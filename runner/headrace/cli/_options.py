@@ -252,7 +252,7 @@ stop_options = cloup.option_group(
         StopOptions,
         "max_wait",
         metavar="SECONDS",
-        help="Stop after this many seconds of nothing but 429 and 529.",
+        help="Stop after this many seconds without a result, or at once if nothing can be sent before then.",
     ),
     option(
         StopOptions,

@@ -210,7 +210,9 @@ class StopOptions:
     prices: PriceList | None = None
     """None: the price list that comes with the program."""
     max_wait: float = attrs.field(default=600.0, validator=NOT_NEGATIVE)
-    """Stop after this long a standstill: jobs wait, and the server sends nothing but 429 and 529."""
+    """Stop after this long a standstill: jobs wait, and there is nothing but 429, 529 and failures. Stop at
+    once if nothing can be sent before then. A job that is refused while others succeed waits at least as
+    long until it fails."""
     grace: float = attrs.field(default=60.0, validator=NOT_NEGATIVE)
     """How long jobs in flight may take to finish once the run stops."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from msgspec import Struct, structs
 
-from headrace.job import Failure
+from headrace.job import Failure, Note
 
 MAX_REFUSALS = 20
 _ABOUT_THE_JOB = 3
@@ -51,6 +51,14 @@ class Refusals(Struct, frozen=True, gc=False, kw_only=True):
         how_long = f"refused {self.count} times in {now - self.first_at:,.0f} s"
         why = f"{how_long}, while other jobs of its model succeeded"
         return structs.replace(failure, message=f"{failure.message} ({why})")
+
+
+def noted(note: Note, refusals: Refusals | None, last_at: float) -> Note:
+    """Return what the record of a failed job says, with its refusals. ``last_at``: its last attempt."""
+    if refusals is None:
+        return note
+    seconds = max(0.0, last_at - refusals.first_at)
+    return structs.replace(note, refusals=refusals.count, refusals_s=round(seconds, 6))
 
 
 def refused_again(refusals: Refusals | None, now: float, last_result: float) -> Refusals:

@@ -24,6 +24,9 @@ THROTTLING_KINDS: frozenset[FailureKind] = frozenset({"rate_limit", "overloaded"
 OUTAGE_KINDS: frozenset[FailureKind] = frozenset({"server", "invalid_response", "connection", "timeout"})
 """The server, or the way to it, does not work."""
 
+MAX_EXTRA_DELAY = 1.0
+"""Seconds that a job waits at most beyond what the server asks for, which may be a millisecond each time."""
+
 
 @attrs.frozen
 class Retry:
@@ -78,9 +81,10 @@ class RunRetryPolicy:
         counts = failure.kind not in THROTTLING_KINDS
         if counts and failures + 1 >= self.options.max_attempts:
             return GiveUp()
+        delay = 0.0 if failure.kind == "rate_limit" else self._backoff(attempts, jitter)
         if retry_after is not None:
-            return Retry(retry_after, counts)
-        return Retry(0.0 if failure.kind == "rate_limit" else self._backoff(attempts, jitter), counts)
+            return Retry(max(retry_after, min(MAX_EXTRA_DELAY, delay)), counts)
+        return Retry(delay, counts)
 
     @staticmethod
     def _is_retryable(kind: FailureKind, should_retry: bool | None) -> bool:

@@ -7,7 +7,8 @@
    to be gained by waiting until then.
 3. It stops if the server has refused jobs for ``max_wait`` and has given no result. Jobs in flight that were
    sent before the first refusal may still bring one: they are waited for, at most for their timeout.
-4. Limits are per minute. A wait of up to a minute for room in a limit is the ordinary course of a run.
+4. Limits are per minute. A wait of up to a minute for room in a limit is the ordinary course of a run, as
+   long as the server refuses nothing.
 5. Jobs that are refused while others of their model succeed do not stop the run: see `refusals`.
 """
 
@@ -41,17 +42,17 @@ class Hold:
 
     def describe(self, now: float) -> str:
         """Say what is waited for, and for how long."""
-        wait = self.until - now
-        time = f"for another {math.ceil(wait):,} s" if wait < math.inf else "at any time"
+        seconds = self.until - now
+        wait = f"another {math.ceil(seconds):,} s" if seconds < math.inf else "for good"
         match self.cause:
             case "circuit breaker":
-                return f"the server counts as down and is not probed {time}"
+                return f"the server counts as down, and the next probe has to wait {wait}"
             case "retry":
-                return f"the next job, of model {self.model}, is not to be sent again {time}"
+                return f"the next job (model {self.model}) has to wait {wait}"
             case "limit":
-                return f"the {self.limit} limit of model {self.model} has no room {time}"
+                return f"the {self.limit} limit has no room, and model {self.model} has to wait {wait}"
             case "cooldown" | "own limit":
-                return f"model {self.model} takes no job {time}"
+                return f"model {self.model} has to wait {wait}"
 
 
 @attrs.define(kw_only=True)
@@ -82,8 +83,13 @@ class Standstill:
         """Note what the server, or the transport, said about a failed attempt."""
         self._said[model] = self._last_said = message.removesuffix(".")
 
-    def refused(self, *, started_at: float, in_flight: int, now: float) -> None:
-        """Note a refusal, or a failure during an outage, of a job sent at ``started_at``."""
+    def refused(self, *, is_outage: bool = False, started_at: float, in_flight: int, now: float) -> None:
+        """Note a refusal of a job sent at ``started_at``.
+
+        ``is_outage``: it is a failure that may be the job's own. It begins no standstill, but continues one.
+        """
+        if is_outage and self._refused_since is None:
+            return
         self._refused_at = now
         if self._refused_since is None:
             self._refused_since, self._sent_before = now, in_flight
@@ -159,4 +165,5 @@ class Standstill:
             return False
         if wait > MINUTE:
             return True
-        return hold.cause != "limit" and not are_singled_out()
+        is_ordinary = hold.cause == "limit" and self._refused_since is None
+        return not is_ordinary and not are_singled_out()
