@@ -317,7 +317,7 @@ def test_a_refused_key_gives_every_job_an_error_and_the_next_map_tries_again(loo
 
 
 def test_a_caller_whose_job_would_wait_for_too_long_gets_an_error_at_once(loop: Loop) -> None:
-    """P18: it names the model and the wait. It does not wait for ``max_wait`` first, and later calls try again."""
+    """P18: it names the model and the wait, and comes long before ``max_wait``. Later calls try again."""
     slow = ProviderLimits(requests=BucketLimit(per_minute=0.01, burst=1))
     api = Simulator(Profile(limits=slow, ttft=0.0), log=RequestLog(keep=False))
 
