@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._exceptions import HeadraceError, JobFailed, RunRefused, StorageFailed
-    from .actors.attempts import Attempt
     from .actors.statistics import Latency, Snapshot
-    from .job import Usage
+    from .job import Attempt, Usage
     from .library.fan_out import fan_out, fan_out_sync
     from .library.open_runner import Runner, open_runner
     from .library.results import Results
@@ -27,9 +26,8 @@ _MODULES = {
     "library.open_runner": "Runner open_runner",
     "library.results": "Results",
     "library.values": "Job Result",
-    "job": "Usage",
+    "job": "Attempt Usage",
     "library.run_file": "run_file",
-    "actors.attempts": "Attempt",
     "actors.statistics": "Latency Snapshot",
     "policy.options": "Limits",
     "run.summary": "Summary",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, Protocol
 
+import attrs
 import msgspec
 
 FailureKind = Literal[
@@ -218,3 +219,24 @@ class Note(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     """Of a failure: its signature, and how many jobs in a row had failed with it (see `policy.systemic`)."""
     input: msgspec.Raw | None = None
     """The fields named with ``--keep``."""
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """One request and its outcome, as a program sees it through ``on_attempt``. Times in seconds."""
+
+    job_id: str
+    """Empty for a job without an id."""
+    model: str
+    attempt: int
+    """Its number among the job's attempts, from 1."""
+    failure: FailureKind | None
+    """None if it succeeded."""
+    status: int | None
+    """The HTTP status; None without a response."""
+    wait: float | None
+    """The minimum time until the next attempt; None if this is the last one."""
+    latency: float | None
+    request_id: str | None
+    usage: Usage | None
+    """None if it failed."""

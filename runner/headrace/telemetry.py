@@ -15,7 +15,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider
 
-from headrace.actors.attempts import Attempt
+from headrace.job import Attempt
 from headrace_client import __version__
 
 _NAME: Final = "headrace"

@@ -1,15 +1,23 @@
-"""The dispatcher's queues: jobs that wait for their turn, by model, and jobs that wait for a time. Pure."""
+"""The dispatcher's queues, and whether jobs have waited in them for too long. Pure.
+
+Jobs wait for their turn, by model, or for a time.
+"""
 
 from __future__ import annotations
 
 import heapq
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import attrs
+from msgspec import structs
 
-from .messages import Pending
+from headrace.policy.refusals import refused_again
+from headrace.policy.retry import OUTAGE_KINDS, THROTTLING_KINDS
+from headrace.policy.standstill import Hold, Standstill
+
+from .messages import Failed, Finished, Pending
 
 
 @attrs.define
@@ -99,3 +107,84 @@ class Waiting:
         if queue is None:
             queue = self._queues[model] = deque[Pending]()
         return queue
+
+
+@attrs.define(kw_only=True)
+class Waits:
+    """Watches the standstill of a run, and the jobs that are refused again and again. Times in seconds."""
+
+    waiting: Waiting
+    max_wait: float
+    ends_at: float = math.inf
+    """When the run has to stop, unless something happens before. As of the last `problem`."""
+    _standstill: Standstill = attrs.field(
+        default=attrs.Factory(lambda self: Standstill(max_wait=self.max_wait), takes_self=True)
+    )
+    _results_at: dict[str, float] | None = None
+    """When a job last succeeded, by model. None until a job is refused: until then nothing needs it."""
+
+    def problem(self, hold: Hold | None, now: float, *, in_flight: int, expects_jobs: bool) -> str | None:
+        """Say why the run has to stop; None if it may continue until `ends_at`.
+
+        ``hold``: what keeps all jobs waiting after a round of admission. ``expects_jobs``: the input may
+        bring another one at any time.
+        """
+        self.ends_at = self._standstill.ends_at(
+            hold,
+            now,
+            in_flight=in_flight,
+            expects_jobs=expects_jobs,
+            are_singled_out=self._are_singled_out,
+        )
+        return self._standstill.message(hold, now) if self.ends_at <= now else None
+
+    def recorded(self, batch: Sequence[Finished], now: float) -> None:
+        """Note records on disk, of which at least one is a result."""
+        self._standstill.progressed()
+        if self._results_at is not None:
+            for finished in batch:
+                if finished.success is not None and finished.request is not None:
+                    self._results_at[finished.request.model] = now
+
+    def failed(
+        self, message: Failed, now: float, jitter: float, *, in_flight: int, is_outage: bool
+    ) -> Failed:
+        """Note a failed attempt, and return it with the refusals of its job. ``jitter``: in [0, 1).
+
+        If these have been too many, the job is not retried. ``is_outage``: the circuit breaker is open.
+        """
+        if message.is_stale:
+            return message
+        failure, model = message.failure, message.pending.job.request.model
+        self._standstill.failed(model, failure.message)
+        is_refusal = failure.kind in THROTTLING_KINDS
+        if is_refusal or failure.kind in OUTAGE_KINDS:
+            self._standstill.refused(
+                is_single=not is_refusal and not is_outage,
+                started_at=message.started_at,
+                in_flight=in_flight,
+                now=now,
+            )
+        else:
+            self._standstill.progressed()
+        return self._refused(message, now, jitter) if is_refusal else message
+
+    def _refused(self, message: Failed, now: float, jitter: float) -> Failed:
+        if self._results_at is None:
+            self._results_at = {}
+        last_result = self._results_at.get(message.pending.job.request.model, -math.inf)
+        refusals = refused_again(message.pending.refusals, now, last_result)
+        message = structs.replace(message, pending=structs.replace(message.pending, refusals=refusals))
+        if refusals.is_final(now, self.max_wait):
+            return structs.replace(
+                message, failure=refusals.explained(message.failure, now), should_retry=False
+            )
+        if refusals.others_succeeded:
+            delay = max(message.retry_after or 0.0, refusals.delay(self.max_wait, jitter))
+            return structs.replace(message, retry_after=delay)
+        return message
+
+    def _are_singled_out(self) -> bool:
+        """Return whether all waiting jobs are refused while others of their model succeed."""
+        histories = (pending.refusals for pending in self.waiting)
+        return all(refusals is not None and refusals.others_succeeded for refusals in histories)

@@ -1,4 +1,4 @@
-"""A worker's senders, one for each path of its jobs, and the redirects that they meet."""
+"""A worker's senders, one for each path of its jobs; redirects, waits and limits in their responses."""
 
 from __future__ import annotations
 
@@ -8,10 +8,26 @@ from typing import Final, Protocol
 
 import attrs
 
-from headrace_client.lowlevel import REDIRECTS, Response, Sender, is_lasting, redirect_target, refusal
+from headrace.job import Failure
+from headrace_client.lowlevel import (
+    REDIRECTS,
+    RateLimits,
+    Response,
+    Sender,
+    is_lasting,
+    rate_limits,
+    redirect_target,
+    refusal,
+    retry_after_seconds,
+)
 
 MAX_REDIRECTS: Final = 5
 """Redirects that one attempt follows."""
+SAMPLE_INTERVAL: Final = 0.05
+"""Seconds between two responses for a model whose rate-limit headers are read.
+
+Reading those of every response would cost more than sending a job. A 429 is always read.
+"""
 
 
 class SupportsOpenSender(Protocol):
@@ -93,3 +109,29 @@ def _advice(target: str, path: str) -> str:
     if found and base.startswith(("http://", "https://")) and "@" not in base:
         return f"If that is the right server, set --base-url {base} (base_url)."
     return "If that is the right server, set --base-url (base_url) to its address."
+
+
+@attrs.define
+class HeaderSampler:
+    """Reads the rate-limit headers of a sample of the responses. Shared by the workers of a run."""
+
+    _wall_clock: Callable[[], float]
+    """Returns seconds since the epoch: a reset may be given as a date."""
+    _due: dict[str, float] = attrs.field(factory=dict[str, float])
+
+    def read(self, model: str, response: Response) -> RateLimits | None:
+        """Return the rate limits in a response's headers; None if the last sample is too recent."""
+        now = response.finished_at
+        if response.status != 429 and now < self._due.get(model, now):
+            return None
+        self._due[model] = now + SAMPLE_INTERVAL
+        return rate_limits(response.headers, self._wall_clock())
+
+
+def requested_wait(response: Response, failure: Failure, now_wall: float) -> float | None:
+    """Return for how many seconds the server asks to wait. ``now_wall``: seconds since the epoch.
+
+    Of a 2xx body only the error is read: the rest may be an answer, whose text may say anything.
+    """
+    body = failure.body or b"" if 200 <= response.status < 300 else response.body
+    return retry_after_seconds(response.headers, now_wall, body)

@@ -24,7 +24,7 @@ from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, attempt_usage
 
 from ._admission import Admission
 from ._given_up import GivenUp
-from ._waits import Waits
+from ._queue import Waits
 from .channels import queued, until
 from .messages import (
     AttemptFailed,
@@ -77,7 +77,7 @@ async def dispatcher(
             channels=channels,
             rules=rules,
             admission=admission,
-            waits=Waits(admission=admission, max_wait=rules.stop_options.max_wait),
+            waits=Waits(waiting=admission.waiting, max_wait=rules.stop_options.max_wait),
             given_up=GivenUp(dialect=dialect, recipe=recipe, systemic=rules.systemic),
             abort=abort,
             start_worker=start_worker,
@@ -153,8 +153,13 @@ class _Dispatcher:
             self.grace_ends = math.inf
             self.abort()
         if not self.reasons:
-            expects_jobs = self.requested > 0 and not self.input_ended
-            if (problem := self.waits.problem(now, expects_jobs=expects_jobs)) is not None:
+            problem = self.waits.problem(
+                self.admission.hold(now),
+                now,
+                in_flight=self.admission.outstanding,
+                expects_jobs=self.requested > 0 and not self.input_ended,
+            )
+            if problem is not None:
                 self.stop(StopReason(ExitCode.STOPPED, problem), now)
 
     def _wake_at(self) -> float:
@@ -216,9 +221,15 @@ class _Dispatcher:
             self.channels.events.send_nowait(AttemptFailed(None, attempt_usage(pending.job.request)))
 
     def _failed(self, message: Failed, now: float) -> None:
-        jitter = self.rules.random()
-        self.admission.failed(message, now, jitter)
-        message = self.waits.failed(message, now, jitter)
+        admission, jitter = self.admission, self.rules.random()
+        admission.failed(message, now, jitter)
+        message = self.waits.failed(
+            message,
+            now,
+            jitter,
+            in_flight=admission.outstanding,
+            is_outage=admission.circuit_breaker.is_open,
+        )
         failure = message.failure
         lost = attempt_usage(message.pending.job.request) if failure.sent else NO_UNCONFIRMED_USAGE
         pending = message.pending.counted(failure, lost, resent=message.is_stale)
@@ -228,7 +239,7 @@ class _Dispatcher:
         match verdict:
             case Retry(after, counts):
                 pending = structs.replace(pending, failures=pending.failures + counts)
-                self.admission.waiting.delay(pending, now + after)
+                admission.waiting.delay(pending, now + after)
             case GiveUp():
                 self._give_up(pending, message, now)
             case StopRun():

@@ -14,15 +14,13 @@ from __future__ import annotations
 import msgspec
 from msgspec import structs
 
-from headrace.job import Failure, JobRequest, Note, PreparedJob, Recipient, Success
+from headrace.job import Attempt, Failure, JobRequest, Note, PreparedJob, Recipient, Success
 from headrace.pacing import Bottleneck
 from headrace.policy.refusals import Refusals
 from headrace.policy.stop import StopReason
 from headrace.policy.systemic import ResultCount
 from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, UnconfirmedUsage
 from headrace_client.lowlevel import RateLimits
-
-from .attempts import Attempt
 
 
 class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):

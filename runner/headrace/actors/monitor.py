@@ -14,11 +14,10 @@ import attrs
 import trio
 
 from headrace.actors.statistics import Histogram, Latency, Snapshot
-from headrace.job import Success, Usage
+from headrace.job import Attempt, Success, Usage
 from headrace.policy.stop import ExitCode, StopReason
 from headrace.policy.unconfirmed import NO_UNCONFIRMED_USAGE, UnconfirmedUsage
 
-from .attempts import Attempt
 from .channels import queued, until
 from .messages import AttemptFailed, Event, Finished, Inbox, Load, Stop
 

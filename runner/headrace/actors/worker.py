@@ -28,43 +28,17 @@ from headrace.policy.systemic import ResultCount
 from headrace.policy.unconfirmed import unreported_tokens
 from headrace_client.lowlevel import (
     REDIRECTS,
-    RateLimits,
     Response,
     Sender,
     TransportError,
-    rate_limits,
-    retry_after_seconds,
     should_retry,
 )
 
-from ._senders import RedirectRefused, Senders, SupportsOpenSender
+from ._senders import HeaderSampler, RedirectRefused, Senders, SupportsOpenSender, requested_wait
 from .messages import Began, Failed, Finished, Inbox, Interrupted, Pending
 
 OnData = Callable[[bytes], object]
 """Takes the chunks of a response body as they arrive; returns True once it needs no more of them."""
-
-SAMPLE_INTERVAL = 0.05
-"""Seconds between two responses for a model whose rate-limit headers are read.
-
-Reading those of every response would cost more than sending a job. A 429 is always read.
-"""
-
-
-@attrs.define
-class HeaderSampler:
-    """Reads the rate-limit headers of a sample of the responses. Shared by the workers of a run."""
-
-    _wall_clock: Callable[[], float]
-    """Returns seconds since the epoch: a reset may be given as a date."""
-    _due: dict[str, float] = attrs.field(factory=dict[str, float])
-
-    def read(self, model: str, response: Response) -> RateLimits | None:
-        """Return the rate limits in a response's headers; None if the last sample is too recent."""
-        now = response.finished_at
-        if response.status != 429 and now < self._due.get(model, now):
-            return None
-        self._due[model] = now + SAMPLE_INTERVAL
-        return rate_limits(response.headers, self._wall_clock())
 
 
 @attrs.frozen(kw_only=True)
@@ -232,7 +206,7 @@ class _Worker:
             pending=pending,
             failure=redact(_identified(failure, response), settings.secrets),
             started_at=started_at,
-            retry_after=response and _retry_after(response, failure, settings.wall_clock()),
+            retry_after=response and requested_wait(response, failure, settings.wall_clock()),
             should_retry=response and should_retry(response.headers),
             is_stale=is_stale,
             limits=response and settings.sampler.read(model, response),
@@ -275,12 +249,6 @@ def _identified(failure: Failure, response: Response | None) -> Failure:
     if response is None or failure.request_id is not None:
         return failure
     return structs.replace(failure, request_id=response.request_id)
-
-
-def _retry_after(response: Response, failure: Failure, now_wall: float) -> float | None:
-    """Return how long the server asks to wait. Of a 2xx body only the error is read: it may be an answer."""
-    body = failure.body or b"" if 200 <= response.status < 300 else response.body
-    return retry_after_seconds(response.headers, now_wall, body)
 
 
 @attrs.define

@@ -10,8 +10,8 @@ from typing import Any, Final, Literal, TypedDict
 import attrs
 
 from headrace._exceptions import RunRefused
-from headrace.actors.attempts import Attempt
 from headrace.dialects import Dialect, make_dialect
+from headrace.job import Attempt
 from headrace.policy.options import (
     SECTION_OF,
     Concurrency,

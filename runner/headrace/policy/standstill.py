@@ -83,12 +83,12 @@ class Standstill:
         """Note what the server, or the transport, said about a failed attempt."""
         self._said[model] = self._last_said = message.removesuffix(".")
 
-    def refused(self, *, is_outage: bool = False, started_at: float, in_flight: int, now: float) -> None:
+    def refused(self, *, is_single: bool = False, started_at: float, in_flight: int, now: float) -> None:
         """Note a refusal of a job sent at ``started_at``.
 
-        ``is_outage``: it is a failure that may be the job's own. It begins no standstill, but continues one.
+        ``is_single``: it is a failure that may be the job's own. It begins no standstill, but continues one.
         """
-        if is_outage and self._refused_since is None:
+        if is_single and self._refused_since is None:
             return
         self._refused_at = now
         if self._refused_since is None:

@@ -7,13 +7,9 @@ import math
 import attrs
 import pytest
 
-from headrace.actors._admission import Admission
-from headrace.actors._queue import Waiting
-from headrace.actors._waits import Waits
+from headrace.actors._queue import Waiting, Waits
 from headrace.actors.messages import Failed, Finished, Pending
 from headrace.job import Failure, FailureKind, JobRequest, Note, PreparedJob, Success, Usage
-from headrace.pacing import Pacing
-from headrace.policy.circuit_breaker import CircuitBreaker
 from headrace.policy.refusals import MAX_REFUSALS, Refusals, noted, refused_again
 
 NOTE = Note(line=1, digest="", recipe="")
@@ -34,8 +30,7 @@ class Job:
     last: Failed = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        admission = Admission(pacing=Pacing.fixed(8), circuit_breaker=CircuitBreaker(), budget=None)
-        self.waits = Waits(admission=admission, max_wait=self.max_wait)
+        self.waits = Waits(waiting=Waiting(), max_wait=self.max_wait)
         self.last = Failed(
             pending=pending("odd"), failure=Failure(kind="rate_limit", message="429: no"), started_at=0.0
         )
@@ -49,7 +44,7 @@ class Job:
             started_at=now,
             retry_after=retry_after,
         )
-        self.last = self.waits.failed(failed, now, 0.5)
+        self.last = self.waits.failed(failed, now, 0.5, in_flight=0, is_outage=False)
         return self.last
 
     def another_succeeded(self, now: float, *, model: str = "m") -> None:
