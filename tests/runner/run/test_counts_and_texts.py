@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 import pytest
+from trio.testing import MockClock
 
 from headrace.job import FailureKind
 from headrace.policy.options import RequestOptions
@@ -19,7 +20,7 @@ from headrace.run.summary import Summary, as_builtins, as_text
 from headrace.simulator._asgi import App, Receive, Scope, Send, read_body
 from tests.runner.program import ERRORS, jobs, new_disk, records, run
 
-pytestmark = [pytest.mark.trio, pytest.mark.usefixtures("autojump_clock")]
+pytestmark = pytest.mark.trio
 
 Answer = tuple[int, dict[str, Any]]
 MESSAGE: dict[str, Any] = {
@@ -71,7 +72,7 @@ async def summary_of(
     return summary, records(disk, ERRORS)
 
 
-async def test_every_kind_of_answer_is_counted() -> None:
+async def test_every_kind_of_answer_is_counted(autojump_clock: MockClock) -> None:
     summary, _ = await summary_of(ANSWERS)
     run = summary.run
     assert summary.exit_code is ExitCode.SOME_FAILED
@@ -83,7 +84,7 @@ async def test_every_kind_of_answer_is_counted() -> None:
     assert run.failures == kinds
 
 
-async def test_the_counts_stand_in_the_text_and_in_the_json() -> None:
+async def test_the_counts_stand_in_the_text_and_in_the_json(autojump_clock: MockClock) -> None:
     summary, _ = await summary_of(ANSWERS)
     text, values = as_text(summary), as_builtins(summary)["run"]
     for words in ("maybe billed 3", "max_tokens 1", "refusals 1", "unknown for 1 answer", "rejected 1"):
@@ -93,7 +94,7 @@ async def test_the_counts_stand_in_the_text_and_in_the_json() -> None:
         assert name in values
 
 
-async def test_a_run_without_incidents_does_not_mention_them() -> None:
+async def test_a_run_without_incidents_does_not_mention_them(autojump_clock: MockClock) -> None:
     summary, _ = await summary_of({0: [(200, MESSAGE)]})
     text = as_text(summary)
     assert "maybe billed 0" in text
@@ -101,7 +102,7 @@ async def test_a_run_without_incidents_does_not_mention_them() -> None:
         assert words not in text
 
 
-async def test_the_record_holds_the_error_object_of_the_server() -> None:
+async def test_the_record_holds_the_error_object_of_the_server(autojump_clock: MockClock) -> None:
     _, errors = await summary_of(ANSWERS)
     result = next(record["result"] for record in errors if record["custom_id"] == "job-6")
     assert result["error"]["error"] == TOO_LONG["error"]
@@ -123,7 +124,9 @@ async def test_the_record_holds_the_error_object_of_the_server() -> None:
     ],
     ids=["object", "text", "list"],
 )
-async def test_the_record_of_the_other_format_holds_it_too(error: dict[str, Any]) -> None:
+async def test_the_record_of_the_other_format_holds_it_too(
+    autojump_clock: MockClock, error: dict[str, Any]
+) -> None:
     request = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "question 0"}]}
     line = {"custom_id": "job-0", "method": "POST", "url": "/v1/chat/completions", "body": request}
     disk = new_disk(json.dumps(line).encode() + b"\n")
@@ -143,7 +146,9 @@ async def test_the_record_of_the_other_format_holds_it_too(error: dict[str, Any]
     ],
     ids=["credentials", "no credit", "inside a 200", "rate limit"],
 )
-async def test_a_reason_to_stop_begins_with_what_the_server_said(answer: Answer, quoted: str) -> None:
+async def test_a_reason_to_stop_begins_with_what_the_server_said(
+    autojump_clock: MockClock, answer: Answer, quoted: str
+) -> None:
     summary, _ = await summary_of({0: [answer]}, max_wait=0)
     assert summary.reason is not None
     message = summary.reason.message
