@@ -8,7 +8,6 @@ from __future__ import annotations
 from headrace_client.transport.sender import Response, Sender, open_pooled_sender
 
 from ._base_client.retry import should_retry
-from ._exceptions import STATUS_BY_TYPE
 from ._wire.accumulator import MessageAccumulator, UnexpectedEventError
 from ._wire.encoding import EncodingError, encode
 from ._wire.error_body import ServerError, error_in, lone_error, read_error
@@ -37,7 +36,6 @@ from .transport import (
 
 __all__ = [
     "REDIRECTS",
-    "STATUS_BY_TYPE",
     "AttemptTimedOut",
     "ByteStream",
     "ConnectionPool",

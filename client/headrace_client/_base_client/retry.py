@@ -67,23 +67,19 @@ class RetryPolicy:
 
     ``max_retry_after``: if the server requests a longer wait, the policy gives up at once, because an earlier
     attempt would be rejected anyway, and the error says for how long. So all waits together take at most
-    ``max_retries`` x 1.1 x the larger of ``max_retry_after`` and ``max_delay``. ``repeatable``: whether the
-    request can be sent again; False if its body can be read only once.
+    ``max_retries`` x 1.1 x the larger of ``max_retry_after`` and ``max_delay``.
     """
 
     max_retries: float = DEFAULT_MAX_RETRIES
     initial_delay: float = INITIAL_RETRY_DELAY
     max_delay: float = MAX_RETRY_DELAY
     max_retry_after: float = MAX_RETRY_AFTER
-    repeatable: bool = True
 
     def verdict(self, outcome: Exception, retries_taken: int, now: float, jitter: float) -> BackOff | Raise:
         """Decide what to do after a failure.
 
         ``retries_taken``: retries before it. ``now``: Unix time. ``jitter``: random, in [0, 1).
         """
-        if not self.repeatable:
-            return Raise(outcome)
         if _found_stale_connection(outcome):
             return BackOff(0.0, counts=False)
         if not self.is_transient(outcome) or retries_taken >= self.max_retries:

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from headrace.job import JobRequest, Success, Usage
+from headrace.job import UNKNOWN_USAGE, JobRequest, Success, Usage
 
 from ._chat_endings import check_count, ending_of_body, first_reason, joined
 from ._failures import NoAnswer
@@ -56,7 +56,6 @@ class _Embeddings(msgspec.Struct, gc=False):
 
 _DECODE_BODY: Final = msgspec.json.Decoder(_Body).decode
 _DECODE_EMBEDDINGS: Final = msgspec.json.Decoder(_Embeddings).decode
-_UNKNOWN: Final = read_chat_usage(b"null")
 
 
 def chat_rules(reasons: FinishReasons) -> AnswerRules:
@@ -71,7 +70,7 @@ def chat_rules(reasons: FinishReasons) -> AnswerRules:
         usage = decoded.usage
         return Success(
             message=one_line(body),
-            usage=_UNKNOWN if usage is None else chat_usage(usage, decoded.service_tier),
+            usage=UNKNOWN_USAGE if usage is None else chat_usage(usage, decoded.service_tier),
             stop_reason=ending.reason,
             truncated=ending.truncated,
             filtered=ending.filtered,
@@ -124,7 +123,7 @@ _SHORTEST: Final = 6
 
 def _usage(value: Any) -> Usage:
     if not isinstance(value, dict):
-        return _UNKNOWN
+        return UNKNOWN_USAGE
     body = cast("dict[str, Any]", value)
     usage = encode(body.get("usage"))
     is_generated = "choices" in body or "output" in body or body.get("object") == "response"
