@@ -21,7 +21,8 @@ from ._wire.redirects import REDIRECTS, is_lasting, redirect_target, refusal
 from ._wire.retry_after import retry_after_seconds
 from ._wire.sse import ServerSentEvent, SSEDecoder
 from ._wire.statuses import StatusMeaning, status_meaning
-from ._wire.stream_event import StreamEvent, read_event, with_whole_characters
+from ._wire.stream_event import StreamEvent, read_event
+from ._wire.surrogates import without_halves
 from .transport import (
     AttemptTimedOut,
     ByteStream,
@@ -80,5 +81,5 @@ __all__ = [
     "retry_after_seconds",
     "should_retry",
     "status_meaning",
-    "with_whole_characters",
+    "without_halves",
 ]

@@ -19,7 +19,7 @@ import msgspec
 from .merging import GrowingObject
 from .part_identity import as_object, is_empty, number_of
 from .partial_json import PartialJSON
-from .stream_event import with_whole_characters
+from .surrogates import with_whole_characters
 
 
 class UnexpectedEventError(ValueError):

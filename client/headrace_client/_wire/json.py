@@ -19,9 +19,11 @@ import json
 import math
 import re
 from itertools import accumulate
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
+
+from .surrogates import without_halves
 
 MAX_DEPTH: Final = 200
 """Levels of nesting that are read, far below what any reader of JSON gives up at."""
@@ -37,9 +39,10 @@ class TooDeepError(msgspec.DecodeError):
         super().__init__(f"JSON is nested deeper than {MAX_DEPTH} levels")
 
 
-def decode(data: bytes | str) -> Any:
+def decode(data: bytes | str, *, keep_halves: bool = False) -> Any:
     """Decode JSON text to builtins, leniently if need be.
 
+    ``keep_halves``: keep halves of surrogate pairs, because the other half may come with the next event.
     Raises `msgspec.DecodeError`, and its subclass `TooDeepError` for text that is nested too deep.
     """
     if is_deep(data):
@@ -47,7 +50,7 @@ def decode(data: bytes | str) -> Any:
     try:
         return msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return _decode_leniently(data)
+        return _decode_leniently(data, keep_halves=keep_halves)
 
 
 def is_deep(data: bytes | str) -> bool:
@@ -73,7 +76,7 @@ def _count(data: bytes, bracket: bytes) -> int:
     return len(data) - len(data.replace(bracket, b"", MAX_DEPTH + 1))
 
 
-def _decode_leniently(data: bytes | str) -> Any:
+def _decode_leniently(data: bytes | str, *, keep_halves: bool) -> Any:
     try:
         text = data if isinstance(data, str) else data.decode(json.detect_encoding(data), "surrogatepass")
         text = text.removeprefix("\ufeff")
@@ -84,23 +87,7 @@ def _decode_leniently(data: bytes | str) -> Any:
         if isinstance(error, msgspec.DecodeError):
             raise
         raise msgspec.DecodeError(f"JSON is malformed: {error}") from error
-    return without_lone_surrogates(value) if _MAY_BE_LONE.search(text) else value
-
-
-def without_lone_surrogates(value: Any) -> Any:
-    """Return decoded JSON with U+FFFD for each half of a surrogate pair; halves that meet are joined."""
-    match value:
-        case str():
-            if _SURROGATE.search(value) is None:
-                return value
-            return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        case list():
-            return [without_lone_surrogates(item) for item in cast("list[Any]", value)]
-        case dict():
-            items = cast("dict[str, Any]", value).items()
-            return {without_lone_surrogates(key): without_lone_surrogates(item) for key, item in items}
-        case _:
-            return value
+    return value if keep_halves or not _MAY_HAVE_HALVES.search(text) else without_halves(value)
 
 
 def _to_int(digits: str) -> int | None:
@@ -117,8 +104,7 @@ def _to_null(_constant: str) -> None:
 
 
 _DECODER = json.JSONDecoder(strict=False, parse_int=_to_int, parse_float=_to_float, parse_constant=_to_null)
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_MAY_BE_LONE: Final = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+_MAY_HAVE_HALVES: Final = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _STEPS: Final = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
 """As signed bytes: one level deeper for an opening bracket, one back for a closing one."""

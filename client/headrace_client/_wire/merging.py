@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from .part_identity import GROWING, as_list, as_object, continues, id_of, is_another, is_empty, number_of
-from .stream_event import with_whole_characters
+from .surrogates import with_whole_characters
 
 _GROWING_INSIDE: Final[Mapping[str, frozenset[str]]] = {
     "audio": frozenset({"data"}),

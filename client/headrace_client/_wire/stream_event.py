@@ -6,11 +6,10 @@ that leave it out name the event instead, and some give all events the same name
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any, Final
 
 import attrs
+import msgspec
 
 from .error_body import error_in
 from .json import decode
@@ -18,11 +17,6 @@ from .part_identity import as_object
 from .sse import ServerSentEvent
 
 _NOT_JSON: Final = object()
-_HALF: Final = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
-)
-"""The escape of half a surrogate pair."""
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @attrs.frozen(kw_only=True)
@@ -62,25 +56,10 @@ class StreamEvent:
 def read_event(event: ServerSentEvent) -> StreamEvent:
     """Return what a server-sent event says."""
     text = event.data.strip()
-    value = _decoded(text) if text else None
+    try:
+        value: Any = decode(text, keep_halves=True) if text else None
+    except msgspec.DecodeError:
+        value = _NOT_JSON
     kind = (as_object(value) or {}).get("type")
     name = kind if isinstance(kind, str) and kind else event.event or ""
     return StreamEvent(name="error" if event.event == "error" else name, text=text, value=value)
-
-
-def _decoded(text: str) -> Any:
-    """Return the JSON in a text, `_NOT_JSON` if it is not JSON.
-
-    Half a surrogate pair stays in its string: the other half may come with the next event.
-    """
-    try:
-        return json.loads(text, strict=False) if _HALF.search(text) else decode(text)
-    except (ValueError, RecursionError):  # msgspec's and Unicode's errors are ValueErrors
-        return _NOT_JSON
-
-
-def with_whole_characters(text: str) -> str:
-    """Return a text without half surrogate pairs: two halves that came in two pieces are one character."""
-    if text.isascii() or _SURROGATE.search(text) is None:
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -6,7 +6,6 @@ a stream had brought when it is refused is kept in the failure: it may have been
 
 from __future__ import annotations
 
-import json
 from typing import Any, Protocol
 
 from msgspec import structs
@@ -20,7 +19,7 @@ from headrace_client.lowlevel import (
     StreamEvent,
     is_event_stream,
     read_event,
-    with_whole_characters,
+    without_halves,
 )
 
 from ._dialect import Assembler, Dialect
@@ -218,5 +217,4 @@ def _encoded(value: Any) -> bytes:
     try:
         return encode(value)
     except UnicodeEncodeError:  # half a surrogate pair, whose other half never came
-        text = with_whole_characters(json.dumps(value, ensure_ascii=False))
-        return encode(json.loads(text))
+        return encode(without_halves(value))
