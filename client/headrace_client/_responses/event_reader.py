@@ -47,8 +47,6 @@ _PAYLOADS: Final = {
 """What an event of a message is about; without it, the event carries nothing."""
 
 _DONE: Final = "[DONE]"
-_MAX_UNFINISHED_STOP: Final = 64 * 1024
-"""Bytes of an event that is looked at before its blank line has come: closing events are small."""
 
 
 class IncompleteStreamError(APIConnectionError):
@@ -103,8 +101,7 @@ class EventReader:
         else:
             self._at_start = self._at_start and not data.strip()
             self._arrived.extend(self._decoder.feed(data))
-            if 0 < self._decoder.unfinished <= _MAX_UNFINISHED_STOP:
-                self._arrived.extend(event for event in self._decoder.peek() if _is_stop(read_event(event)))
+            self._arrived.extend(event for event in self._decoder.peek() if _is_stop(read_event(event)))
 
     def _whole(self, body: bytearray) -> list[ServerSentEvent]:
         """Return the events of a whole message: not every server can stream."""

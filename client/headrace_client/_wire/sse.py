@@ -24,6 +24,7 @@ from .json import decode
 DEFAULT_MAX_EVENT_SIZE = 64 * 1024 * 1024
 """Bytes of one event, including field names: as many as an answer may have. Images come in one event."""
 
+_MAX_PEEKED = 64 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -76,13 +77,13 @@ class SSEDecoder:
         self._check_size(len(self._partial))
         return events
 
-    @property
-    def unfinished(self) -> int:
-        """Bytes of the event whose blank line has not come yet."""
-        return self._size + len(self._partial)
-
     def peek(self) -> list[ServerSentEvent]:
-        """Return the event whose blank line has not come yet, as if it came now; empty if there is none."""
+        """Return the event whose blank line has not come yet, as if it came now.
+
+        Empty if there is none, or if it is larger than 64 KB: this is for closing events, which are small.
+        """
+        if not 0 < self._size + len(self._partial) <= _MAX_PEEKED:
+            return []
         name, value = _field(bytes(self._partial))
         lines = [*self._data, value] if name == b"data" else self._data
         if not lines:
@@ -93,7 +94,7 @@ class SSEDecoder:
 
     def finish(self) -> list[ServerSentEvent]:
         """Return the last event if it has no blank line. The input has ended."""
-        return self.feed(b"\n\n") if self.unfinished or self._has_fields else []
+        return self.feed(b"\n\n") if self._partial or self._has_fields else []
 
     def _interpret(self, lines: list[bytes]) -> list[ServerSentEvent]:
         if self._at_start and lines:

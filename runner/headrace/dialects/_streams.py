@@ -30,9 +30,6 @@ from ._printable import printable
 MAX_STREAM_SIZE = 64 * 1024 * 1024
 """Bytes of one streamed response; never more than this is kept of it."""
 
-_MAX_UNFINISHED_CLOSING = 64 * 1024
-"""Bytes of an event that is looked at before its blank line has come: closing events are small."""
-
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, *DECODE_ERRORS)
 """Raised by events whose parts are not of the documented types."""
 
@@ -145,7 +142,7 @@ class StreamAssembler:
         if not self._events.started:
             self._raw += data
         self._take(self._decoder.feed(data))
-        if not self.is_over and 0 < self._decoder.unfinished <= _MAX_UNFINISHED_CLOSING:
+        if not self.is_over:
             self._take([event for event in self._decoder.peek() if self._events.closes(read_event(event))])
 
     def _take(self, events: list[ServerSentEvent]) -> None:
