@@ -12,7 +12,8 @@ from ._chat_stream import ChatEvents
 from ._dialect import Assembler, LineFormat
 from ._finish_reasons import KNOWN_REASONS, FinishReasons
 from ._judgement import AnswerRules, judge
-from ._response_stream import ResponseEvents, last_segment
+from ._paths import last_segment
+from ._response_stream import ResponseEvents
 from ._streams import StreamAssembler
 from .records import openai_failure, openai_success
 

@@ -16,35 +16,32 @@ from headrace_client.lowlevel import lone_error, read_error
 from ._failures import ErrorInside, NoAnswer
 from ._finish_reasons import Ending, FinishReasons, reason_of
 from ._judgement import ending_of
+from ._paths import last_segment
 
 _Json = Mapping[str, Any]
 
 
 def ending_of_body(value: Any, request: JobRequest | None, reasons: FinishReasons) -> Ending:
     """Return how the answer in a body ended. Raises `NoAnswer` if it holds no whole answer."""
-    path = "" if request is None else request.path.partition("?")[0].rstrip("/")
-    if path.endswith("/embeddings"):
+    endpoint = "" if request is None else last_segment(request.path)
+    if endpoint == "embeddings":
         return _ending_of_embeddings(value, request)
-    if path and not path.endswith(_JUDGED):
+    if endpoint and endpoint not in _JUDGED:
         return _ending_of_other(value)
     if not isinstance(value, dict):
         raise NoAnswer("not a JSON object")
     body = cast("_Json", value)
     if isinstance(body.get("choices"), list):
         return _ending_of_choices(body, reasons)
-    if (
-        path.endswith("/responses")
-        or body.get("object") == "response"
-        or isinstance(body.get("output"), list)
-    ):
+    if endpoint == "responses" or body.get("object") == "response" or isinstance(body.get("output"), list):
         return _ending_of_response(body, reasons)
-    if not path and _are_embeddings(body.get("data")):
+    if not endpoint and _are_embeddings(body.get("data")):
         return Ending(None)
     raise _no_choices(body)
 
 
-_JUDGED: Final = ("/completions", "/responses", "/embeddings")
-"""The endings of paths whose answers are known; of others, any JSON is an answer unless it is an error."""
+_JUDGED: Final = frozenset({"completions", "responses"})
+"""What the paths end with whose answers are known; of others, any JSON is an answer unless it is an error."""
 
 
 def _ending_of_other(value: Any) -> Ending:

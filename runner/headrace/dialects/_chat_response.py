@@ -17,6 +17,7 @@ from ._failures import NoAnswer
 from ._finish_reasons import KNOWN_REASONS, Ending, FinishReasons
 from ._json import encode, one_line
 from ._judgement import AnswerRules, read_answer
+from ._paths import last_segment
 from ._usage import ChatUsage, chat_usage, read_chat_usage, read_embeddings_usage
 
 _NULL: Final = msgspec.Raw(b"null")
@@ -63,7 +64,7 @@ def chat_rules(reasons: FinishReasons) -> AnswerRules:
 
     def read(body: bytes, request: JobRequest | None) -> Success:
         """Hot: only these fields are decoded; the rest is skipped, which still checks that it is JSON."""
-        if request is not None and request.path.endswith("/embeddings"):
+        if request is not None and last_segment(request.path) == "embeddings":
             return _read_embeddings(body, request)
         decoded = _DECODE_BODY(body)
         ending = _ending(decoded, reasons)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final, cast
 
 import attrs
 
 from ._lines import optional
+from ._paths import last_segment
 
 _MAX_TOKENS: Final = 10**12
 """A larger number limits nothing, and could overflow in calculations."""
@@ -42,10 +42,9 @@ _ENDPOINTS: Final[Mapping[str, Endpoint]] = {
 _OTHER: Final = Endpoint(("max_completion_tokens", "max_output_tokens", "max_tokens"))
 
 
-@lru_cache(maxsize=64)
 def endpoint_at(path: str) -> Endpoint:
-    """Return what limits the output of the endpoint at a path. Azure's paths end as OpenAI's do."""
-    return _ENDPOINTS.get(path.partition("?")[0].rstrip("/").rpartition("/")[2], _OTHER)
+    """Return what limits the output of the endpoint at a path."""
+    return _ENDPOINTS.get(last_segment(path), _OTHER)
 
 
 def set_limit(body: Mapping[str, object], endpoint: Endpoint, limit: int) -> dict[str, object]:

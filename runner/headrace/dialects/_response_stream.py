@@ -20,11 +20,6 @@ _TERMINAL: Final = frozenset(
 )
 
 
-def last_segment(path: str) -> str:
-    """Return the last segment of a request's path: Azure's paths end as OpenAI's do."""
-    return path.partition("?")[0].rstrip("/").rpartition("/")[2]
-
-
 class ResponseEvents:
     """The `Events` of one response: complete with its terminal event. There is no ``[DONE]``."""
 

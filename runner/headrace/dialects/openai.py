@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final, Literal, cast
-from urllib.parse import unquote
 
 import msgspec
 
@@ -16,9 +13,9 @@ from headrace.policy.options import RequestOptions
 
 from ._batch_lines import batch_line_format
 from ._dialect import LineFormat
-from ._lines import keep_fields, optional, quoted, required_model, required_object
+from ._lines import keep_fields, optional, required_model, required_object
 from ._output_limits import choices, endpoint_at, limit_name, max_tokens, service_tier, set_limit
-from ._response_stream import last_segment
+from ._paths import check_path, last_segment
 
 _STREAMED: Final = frozenset({"completions", "responses"})
 """The last segments of the paths whose answers can be streamed."""
@@ -43,7 +40,7 @@ def _make_request(
     fields: dict[str, Any], line: _Line, options: RequestOptions, body_keys: Mapping[str, object]
 ) -> JobRequest:
     body = required_object(fields, "body")
-    path = _check_path(line.url)
+    path = check_path(line.url)
     endpoint = endpoint_at(path)
     changes = _changes(body, path, options, body_keys)
     changed = {**body, **changes} if changes else body
@@ -87,16 +84,3 @@ def _with_usage(stream_options: object) -> dict[str, object]:
     if "include_usage" in options:
         return {}
     return {"stream_options": {**options, "include_usage": True}}
-
-
-@lru_cache(maxsize=64)
-def _check_path(url: str) -> str:
-    """Return a line's path. Raises `BadLine` unless it stays on the configured origin: the key must, too."""
-    if "://" in url or url.startswith("//"):
-        raise BadLine("url must be a path like /v1/chat/completions; set the server with --base-url")
-    if not _PATH.fullmatch(url) or {".", ".."}.intersection(unquote(url).replace("\\", "/").split("/")):
-        raise BadLine(f"url must be a path like /v1/chat/completions, not {quoted(url)}")
-    return url
-
-
-_PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})+")  # RFC 3986, section 3.3
