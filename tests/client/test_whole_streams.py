@@ -66,7 +66,7 @@ EVERY_END = pytest.mark.parametrize("after", AFTER.values(), ids=AFTER)
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """On asyncio time is real, and a response that is left open is waited for a moment."""
-    monkeypatch.setattr("headrace_client._responses.lingering.LINGER", 0.01)
+    monkeypatch.setattr("headrace_client._httpx.lingering.LINGER", 0.01)
 
 
 @EVERY_END

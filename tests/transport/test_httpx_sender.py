@@ -101,7 +101,7 @@ async def test_a_decoded_body_is_bounded() -> None:
 async def test_once_on_data_needs_no_more_the_response_is_complete(
     after: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headrace_client._httpx.sender.LINGER", 0.01)  # on asyncio, time is real
+    monkeypatch.setattr("headrace_client._httpx.lingering.LINGER", 0.01)  # on asyncio, time is real
 
     async def body() -> AsyncGenerator[bytes, None]:
         yield b"hello"

@@ -8,7 +8,7 @@ once there was a connection, because the request may have been billed.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from math import inf
 from typing import TYPE_CHECKING, cast
 
@@ -25,9 +25,10 @@ from headrace_client.transport import (
 )
 from headrace_client.transport.exchange import OnData
 from headrace_client.transport.headers import encode_field
-from headrace_client.transport.http1 import LINGER
 from headrace_client.transport.pool import NEW_CONNECTION
 from headrace_client.transport.sender import Response, Sender
+
+from .lingering import linger_async
 
 if TYPE_CHECKING:
     import httpx
@@ -127,7 +128,7 @@ class HttpxSender:
                     self._check_size(size)
                     parts.append(chunk)
                     if on_data is not None and response.is_success and on_data(chunk) is True:
-                        await _linger(chunks)
+                        await linger_async(chunks)
                         break
         return Response(
             status=response.status_code,
@@ -164,13 +165,6 @@ async def open_httpx_sender(
     silence = None if idle_timeout == inf else idle_timeout
     timeout = (client.timeout.connect, silence, silence, None)
     yield HttpxSender(client, method, url, headers, timeout=timeout, limits=limits or ReadLimits())
-
-
-async def _linger(chunks: AsyncGenerator[bytes, None]) -> None:
-    """Give a response that is no longer needed a moment to end, so that its connection can be reused."""
-    with anyio.move_on_after(LINGER), suppress(Exception):
-        async for _ in chunks:
-            pass
 
 
 def transport_error(error: Exception) -> TransportError | None:

@@ -20,9 +20,9 @@ import anyio
 
 from headrace_client._exceptions import APIError, APITimeoutError
 from headrace_client._httpx.errors import connection_error
+from headrace_client._httpx.lingering import linger, linger_async
 
 from .chunks import unwind
-from .lingering import linger, linger_async
 
 if TYPE_CHECKING:
     import httpx

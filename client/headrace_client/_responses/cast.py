@@ -26,7 +26,7 @@ from headrace_client._wire.media_types import is_event_stream
 from headrace_client._wire.stream_event import StreamEvent
 from headrace_client._wire.whole_message import message_from_events
 
-from .errors import event_error
+from .errors import event_error, is_api_type
 
 if TYPE_CHECKING:
     import httpx
@@ -78,11 +78,6 @@ def cast_value(value: Any, cast_to: Any, response: httpx.Response, *, strict: bo
     if isinstance(built, BaseModel):
         return with_request_id(built, _request_id(response))
     return built
-
-
-def is_api_type(cast_to: Any) -> bool:
-    """Return whether a type is a response of this API."""
-    return isinstance(cast_to, type) and cast_to.__module__.startswith("headrace_client.types")
 
 
 def _recognized(value: Any, cast_to: type[msgspec.Struct], response: httpx.Response, *, strict: bool) -> Any:

@@ -67,10 +67,12 @@ _QUOTED_KEYS = tuple(f'"{key}"'.encode() for key in sorted(_ANSWER_KEYS))
 
 def has_typed_body(cast_to: Any) -> bool:
     """Return whether a type, or that of a page's items, is one of this API's: no such body is an error."""
-    return any(
-        getattr(type_, "__module__", "").startswith("headrace_client.types")
-        for type_ in (cast_to, *get_args(cast_to))
-    )
+    return any(map(is_api_type, (cast_to, *get_args(cast_to))))
+
+
+def is_api_type(cast_to: Any) -> bool:
+    """Return whether a type is a response of this API."""
+    return isinstance(cast_to, type) and cast_to.__module__.startswith("headrace_client.types")
 
 
 def _made(response: httpx.Response, status: int, body: object, text: str | None) -> APIStatusError:
