@@ -159,6 +159,46 @@ TOOLS: dict[str, tuple[Deltas, list[tuple[str | None, str | None, str]]]] = {
         [call(None, "1", name="f"), call(None, "2"), call(None, "3", name="f")],
         [(None, "f", "12"), (None, "f", "3")],
     ),
+    "each call as a whole, under one number": (
+        [call(0, "{}", name="f"), call(0, '{"a":1}', name="f"), call(0, "{}", name="g")],
+        [(None, "f", "{}"), (None, "f", '{"a":1}'), (None, "g", "{}")],
+    ),
+    "each call as a whole, under one id": (
+        [call(0, "{}", id="a", name="f"), call(0, '{"a":1}', id="a", name="f")],
+        [("a", "f", "{}"), ("a", "f", '{"a":1}')],
+    ),
+    "the whole call after its pieces": (
+        [call(0, '{"a"', id="a", name="f"), call(0, ":1}"), call(0, '{"a":1}', id="a", name="f")],
+        [("a", "f", '{"a":1}')],
+    ),
+    "a new id for each piece": (
+        [call(0, "{", id="a", name="f"), call(0, '"a":1', id="b"), call(0, "}", id="c"), call(0, "", id="d")],
+        [("a", "f", '{"a":1}')],
+    ),
+    "a new id without a name, after a whole call": (
+        [call(0, "{}", id="a", name="f"), call(0, '{"a":', id="b"), call(0, "1}")],
+        [("a", "f", "{}"), ("b", None, '{"a":1}')],
+    ),
+    "an id of blanks": (
+        [call(0, '{"a"', id="a", name="f"), call(0, ":1}", id=" ")],
+        [("a", "f", '{"a":1}')],
+    ),
+    "a known id under another number": (
+        [call(0, "1", id="a", name="f"), call(1, "2", id="b", name="g"), call(5, "3", id="a")],
+        [("a", "f", "13"), ("b", "g", "2")],
+    ),
+    "a rest under a number that no call has": (
+        [call(0, "{}", id="a", name="f"), call(0, "{", id="b", name="f"), call(1, "}")],
+        [("a", "f", "{}"), ("b", "f", "{}")],
+    ),
+    "one id under several numbers": (
+        [call(0, "1", id="a", name="f"), call(1, "2", id="a", name="f"), call(1, "3", id="a")],
+        [("a", "f", "1"), ("a", "f", "23")],
+    ),
+    "objects of nothing": (
+        [call(0, "1", id="a", name="f"), {"tool_calls": [{}]}, call(0, "2")],
+        [("a", "f", "12")],
+    ),
     "any numbers, in the order of their starts": (
         [call(7, "1", id="a"), call(3, "2", id="b"), call(7, "3")],
         [("a", None, "13"), ("b", None, "2")],

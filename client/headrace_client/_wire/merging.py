@@ -17,7 +17,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from .part_identity import GROWING, as_list, as_object, continues, id_of, is_another, is_empty, number_of
+from .part_identity import (
+    GROWING,
+    arguments_of,
+    as_list,
+    as_object,
+    begins_call,
+    continues,
+    id_of,
+    is_another,
+    is_empty,
+    is_rest_of_call,
+    number_of,
+)
 from .surrogates import with_whole_characters
 
 _GROWING_INSIDE: Final[Mapping[str, frozenset[str]]] = {
@@ -108,12 +120,12 @@ def newest(before: Any, value: Any) -> Any:
 
 
 class _Text(list[str]):
-    """The fragments of a text."""
+    """The fragments of a text. Half a character stays as it is: its other half may come later."""
 
     def settled(self) -> str:
         if len(self) > 1:
-            self[:] = [with_whole_characters("".join(self))]
-        return self[0]
+            self[:] = ["".join(self)]
+        return with_whole_characters(self[0])
 
 
 class _Items(list[Any]):
@@ -142,6 +154,8 @@ class _Parts:
             items = items[len(self._parts) :]
         for position, item in enumerate(items):
             piece = as_object(item)
+            if piece == {} or (piece is not None and self._is_repeated_call(piece)):
+                continue
             place = None if piece is None else self._place(piece, position)
             if piece is None or place is None:
                 self._append(item)
@@ -149,8 +163,10 @@ class _Parts:
             part = self._parts[place]
             if not isinstance(part, GrowingObject):
                 self._parts[place] = part = GrowingObject(part, self._name)
-            part.add(piece)
             self._note(piece, place)
+            if self._name == "tool_calls" and part.get("id"):
+                piece = {name: value for name, value in piece.items() if name != "id"}
+            part.add(piece)
 
     def settled(self) -> list[Any]:
         return [_settled(part) for part in self._parts]
@@ -171,14 +187,27 @@ class _Parts:
         """Return where the part is that an item continues, None for a new part."""
         number, key = number_of(item), id_of(item)
         if key and (number, key) in self._by_id:
-            return self._by_id[number, key]
+            place = self._by_id[number, key]
+            return None if begins_call(item, self._parts[place]) else place
+        if key and (None, key) in self._by_id and is_rest_of_call(item):
+            return self._by_id[None, key]  # under another number
         if number is not None:
             place = self._by_number.get(number)
+            if place is None and not key and self._parts and is_rest_of_call(item):
+                return len(self._parts) - 1
             return place if place is not None and not is_another(item, self._parts[place]) else None
         if key or position or not self._parts or self._name in _REPORTS:
             return None
         last = self._parts[-1]
         return len(self._parts) - 1 if continues(item, last) else None
+
+    def _is_repeated_call(self, item: Mapping[str, Any]) -> bool:
+        """Return whether an item is a whole call that came in pieces before: some servers end with it."""
+        key = id_of(item)
+        if key is None or (place := self._by_id.get((number_of(item), key))) is None:
+            return False
+        part = self._parts[place]
+        return begins_call(item, part) and arguments_of(item) == arguments_of(part)
 
     def _are_repeated_by(self, items: list[Any]) -> bool:
         """Return whether the items are those so far, with or without more."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Protocol, cast
 
+import msgspec
+
+from .json import decode
+
 GROWING: Final = frozenset(
     {
         "arguments",
@@ -63,17 +67,69 @@ def number_of(part: HasMembers) -> object:
 def id_of(part: HasMembers) -> str | None:
     """Return the id of a part, None without one."""
     key = part.get("id")
-    return key if isinstance(key, str) and key else None
+    return key if isinstance(key, str) and key.strip() else None
 
 
 def is_another(piece: HasMembers, part: HasMembers) -> bool:
-    """Return whether a piece names itself otherwise than the part under its number."""
-    return any(new and old and new != old for new, old in zip(_names(piece), _names(part), strict=True))
+    """Return whether a piece names itself otherwise than the part under its number.
+
+    Some servers make up a new id for each piece of a call, without its name. Those belong to the call until
+    it has all its arguments.
+    """
+    begins = begins_call(piece, part)
+    if _is_nameless(piece) and not begins:
+        return False
+    if any(new and old and new != old for new, old in zip(_names(piece), _names(part), strict=True)):
+        return True
+    return begins and not _is_nameless(piece)
+
+
+def is_rest_of_call(piece: HasMembers) -> bool:
+    """Return whether a piece brings some of a tool's input, and nothing that says which tool it is for."""
+    call = _call_of(piece)
+    return (
+        call is not None and _is_nameless(piece) and not is_empty(call.get("arguments") or call.get("input"))
+    )
+
+
+def _is_nameless(piece: HasMembers) -> bool:
+    call = _call_of(piece)
+    return call is not None and is_empty(call.get("name"))
 
 
 def _names(part: HasMembers) -> tuple[Any, Any, Any]:
-    function = _members(part.get("function"))
-    return part.get("id"), part.get("type"), function and function.get("name")
+    call = _call_of(part)
+    return id_of(part) or part.get("id"), part.get("type"), call and call.get("name")
+
+
+def _call_of(part: HasMembers) -> HasMembers | None:
+    """Return what a tool call is about: its function, or its custom tool."""
+    return _members(part.get("function")) or _members(part.get("custom"))
+
+
+def begins_call(piece: HasMembers, part: HasMembers) -> bool:
+    """Return whether a piece begins the arguments of a call, although those of a part are complete.
+
+    Servers without ids and numbers send each call as a whole.
+    """
+    if not arguments_of(piece).lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(decode(arguments_of(part)), dict)
+    except msgspec.DecodeError:
+        return False
+
+
+def arguments_of(part: HasMembers) -> str:
+    """Return the arguments of a tool call so far, ``""`` if they are no text."""
+    call = _call_of(part)
+    match call and call.get("arguments"):
+        case str(text):
+            return text
+        case [*pieces] if all(isinstance(piece, str) for piece in pieces):
+            return "".join(pieces)
+        case _:
+            return ""
 
 
 def _members(value: Any) -> HasMembers | None:
