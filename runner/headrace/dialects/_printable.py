@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -54,7 +54,7 @@ def redact(failure: Failure, secrets: Iterable[str]) -> Failure:
 
 
 def _redacted(secret: str, text: str) -> str:
-    text = text.replace(secret, _REDACTED)
+    text = _without(secret, text)
     bare = text.removesuffix("...")
     for length in range(len(secret) - 1, _MIN_PREFIX - 1, -1):
         if bare.endswith(secret[:length]):
@@ -63,7 +63,51 @@ def _redacted(secret: str, text: str) -> str:
 
 
 def _redacted_json(secret: str, body: bytes) -> bytes:
-    escaped = json.dumps(secret)[1:-1].encode()
-    redacted = body.replace(escaped, _REDACTED.encode()).replace(secret.encode(), _REDACTED.encode())
+    text = body.decode(errors="surrogateescape")
+    redacted = _without(secret, text).encode(errors="surrogateescape")
     # A secret that is a number or a word of JSON may have stood outside a string.
     return redacted if redacted == body or is_json(redacted) else as_text(redacted)
+
+
+def _without(secret: str, text: str) -> str:
+    """Return JSON without a secret, in whatever way it is escaped: a text may itself be a part of JSON.
+
+    Of one that is cut off at the end of a string, 8 characters or more are removed, too.
+    """
+    plain = _PLAIN_START.findall(secret)[0]
+    if plain not in text and "\\u" not in text:
+        return text
+    start, rest = _forms(secret)
+    parts: list[str] = []
+    done = 0
+    for found in start.finditer(text):
+        end, left = found.end(), len(rest)
+        for char in rest:
+            if (more := char.match(text, end)) is None:
+                break
+            end, left = more.end(), left - 1
+        if found.start() >= done and (not left or _STRING_END.match(text, end)):
+            parts += text[done : found.start()], _REDACTED
+            done = end
+    return "".join((*parts, text[done:]))
+
+
+_PLAIN_START: Final = re.compile(r"[0-9A-Za-z]{0,4}")
+"""The beginning of a secret that is only escaped as ``\\u0073``, if at all."""
+_STRING_END: Final = re.compile(r'\\*"|\Z')
+
+
+@lru_cache(maxsize=16)
+def _forms(secret: str) -> tuple[re.Pattern[str], tuple[re.Pattern[str], ...]]:
+    """Return patterns for the beginning of a secret, and for each character of the rest."""
+    chars = [_any_form(char) for char in secret]
+    return re.compile("".join(chars[:_MIN_PREFIX])), tuple(map(re.compile, chars[_MIN_PREFIX:]))
+
+
+def _any_form(char: str) -> str:
+    """Return a pattern for a character as it is, escaped, or escaped several times."""
+    units = char.encode("utf-16-be", "surrogatepass")
+    codes = [f"{high:02x}{low:02x}" for high, low in zip(units[::2], units[1::2], strict=True)]
+    backslashes = r"\\*" if char in '/"\\' else ""
+    escaped = "".join(rf"\\+u(?i:{code})" for code in codes)
+    return rf"(?:{escaped}|{backslashes}{re.escape(char)})"

@@ -71,6 +71,43 @@ def test_a_key_with_signs_that_json_escapes_is_taken_out_of_the_body() -> None:
     )
 
 
+SIGNS = 'sk-proj/0123"4567\\89+ab=é'
+ESCAPED: dict[str, str] = {
+    "slashes": SIGNS.replace("\\", "\\\\").replace('"', '\\"').replace("/", "\\/"),
+    "units": "".join(f"\\u{ord(char):04X}" for char in SIGNS),
+    "some units": json.dumps(SIGNS)[1:-1].replace("/", "\\u002f").replace("s", "\\u0073"),
+}
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+@pytest.mark.parametrize("written", ESCAPED.values(), ids=ESCAPED)
+def test_a_key_is_taken_out_however_it_is_escaped(written: str, times: int) -> None:
+    text = f'{{"a": "key {written} end"'  # cut off: its text becomes a string
+    for _ in range(times):
+        text = json.dumps(text)
+    failure = Failure(kind="invalid_response", message="", answer=json.dumps(text).encode())
+
+    answer = redact(failure, [SIGNS]).answer or b""
+
+    assert b"key [redacted] end" in answer
+    json.loads(answer)
+
+
+@pytest.mark.parametrize("length", range(8, len(KEY)))
+def test_a_key_that_the_end_of_an_answer_cuts_is_taken_out(length: int) -> None:
+    beginning = f'{{"content":"the key is {KEY[:length]}'
+    failure = Failure(kind="connection", message="", answer=json.dumps({"text": beginning}).encode())
+
+    assert json.loads(redact(failure, [KEY]).answer or b"") == {"text": '{"content":"the key is [redacted]'}
+
+
+def test_what_only_begins_like_a_key_stays() -> None:
+    answer = json.dumps(f"keys begin with {KEY[:13]} and are long").encode()
+    failure = Failure(kind="invalid_response", message="", answer=answer)
+
+    assert redact(failure, [KEY]).answer == answer
+
+
 def test_a_failure_without_the_key_stays_as_it_is() -> None:
     failure = Failure(kind="rejected", message="no sk-ant here", body=b'{"a":1}', code="c", request_id="r")
 
