@@ -94,6 +94,8 @@ def error_in(value: Any) -> Any:
             return value
         case {"error": error} if not is_empty_error(error):
             return value
+        case {"x_groq": {"error": error}} if not is_empty_error(error):
+            return {"error": error}
         case {"base_resp": {"status_code": code, **others}} if not is_empty_error(code):
             return {"error": {**others, "code": code}}
         case {"choices": [*choices]}:

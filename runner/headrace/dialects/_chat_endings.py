@@ -13,7 +13,7 @@ import msgspec
 from headrace.job import JobRequest
 from headrace_client.lowlevel import lone_error, read_error
 
-from ._failures import ErrorInside, NoAnswer
+from ._failures import ErrorInside, NoAnswer, has_answer
 from ._finish_reasons import Ending, FinishReasons, reason_of
 from ._judgement import ending_of
 from ._paths import last_segment
@@ -47,8 +47,11 @@ _JUDGED: Final = frozenset({"completions", "responses"})
 def _ending_of_other(value: Any) -> Ending:
     if not isinstance(value, dict | list) or not value:
         raise NoAnswer("neither a JSON object nor an array, or an empty one")
+    body: _Json = cast("_Json", value) if isinstance(value, dict) else {}
     if lone_error(value) is not None and read_error(value).status is not None:
         raise ErrorInside(cast("Any", value))
+    if body.get("success") is False or (body.get("errors") and not has_answer(body)):
+        raise NoAnswer("it reports an error")
     return Ending(None)
 
 
@@ -122,7 +125,8 @@ def _ending_of_response(body: _Json, reasons: FinishReasons) -> Ending:
     One that runs in the background is final: it is billed, and sending the request again would start another.
     """
     status = body.get("status")
-    has_output = isinstance(body.get("output"), list)
+    status = status.lower() if isinstance(status, str) else status
+    has_output = isinstance(body.get("output"), list) or isinstance(body.get("output_text"), str)
     if status in _RUNNING:
         raise NoAnswer(
             f"the response is {status}: it runs in the background, and headrace does not wait for it."
@@ -154,7 +158,8 @@ def _ending_of_incomplete(body: _Json, reasons: FinishReasons) -> Ending:
 def _ending_of_embeddings(value: Any, request: JobRequest | None) -> Ending:
     data = cast("_Json", value).get("data") if isinstance(value, dict) else value
     if isinstance(value, dict) and data is None:
-        data = cast("_Json", value).get("embeddings")
+        body = cast("_Json", value)
+        data = body.get("embeddings") or [body]  # Ollama's own endpoint has one, without a list
     if not _are_embeddings(data):
         raise NoAnswer("no embeddings, or an item that is not one")
     check_count(len(cast("list[Any]", data)), request)
@@ -172,8 +177,8 @@ def _are_embeddings(data: Any) -> bool:
 def _is_embedding(item: Any) -> bool:
     """Return whether an item is an embedding: numbers, or their bytes in base64; bare or in an object."""
     match item:
-        case {"embedding": ([_, *_] | str()) as vector}:
-            return bool(vector)
+        case {"embedding": vector}:  # an object: several forms of one
+            return isinstance(vector, str | list | dict) and bool(cast("Any", vector))
         case [_, *_]:
             return True
         case _:
@@ -197,7 +202,10 @@ def check_count(found: int, request: JobRequest | None) -> None:
         inputs = _DECODE_INPUTS(request.body).input
     except msgspec.ValidationError:
         return
-    tokens = not isinstance(inputs, str) and inputs and memoryview(inputs[0])[0] not in b'"[{'
+    first = 0 if isinstance(inputs, str) or not inputs else memoryview(inputs[0])[0]
+    if first == ord("{"):  # parts, of which a server may make one embedding
+        return
+    tokens = first and first not in b'"['
     expected = 1 if isinstance(inputs, str) or tokens else len(inputs)
     if found != expected:
         raise NoAnswer(f"{found} embeddings for {expected} inputs")

@@ -27,9 +27,13 @@ class _Object(msgspec.Struct, gc=False):
     """Any object."""
 
 
+class _Reply(msgspec.Struct, gc=False):
+    error: None = None
+
+
 class _Choice(msgspec.Struct, gc=False):
     finish_reason: str
-    message: _Object | None = None
+    message: _Reply | None = None
     text: str | None = None
     error: None = None
 

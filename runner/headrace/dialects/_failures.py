@@ -114,7 +114,7 @@ def refused(reason: Exception, body: bytes, *, status: int = 200, request_id: st
     value = decode_or_none(body)
     said = reason.error if isinstance(reason, ErrorInside) else _lone_error(value, body)
     error = read_error(said)
-    begun = _has_answer(value)
+    begun = has_answer(value)
     if said is not None and error.status is not None:
         sent = begun or status_meaning(error.status).passed_on
         failure = _failure(
@@ -158,14 +158,17 @@ def kept_answer(body: bytes) -> bytes | None:
 
 
 def _lone_error(value: Any, body: bytes) -> Any:
-    """Return what a body without an answer says, if it may be an error: an object, or a text, but no page."""
+    """Return what a body without an answer says, if it may be an error: an object, or a text.
+
+    A page is none, and neither is the beginning of a JSON body: what an answer says is no error.
+    """
     if value is None:
         text = body[:MAX_EXCERPT].decode(errors="replace").strip()
-        return None if text.startswith("<") else lone_error(text)
-    return None if _has_answer(value) else lone_error(value)
+        return None if text.startswith(("<", "{", "[", '"')) else lone_error(text)
+    return None if has_answer(value) else lone_error(value)
 
 
-def _has_answer(value: Any) -> bool:
+def has_answer(value: Any) -> bool:
     """Return whether a body holds a part of an answer."""
     return isinstance(value, dict) and any(cast("dict[str, Any]", value).get(key) for key in _ANSWER_KEYS)
 

@@ -5,6 +5,7 @@ empty text) in an otherwise normal answer, and a list of those would never be co
 known is a failure, unless the user accepts it (``--accept-finish-reason``).
 
 Case and separators do not matter: ``MAX_TOKENS``, ``maxTokens`` and ``FinishReason.MAX_TOKENS`` are one word.
+Neither do details after a colon: Google sends ``content_filter: PROHIBITED_CONTENT``.
 
 Sources: https://platform.openai.com/docs/api-reference/chat/object,
 https://docs.anthropic.com/en/api/handling-stop-reasons,
@@ -23,12 +24,12 @@ Meaning = Literal["whole", "cut", "filtered"]
 
 _WORDS: Final[Mapping[Meaning, str]] = {
     "whole": """
-        stop tool_calls function_call end_turn tool_use stop_sequence pause_turn compaction
+        stop tool_calls tool_call function_call end_turn tool_use stop_sequence pause_turn compaction
         eos eos_token endoftext stop_token stop_str complete completed normal
         """,  # the second line: TGI, llama.cpp, AI21, Cohere, Baidu
     "cut": """
         length max_tokens model_length model_context_window_exceeded max_output_tokens max_completion_tokens
-        max_length token_limit limit incomplete
+        max_length token_limit limit incomplete max_tool_calls
         """,
     "filtered": """
         content_filter refusal safety recitation language blocklist prohibited_content spii image_safety
@@ -76,7 +77,7 @@ class FinishReasons:
             return None
         if (ending := self.exact.get(word)) is not None:
             return ending
-        known = self._plain.get(plain(word))
+        known = self._plain.get(plain(word)) or self._plain.get(plain(word.partition(":")[0]))
         return known and attrs.evolve(known, reason=word)
 
 
