@@ -21,7 +21,7 @@ from ._wire.redirects import REDIRECTS, is_lasting, redirect_target, refusal
 from ._wire.retry_after import retry_after_seconds
 from ._wire.sse import ServerSentEvent, SSEDecoder
 from ._wire.statuses import StatusMeaning, status_meaning
-from ._wire.stream_event import StreamEvent, read_event
+from ._wire.stream_event import StreamEvent, read_event, split_event
 from ._wire.surrogates import without_halves
 from .transport import (
     AttemptTimedOut,
@@ -80,6 +80,7 @@ __all__ = [
     "refusal",
     "retry_after_seconds",
     "should_retry",
+    "split_event",
     "status_meaning",
     "without_halves",
 ]

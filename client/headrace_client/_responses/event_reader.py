@@ -10,13 +10,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace_client._exceptions import APIConnectionError, APIError, APIResponseValidationError
-from headrace_client._wire.json import decode
+from headrace_client._wire.error_body import lone_error, read_error
+from headrace_client._wire.json import TooDeepError, decode
 from headrace_client._wire.media_types import is_json_start
 from headrace_client._wire.sse import DEFAULT_MAX_EVENT_SIZE, ServerSentEvent, SSEDecoder
-from headrace_client._wire.stream_event import StreamEvent, read_event
+from headrace_client._wire.stream_event import StreamEvent, read_event, split_event
 from headrace_client._wire.whole_message import events_from_message
 from headrace_client.transport.errors import ResponseTooLarge
 from headrace_client.types import RawMessageStreamEvent
@@ -90,7 +92,8 @@ class EventReader:
         """Take the next bytes, None at the end. Raises `ResponseTooLarge`."""
         if data is None:
             self._at_end = True
-            self._arrived.extend(self._decoder.finish() if self._json is None else self._whole(self._json))
+            self._arrive(self._decoder.finish() if self._json is None else self._whole(self._json))
+            self._read_stray()
         elif self._json is not None or (self._at_start and is_json_start(data)):
             self._json = bytearray() if self._json is None else self._json
             self._json += data
@@ -100,15 +103,29 @@ class EventReader:
                 )
         else:
             self._at_start = self._at_start and not data.strip()
-            self._arrived.extend(self._decoder.feed(data))
-            self._arrived.extend(event for event in self._decoder.peek() if _is_stop(read_event(event)))
+            self._arrive(self._decoder.feed(data))
+            unfinished = [part for event in self._decoder.peek() for part in split_event(event)]
+            if unfinished and _is_stop(read_event(unfinished[-1])):
+                self._arrived.extend(unfinished)
+
+    def _arrive(self, events: Iterable[ServerSentEvent]) -> None:
+        for event in events:
+            self._arrived.extend(split_event(event))
+
+    def _read_stray(self) -> None:
+        """Take what stands outside of events: an error, or a page that a gateway sends instead of them."""
+        event = read_event(ServerSentEvent(data=self._decoder.stray))
+        if event.is_error or (not self._has_event and not self._is_begun and _is_lone_error(event)):
+            self._arrived.append(ServerSentEvent(event="error", data=event.text))
+        elif event.text:
+            self._unread = self._unread or event.text
 
     def _whole(self, body: bytearray) -> list[ServerSentEvent]:
         """Return the events of a whole message: not every server can stream."""
         event = read_event(ServerSentEvent(data=body.decode(errors="replace")))
         if event.is_object and event.name == "message":
             return events_from_message(event.members)
-        if event.is_error:
+        if event.is_error or _is_lone_error(event):
             return [ServerSentEvent(event="error", data=event.text)]
         self._unread = event.text
         return []
@@ -163,6 +180,9 @@ class EventReader:
         payload = _PAYLOADS.get(event.name)
         if payload is not None and event.is_object and event.members.get(payload) is None:
             return True
+        if event.is_too_deep:
+            message = str(TooDeepError())
+            raise APIResponseValidationError(self._response, event.text, message=message)
         is_readable = event.is_object if event.name in _MESSAGE_EVENTS else event.is_json
         if is_known and not is_readable:
             self._unread = self._unread or event.text
@@ -188,6 +208,12 @@ class EventReader:
         except (ValueError, RecursionError) as cause:
             error.__cause__ = cause
         return error
+
+
+def _is_lone_error(event: StreamEvent) -> bool:
+    """Return whether data that is not an event says that it is an error with a status."""
+    said = lone_error(event.value) if event.is_object else None
+    return said is not None and read_error(said).status is not None
 
 
 def _is_stop(event: StreamEvent) -> bool:

@@ -1,9 +1,9 @@
 """Server-sent events and JSON lines: bytes, in any chunks, to events (pure).
 
-This follows the HTML standard, section 9.2.6 "Interpreting an event stream", with two deliberate
+This follows the HTML standard, section 9.2.6 "Interpreting an event stream", with three deliberate
 differences. An event without data is passed on (its data is ``""``), because a bare ``event: ping`` is a
-sign of life. And the size of an event is bounded, because a server that never sends the blank line must not
-fill the memory.
+sign of life. A second name begins a new event, because some servers leave out the blank lines. And the size
+of an event is bounded, because a server that never sends the blank line must not fill the memory.
 
 The chunks make no difference: a line ends at CR, LF or CRLF, even if a chunk ends between the two; a
 multi-byte character is decoded only when its line is complete; a byte order mark counts only at the very
@@ -25,6 +25,9 @@ DEFAULT_MAX_EVENT_SIZE = 64 * 1024 * 1024
 """Bytes of one event, including field names: as many as an answer may have. Images come in one event."""
 
 _MAX_PEEKED = 64 * 1024
+_MAX_STRAY = 64 * 1024
+"""Bytes of lines outside of events that are kept: a server that fails may print its error between events."""
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -55,6 +58,7 @@ class SSEDecoder:
         self._at_start = True
         self._skip_line_feed = False
         self._last_id: str | None = None
+        self._stray = bytearray()
         self._begin_event()
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
@@ -92,6 +96,11 @@ class SSEDecoder:
         data = b"\n".join(lines).decode(errors="replace")
         return [ServerSentEvent(event=event or None, data=data, id=self._last_id, retry=self._retry)]
 
+    @property
+    def stray(self) -> str:
+        """The lines so far that are neither comments nor fields of events."""
+        return self._stray.decode(errors="replace").strip()
+
     def finish(self) -> list[ServerSentEvent]:
         """Return the last event if it has no blank line. The input has ended."""
         return self.feed(b"\n\n") if self._partial or self._has_fields else []
@@ -104,6 +113,9 @@ class SSEDecoder:
         for line in lines:
             if line:
                 self._check_size(len(line))
+                if self._event and self._data and line.startswith(b"event:"):
+                    events.append(self._finished_event())
+                    self._begin_event()
                 self._take_field(line)
             else:
                 if self._has_fields:
@@ -123,7 +135,11 @@ class SSEDecoder:
                 self._last_id = value.decode(errors="replace")
             case b"retry" if value.isdigit() and len(value) < 16:  # int() rejects thousands of digits
                 self._retry = int(value)
-            case _:  # a comment, or a field that the standard ignores
+            case b"":  # a comment
+                return
+            case _:  # a field that the standard ignores
+                if len(self._stray) < _MAX_STRAY:
+                    self._stray += line[:_MAX_STRAY] + b"\n"
                 return
         self._has_fields = True
 

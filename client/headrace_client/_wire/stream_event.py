@@ -6,17 +6,21 @@ that leave it out name the event instead, and some give all events the same name
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import attrs
 import msgspec
 
 from .error_body import error_in
-from .json import decode
+from .json import TooDeepError, decode
 from .part_identity import as_object
 from .sse import ServerSentEvent
 
 _NOT_JSON: Final = object()
+_TOO_DEEP: Final = object()
+_PREFIX: Final = re.compile(r"(?:data:\s*)+")
+"""Some gateways frame events that are framed already."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,8 +37,18 @@ class StreamEvent:
         return self.value is None
 
     @property
+    def is_done(self) -> bool:
+        """Whether this is the last event of OpenAI's streams, which others send as well."""
+        return self.text.strip('"') == "[DONE]"
+
+    @property
     def is_json(self) -> bool:
-        return self.value is not _NOT_JSON
+        return self.value is not _NOT_JSON and self.value is not _TOO_DEEP
+
+    @property
+    def is_too_deep(self) -> bool:
+        """Whether the data is JSON that is nested too deep to be read."""
+        return self.value is _TOO_DEEP
 
     @property
     def is_object(self) -> bool:
@@ -56,10 +70,30 @@ class StreamEvent:
 def read_event(event: ServerSentEvent) -> StreamEvent:
     """Return what a server-sent event says."""
     text = event.data.strip()
+    text = _PREFIX.sub("", text, count=1) if text.startswith("data:") else text
     try:
         value: Any = decode(text, keep_halves=True) if text else None
+    except TooDeepError:
+        value = _TOO_DEEP
     except msgspec.DecodeError:
         value = _NOT_JSON
     kind = (as_object(value) or {}).get("type")
     name = kind if isinstance(kind, str) and kind else event.event or ""
     return StreamEvent(name="error" if event.event == "error" else name, text=text, value=value)
+
+
+def split_event(event: ServerSentEvent) -> list[ServerSentEvent]:
+    """Return the events in one, several if a server leaves out the blank lines between them.
+
+    The last one has the name: those of the others were overwritten.
+    """
+    if "\n" not in event.data.strip():
+        return [event]
+    whole = read_event(event)
+    if whole.is_json or whole.is_too_deep:
+        return [event]
+    lines = [line for line in event.data.split("\n") if line.strip()]
+    parts = [*(ServerSentEvent(data=line) for line in lines[:-1]), attrs.evolve(event, data=lines[-1])]
+    if all(part.is_json or part.is_done or part.is_too_deep for part in map(read_event, parts)):
+        return parts
+    return [event]

@@ -13,14 +13,17 @@ from .accumulator import MessageAccumulator, UnexpectedEventError
 from .encoding import encode
 from .part_identity import as_list, as_object
 from .sse import ServerSentEvent, SSEDecoder
-from .stream_event import StreamEvent, read_event
+from .stream_event import StreamEvent, read_event, split_event
 
 
 def message_from_events(body: bytes) -> dict[str, Any] | StreamEvent | None:
     """Return the message that a body of events makes, its error event, or None if it is not whole."""
     decoder, accumulator = SSEDecoder(), MessageAccumulator()
     try:
-        for event in map(read_event, (*decoder.feed(body), *decoder.finish())):
+        received = (*decoder.feed(body), *decoder.finish())
+        for event in (read_event(part) for whole in received for part in split_event(whole)):
+            if event.is_too_deep and not accumulator.complete:
+                return None
             if event.is_error and not accumulator.complete:
                 return event
             accumulator.add({**event.members, "type": event.name})
