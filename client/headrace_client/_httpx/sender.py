@@ -51,6 +51,36 @@ _DISCONNECTED = ("disconnected", "peer closed connection")
 """How httpcore and h11 report, in a RemoteProtocolError, a connection that ended before the response."""
 
 
+class _Received:
+    """What has come of a response."""
+
+    def __init__(self, started_at: float) -> None:
+        self.parts: list[bytes] = []
+        self._started_at = started_at
+        self._first_byte_at = inf
+        self._status = 0
+        self._head = b""
+
+    def begin(self, response: httpx.Response) -> None:
+        self._first_byte_at = anyio.current_time()
+        self._status = response.status_code
+        self._head = _raw_head(response)
+
+    def response(self) -> Response:
+        return Response(
+            status=self._status,
+            head=self._head,
+            body=b"".join(self.parts),
+            started_at=self._started_at,
+            first_byte_at=self._first_byte_at,
+            finished_at=anyio.current_time(),
+        )
+
+    def partial(self) -> Response | None:
+        """Return the body so far of a 2xx response."""
+        return self.response() if self.parts and 200 <= self._status < 300 else None
+
+
 class HttpxSender:
     """A sender that sends through an `httpx.AsyncClient`."""
 
@@ -89,28 +119,33 @@ class HttpxSender:
         """Make one attempt and return the whole response; see `Sender.send`. Raises `TransportError`."""
         if deadline <= anyio.current_time():
             raise AttemptTimedOut("the deadline had passed before the attempt began")
+        received = _Received(anyio.current_time())
         with anyio.CancelScope(deadline=deadline):
             try:
-                return await self._exchange(body, retries_taken, on_data, new_connection=new_connection)
-            except TransportError:
+                await self._exchange(received, body, retries_taken, on_data, new_connection=new_connection)
+                return received.response()
+            except TransportError as error:
+                error.partial = received.partial()
                 raise
             except Exception as error:
                 failure = transport_error(error)
                 if failure is None:
                     raise
+                failure.partial = received.partial()
                 raise failure from error
-        raise AttemptTimedOut("the deadline passed", sent=True)
+        late = AttemptTimedOut("the deadline passed", sent=True)
+        late.partial = received.partial()
+        raise late
 
     async def _exchange(
         self,
+        received: _Received,
         body: bytes,
         retries_taken: int,
         on_data: OnData | None,
         *,
         new_connection: bool,
-    ) -> Response:
-        started_at = anyio.current_time()
-        parts: list[bytes] = []
+    ) -> None:
         size = 0
         async with self._client.stream(
             self._method,
@@ -121,23 +156,15 @@ class HttpxSender:
             follow_redirects=False,
             extensions={NEW_CONNECTION: True} if new_connection else None,
         ) as response:
-            first_byte_at = anyio.current_time()
+            received.begin(response)
             async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes())) as chunks:
                 async for chunk in chunks:
                     size += len(chunk)
                     self._check_size(size)
-                    parts.append(chunk)
+                    received.parts.append(chunk)
                     if on_data is not None and response.is_success and on_data(chunk) is True:
                         await linger_async(chunks)
                         break
-        return Response(
-            status=response.status_code,
-            head=_raw_head(response),
-            body=b"".join(parts),
-            started_at=started_at,
-            first_byte_at=first_byte_at,
-            finished_at=anyio.current_time(),
-        )
 
     def _check_size(self, size: int) -> None:
         limit = self._limits.body

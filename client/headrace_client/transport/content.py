@@ -12,6 +12,7 @@ from .errors import ProtocolViolation, ResponseTooLarge
 
 _EXPANSION_FLOOR = 64 * 1024 * 1024
 _EXPANSION_RATIO = 100
+_GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _ZLIB_WINDOW = zlib.MAX_WBITS
 _RAW_WINDOW = -zlib.MAX_WBITS
@@ -29,6 +30,8 @@ class Inflater:
         """Decode ``data`` to ``room`` bytes at most. Raises `ResponseTooLarge` or `ProtocolViolation`."""
         parts: list[bytes] = []
         while data:
+            if self._is_padding(data):
+                break
             self._prepare(data[0])
             inflate = self._inflate
             try:
@@ -50,6 +53,10 @@ class Inflater:
     @property
     def _name(self) -> str:
         return "gzip" if self._gzip else "deflate"
+
+    def _is_padding(self, data: bytes) -> bool:
+        """Return whether data after the end of a gzip body begins no further member: gzip ignores it."""
+        return self._gzip and self._inflate.eof and not data.startswith(_GZIP_MAGIC[: len(data)])
 
     def _prepare(self, first: int) -> None:
         """Set up the decompressor for bytes that begin with ``first``. Raises `ProtocolViolation`."""

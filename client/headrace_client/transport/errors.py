@@ -13,14 +13,19 @@ have been billed.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class TransportError(Exception):
     """One exchange failed without a status.
 
     ``sent``: the whole request had been passed to the network, so the server may have acted on it.
     ``received``: how many bytes of the response had arrived. ``reused``: the connection had been used for an
-    earlier exchange.
+    earlier exchange. ``partial``: what had come of a 2xx response, as far as its body could be decoded; None
+    before the first byte of the body.
     """
+
+    partial: Any = None  # a Response, whose module imports this one
 
     def __init__(self, message: str, *, sent: bool = False, received: int = 0, reused: bool = False) -> None:
         super().__init__(message)

@@ -140,9 +140,8 @@ class Exchange:
         try:
             return reader.feed(data)
         except ProtocolViolation:
-            if self._on_data is not None:
-                with suppress(TransportError):
-                    self._collect(reader.salvage())
+            with suppress(TransportError):
+                self._collect(reader.salvage())
             if not self._enough:
                 raise
             return []

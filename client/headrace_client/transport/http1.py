@@ -157,11 +157,18 @@ class ResponseReader:
         return self._parts
 
     def salvage(self) -> list[bytes]:
-        """Return the parts of the body that came before a protocol violation. May raise as `feed` does."""
+        """Return the parts of the body that came before a protocol violation. May raise as `feed` does.
+
+        A body that does not have the content coding which its head names is returned as it came.
+        """
         if self.head is None:
             self._read_head()
         if self._inflater is not None:
-            self._inflate(self._inflater)
+            try:
+                self._inflate(self._inflater)
+            except ProtocolViolation:
+                if self._size:
+                    raise
         return self._parts
 
     def end(self) -> bool:
@@ -257,8 +264,9 @@ class ResponseReader:
         llhttp silently skips CR and LF after a message. So the bytes are counted and, after chunks, the last
         ones are checked. Trailers are not parsed: it is always correct to close their connection.
         """
-        if self._inflater is not None:
-            self._inflater.finish()
+        inflater, self._inflater = self._inflater, None
+        if inflater is not None:
+            inflater.finish()
         if self._in_step and self._keep_alive:
             exact = self.received == self._expected
             self.reusable = exact or (self._expected is None and _LAST_CHUNK.search(self._tail) is not None)

@@ -153,6 +153,8 @@ class PooledSender:
             pool.discard(connection)
             if isinstance(error, TransportError):
                 exchange.explain(error)
+                if exchange.parts and 200 <= reader.status < 300:
+                    error.partial = _response(exchange, started_at)
             raise
         finally:
             watchdog.release(exchange)
@@ -160,21 +162,25 @@ class PooledSender:
             pool.release(connection, exchange.finished_at)
         else:
             pool.discard(connection)
-        parts = exchange.parts
-        return Response(
-            status=reader.status,
-            head=reader.head or b"",
-            body=parts[0] if len(parts) == 1 else b"".join(parts),
-            sent=exchange.sent,
-            started_at=started_at,
-            first_byte_at=exchange.first_byte_at,
-            finished_at=exchange.finished_at,
-        )
+        return _response(exchange, started_at)
 
     async def _acquire(self, deadline: float, *, new: bool) -> Connection:
         with trio.move_on_at(deadline):
             return await self._pool.acquire(self._origin, new=new)
         raise AttemptTimedOut("the deadline passed before there was a connection")
+
+
+def _response(exchange: Exchange, started_at: float) -> Response:
+    reader, parts = exchange.connection.reader, exchange.parts
+    return Response(
+        status=reader.status,
+        head=reader.head or b"",
+        body=parts[0] if len(parts) == 1 else b"".join(parts),
+        sent=exchange.sent,
+        started_at=started_at,
+        first_byte_at=exchange.first_byte_at,
+        finished_at=exchange.finished_at,
+    )
 
 
 @asynccontextmanager

@@ -18,8 +18,8 @@ from headrace.dialects import (
     Assembler,
     Dialect,
     failure_from_redirect,
-    failure_from_transport,
     judge_any_form,
+    judge_cut,
     redact,
 )
 from headrace.job import Failure, Recipient, Success
@@ -167,13 +167,14 @@ class _Worker:
             return self._failed(pending, failure, started_at, refused.response)
         except TransportError as error:
             stale = error.stale and not pending.resent  # once: the next connection is new
-            failure = failure_from_transport(error)
-            if timer is not None:
-                failure = timer.assembler.cut(failure)
-            return self._failed(pending, failure, started_at, is_stale=stale)
-        outcome = judge_any_form(dialect, request, response, timer and timer.assembler)
-        if isinstance(outcome, Failure):
-            return self._failed(pending, outcome, started_at, response)
+            judged = judge_cut(dialect, request, error, timer and timer.assembler)
+            if isinstance(judged, Failure):
+                return self._failed(pending, judged, started_at, is_stale=stale)
+            outcome, response = judged
+        else:
+            outcome = judge_any_form(dialect, request, response, timer and timer.assembler)
+            if isinstance(outcome, Failure):
+                return self._failed(pending, outcome, started_at, response)
         return self._finished(pending, outcome, started_at, response, timer and timer.first_token_at)
 
     def _send(

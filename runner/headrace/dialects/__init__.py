@@ -18,7 +18,7 @@ from ._lines import decode_object
 from ._messages_api import MessagesDialect
 from ._options import read_settings
 from ._printable import redact
-from ._streams import judge_any_form
+from ._streams import judge_any_form, judge_cut
 from .records import (
     BadRecord,
     RecordedResult,
@@ -42,6 +42,7 @@ __all__ = [
     "failure_from_transport",
     "is_json",
     "judge_any_form",
+    "judge_cut",
     "make_dialect",
     "read_identity",
     "read_result",

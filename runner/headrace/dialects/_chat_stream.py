@@ -8,7 +8,7 @@ message so far): its newest value holds. Only what is reported token by token gr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from headrace.job import Failure, JobRequest, Success
 from headrace_client.lowlevel import (
@@ -24,8 +24,6 @@ from headrace_client.lowlevel import (
 from ._chat_response import CHAT_RULES
 from ._failures import failure_from_event
 from ._judgement import AnswerRules, read_answer
-
-_END: Final = "[DONE]"
 
 
 class ChatEvents:
@@ -48,7 +46,7 @@ class ChatEvents:
         return bool(self._choices) and all(choice.reason for choice in self._choices.values())
 
     def closes(self, event: StreamEvent) -> bool:
-        return event.text.strip('"') == _END
+        return event.is_done
 
     def take(self, event: StreamEvent) -> Failure | None:
         if self.closes(event):

@@ -17,18 +17,24 @@ from headrace_client.lowlevel import (
     ServerSentEvent,
     SSEDecoder,
     StreamEvent,
+    TooDeepError,
+    TransportError,
     is_event_stream,
     read_event,
+    split_event,
     without_halves,
 )
 
 from ._dialect import Assembler, Dialect
-from ._failures import failure_from_transport, refused
-from ._json import DECODE_ERRORS, encode
+from ._failures import failure_from_event, failure_from_transport, kept_answer, refused
+from ._json import DECODE_ERRORS, encode, is_json
 from ._printable import printable
 
 MAX_STREAM_SIZE = 64 * 1024 * 1024
 """Bytes of one streamed response; never more than this is kept of it."""
+
+_UNREAD = "unread_events"
+"""The member of a refused answer with the texts of the events that are not in it."""
 
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, *DECODE_ERRORS)
 """Raised by events whose parts are not of the documented types."""
@@ -79,7 +85,8 @@ class StreamAssembler:
         self._decoder = SSEDecoder(max_event_size=MAX_STREAM_SIZE)
         self._received = 0
         self._raw = bytearray()  # what came before the first part of the answer
-        self._unread: list[str] = []
+        self._unread: list[str] = []  # the texts of events that could not be read
+        self._has_json = False
         self._malformed: str | None = None
         self._failure: Failure | None = None
 
@@ -104,7 +111,7 @@ class StreamAssembler:
 
     def finish(self) -> Success | Failure:
         """Return the outcome of a response that ended well, or that was left because the stream was over."""
-        self._take(self._decoder.finish())
+        self._end()
         if self._failure is not None:
             return self._refused(self._failure)
         if self._malformed is not None:
@@ -112,7 +119,7 @@ class StreamAssembler:
         if not self._events.started and (self._unread or not self._events.complete):
             return self._invalid(self._nothing())
         if not (self._events.complete or self._events.finished):
-            return self._invalid("it was cut off")
+            return self._invalid("it was cut off" + self._unreadable())
         try:
             body = _encoded(self._events.value())
         except _MALFORMED as error:
@@ -132,8 +139,19 @@ class StreamAssembler:
 
     def cut(self, failure: Failure) -> Failure:
         """Return the failure of a response that did not end well, with what had come."""
+        self._end()
+        return self._refused(self._failure or failure)
+
+    def _end(self) -> None:
+        """Take what the end of the stream completes. An error may stand between events, without ``data:``."""
         self._take(self._decoder.finish())
-        return self._refused(failure)
+        stray = self._decoder.stray
+        if self.is_over or not stray:
+            return
+        event = read_event(ServerSentEvent(data=stray))
+        if event.is_error:
+            self._failure = failure_from_event(event.text)
+        self._unread.append(event.text)
 
     def _feed(self, data: bytes) -> None:
         self._received += len(data)
@@ -143,28 +161,40 @@ class StreamAssembler:
             self._raw += data
         self._take(self._decoder.feed(data))
         if not self.is_over:
-            self._take([event for event in self._decoder.peek() if self._events.closes(read_event(event))])
+            self._take([event for event in self._decoder.peek() if self._closes(event)])
+
+    def _closes(self, event: ServerSentEvent) -> bool:
+        return self._events.closes(read_event(split_event(event)[-1]))
 
     def _take(self, events: list[ServerSentEvent]) -> None:
         for received in events:
             if self.is_over:
                 return
-            event = read_event(received)
-            if event.is_json or self._events.closes(event):
-                self._take_one(event)
-            else:
-                self._unread.append(event.text)
+            for event in split_event(received):
+                self._take_one(read_event(event))
 
     def _take_one(self, event: StreamEvent) -> None:
         """Add an event. What follows a malformed one is added as well: the record keeps what was paid for."""
-        if event.carries_nothing:
+        if event.carries_nothing or self.is_over:
             return
+        self._has_json = self._has_json or event.is_json
         try:
-            self._failure = self._events.take(event)
+            if event.is_too_deep:
+                raise TooDeepError
+            if event.is_json or event.is_error or self._events.closes(event):
+                self._failure = self._events.take(event)
+                return
         except _MALFORMED as error:
             self._malformed = self._malformed or str(error)
+        if not (self._events.started and event.is_done):
+            self._unread.append(event.text)
+
+    def _unreadable(self) -> str:
+        return f" (an event is not JSON: {self._unread[0]})" if self._unread else ""
 
     def _nothing(self) -> str:
+        if self._has_json:
+            return "no event has a part of an answer"
         if self._unread:
             return f"no event is JSON: {self._unread[0]}"
         return "it has no events" if self._received else "it is empty"
@@ -177,13 +207,15 @@ class StreamAssembler:
         return structs.replace(failure, answer=self._answer())
 
     def _answer(self) -> bytes | None:
-        """Return what had come, as JSON: the answer so far, else the text."""
+        """Return what had come, as JSON: the answer so far with the events not in it, else the text."""
         if self._events.started:
+            unread = {_UNREAD: self._unread} if self._unread else {}
             try:
-                return _encoded(self._events.value())
+                return _encoded({**self._events.value(), **unread})
             except _MALFORMED:
                 pass
-        text = "\n".join(self._unread) or self._raw.decode(errors="replace")
+        text = "" if self._has_json else "\n".join(self._unread)
+        text = text or self._raw.decode(errors="replace")
         return encode(text) if text.strip() else None
 
 
@@ -204,6 +236,32 @@ def judge_any_form(
         assembler = dialect.assembler(request)
         assembler.feed(response.body)
     return assembler.finish() if _has_events(response) else dialect.judge(response, request)
+
+
+def judge_cut(
+    dialect: Dialect, request: JobRequest, error: TransportError, assembler: Assembler | None
+) -> tuple[Success, Response] | Failure:
+    """Return the success in a response that did not end well, with what had come of it, or the failure.
+
+    It is a success if the answer had come as a whole: JSON shows its own end, and a stream its closing event.
+    Else the failure keeps what had come. ``assembler``: has taken the body of a request with ``stream``.
+    """
+    failure, response = failure_from_transport(error), error.partial
+    if response is None:
+        return failure if assembler is None else assembler.cut(failure)
+    failure = structs.replace(failure, request_id=response.request_id)
+    if not _has_events(response):
+        outcome = dialect.judge(response, request)
+        if isinstance(outcome, Failure) and (
+            outcome.kind == "invalid_response" or not is_json(response.body)
+        ):
+            return structs.replace(failure, answer=kept_answer(response.body))
+    elif assembler is not None:
+        return assembler.cut(failure)
+    else:
+        assembler = dialect.assembler(request)
+        outcome = assembler.finish() if assembler.feed(response.body) else assembler.cut(failure)
+    return (outcome, response) if isinstance(outcome, Success) else outcome
 
 
 def _has_events(response: Response) -> bool:
