@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from headrace_client import APIRedirectError, APIStatusError
+from headrace_client import APIError, APIRedirectError, APIStatusError
 from headrace_client._base_client.redirect import same_origin
 from headrace_client.testing import ScriptedAPI, reply
 from tests.client.backends import Backend, settle
@@ -151,3 +151,11 @@ def test_origins() -> None:
     assert not same_origin("https://a.test", "http://a.test")
     assert not same_origin("https://a.test", "https://b.a.test")
     assert not same_origin("nonsense", "nonsense")
+
+
+@pytest.mark.parametrize("location", ["javascript:alert(1)", "data:text/plain,x", "http://["])
+async def test_a_location_that_is_no_address_is_an_error_of_the_api(backend: Backend, location: str) -> None:
+    client, _ = backend.scripted(to(location, 307), max_retries=0)
+
+    with pytest.raises(APIError):
+        await settle(client.post("/v1/foo", cast_to=httpx.Response, body={"a": 1}))

@@ -25,6 +25,8 @@ def connection_error(error: Exception, request: httpx.Request) -> APIConnectionE
         wrapped: APIConnectionError = APITimeoutError(request)
     elif "RequestError" in names or isinstance(error, OSError | TransportError | BodyConsumed):
         wrapped = APIConnectionError(request=request)
+    elif "InvalidURL" in names:  # of a redirect, which httpx looks at even if it does not follow it
+        wrapped = APIConnectionError(message="The server redirects to what is not a URL.", request=request)
     else:
         return None
     wrapped.__cause__ = error
