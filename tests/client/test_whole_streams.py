@@ -196,6 +196,34 @@ async def test_the_text_of_an_event_that_is_not_json_is_kept_for_the_error(backe
     assert (invalid.value.body, incomplete.value.body) == ("{cut", "{cut")
 
 
+@pytest.mark.parametrize("name", ["", "event: message_start\n", "event: message\n"])
+async def test_an_event_that_is_not_json_is_quoted_whatever_its_name(backend: Backend, name: str) -> None:
+    stream, _ = await start(backend, reply(body=name.encode() + b"data: oops,\ndata: it failed\n\n"))
+
+    with pytest.raises(APIResponseValidationError, match=r'^The server sent "oops, it failed"') as caught:
+        _ = [event async for event in each(stream)]
+    assert caught.value.body == "oops,\nit failed"
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "text/html", "text/plain"])
+async def test_text_that_came_instead_of_events_is_quoted(backend: Backend, kind: str) -> None:
+    page = b"<html>\n  <p>upstream: connect error</p>\n</html>"
+    stream, _ = await start(backend, reply(headers={"content-type": kind}, body=page + b" " * 10_000))
+
+    with pytest.raises(IncompleteStreamError, match=r'^The server sent "<html> <p>upstream: conn') as caught:
+        _ = [event async for event in each(stream)]
+    assert caught.value.body == page.decode()
+
+
+@pytest.mark.parametrize("nothing", [b"", b": alive\n\n", b"\xef\xbb\xbfevent: ping\n\n", b"data\n\n"])
+async def test_a_stream_without_text_quotes_nothing(backend: Backend, nothing: bytes) -> None:
+    stream, _ = await start(backend, reply(body=nothing))
+
+    with pytest.raises(IncompleteStreamError) as caught:
+        _ = [event async for event in each(stream)]
+    assert (str(caught.value), caught.value.body) == ("The stream ended before `message_stop`.", None)
+
+
 async def test_streams_of_other_apis_end_with_done_or_with_the_response(backend: Backend) -> None:
     event = ("completion", {"completion": "a"})
     done, _ = await start(

@@ -54,11 +54,12 @@ _DONE: Final = "[DONE]"
 class IncompleteStreamError(APIConnectionError):
     """The stream ended, or was left, before its last event, ``message_stop``: the message is incomplete.
 
-    ``body``: the data of an event that is not JSON, if there was one.
+    ``body``: the data of an event that is not JSON, or the text that came instead of events, if any. The
+    message begins with it.
     """
 
     def __init__(self, *, request: httpx.Request, body: str | None = None) -> None:
-        super().__init__(message="The stream ended before `message_stop`.", request=request)
+        super().__init__(message=f"{_quoted(body)}The stream ended before `message_stop`.", request=request)
         self.body = body
 
 
@@ -184,7 +185,7 @@ class EventReader:
             message = str(TooDeepError())
             raise APIResponseValidationError(self._response, event.text, message=message)
         is_readable = event.is_object if event.name in _MESSAGE_EVENTS else event.is_json
-        if is_known and not is_readable:
+        if not is_readable and (is_known or event.text != _DONE):
             self._unread = self._unread or event.text
         return is_known and not is_readable
 
@@ -201,7 +202,7 @@ class EventReader:
     def _incomplete(self) -> APIError:
         if self._unread is None or self._is_begun:
             return self.cut_short()
-        message = "No event of the stream is JSON of its kind."
+        message = f"{_quoted(self._unread)}No event of the stream is JSON of its kind."
         error = APIResponseValidationError(self._response, self._unread, message=message)
         try:
             decode(self._unread)
@@ -214,6 +215,12 @@ def _is_lone_error(event: StreamEvent) -> bool:
     """Return whether data that is not an event says that it is an error with a status."""
     said = lone_error(event.value) if event.is_object else None
     return said is not None and read_error(said).status is not None
+
+
+def _quoted(text: str | None) -> str:
+    """Return what the server sent as the beginning of a message, in at most 200 characters of one line."""
+    words = " ".join((text or "").split())
+    return f'The server sent "{words if len(words) <= 200 else words[:200] + "..."}". ' if words else ""
 
 
 def _is_stop(event: StreamEvent) -> bool:
