@@ -124,7 +124,7 @@ def refused(reason: Exception, body: bytes, *, status: int = 200, request_id: st
         return failure if is_kept else msgspec.structs.replace(failure, answer=kept_answer(body))
     return Failure(
         kind="rejected" if isinstance(reason, NoAnswer) and reason.final else "invalid_response",
-        message=_refusal(status, error.text or _beginning(body), str(reason)),
+        message=refusal(status, error.text or _beginning(body), str(reason)),
         status=status,
         body=_excerpt(said),
         request_id=_printable(request_id or error.request_id),
@@ -134,7 +134,7 @@ def refused(reason: Exception, body: bytes, *, status: int = 200, request_id: st
     )
 
 
-def _refusal(status: int, text: str, reason: str) -> str:
+def refusal(status: int, text: str, reason: str) -> str:
     """Return a message that quotes the server before it says what is wrong with that."""
     return printable(f"{status}: {printable(text)[:_QUOTED] or 'an empty body'} (not an answer: {reason})")
 

@@ -26,7 +26,7 @@ from headrace_client.lowlevel import (
 )
 
 from ._dialect import Assembler, Dialect
-from ._failures import failure_from_event, failure_from_transport, kept_answer, refused
+from ._failures import failure_from_event, failure_from_transport, kept_answer, refusal, refused
 from ._json import DECODE_ERRORS, encode, is_json
 from ._printable import printable
 
@@ -117,7 +117,7 @@ class StreamAssembler:
         if self._malformed is not None:
             return self._invalid(f"an event is malformed: {self._malformed}")
         if not self._events.started and (self._unread or not self._events.complete):
-            return self._invalid(self._nothing())
+            return self._invalid_with(self._nothing())
         if not (self._events.complete or self._events.finished):
             return self._invalid("it was cut off" + self._unreadable())
         try:
@@ -194,13 +194,17 @@ class StreamAssembler:
 
     def _nothing(self) -> str:
         if self._has_json:
-            return "no event has a part of an answer"
+            return "an invalid stream: no event has a part of an answer"
         if self._unread:
-            return f"no event is JSON: {self._unread[0]}"
-        return "it has no events" if self._received else "it is empty"
+            return refusal(200, self._unread[0], "no event of the stream is JSON")
+        if text := self._raw[:2048].decode(errors="replace").strip():
+            return refusal(200, text, "the stream has no events")
+        return "an invalid stream: it is empty"
 
     def _invalid(self, reason: str) -> Failure:
-        message = printable(f"an invalid stream: {reason}")
+        return self._invalid_with(printable(f"an invalid stream: {reason}"))
+
+    def _invalid_with(self, message: str) -> Failure:
         return self._refused(Failure(kind="invalid_response", message=message, status=200))
 
     def _refused(self, failure: Failure) -> Failure:

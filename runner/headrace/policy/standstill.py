@@ -135,9 +135,10 @@ class Standstill:
                 f"{quoted}{hold.describe(now)}, longer than --max-wait allows ({self.max_wait:g} s)."
                 " Run the same command again after that, or wait longer with --max-wait (max_wait)."
             )
+        quoted = f"{said}: " if said else ""
         held = "" if hold is None else f", and {hold.describe(now)}"
         return (
-            f"no result for {self._lasted(now):.3g} s{held}: the server keeps refusing or failing ({said})."
+            f"{quoted}no result for {self._lasted(now):.3g} s{held}: the server keeps refusing or failing."
             " Try again later, or wait longer with --max-wait (max_wait)."
         )
 

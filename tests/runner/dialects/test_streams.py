@@ -139,12 +139,30 @@ NO_MESSAGES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("stream", "message"),
+    [
+        (
+            b"data: oops, it failed\n\n",
+            "200: oops, it failed (not an answer: no event of the stream is JSON)",
+        ),
+        (b"<html>\nlogin</html>", "200: <html> login</html> (not an answer: the stream has no events)"),
+        (b"", "an invalid stream: it is empty"),
+    ],
+)
+def test_a_stream_without_an_event_quotes_what_came_first(stream: bytes, message: str) -> None:
+    assert failed("anthropic", stream).message == message
+    assert failed("openai", stream).message == message
+
+
 @pytest.mark.parametrize("stream", NO_MESSAGES.values(), ids=NO_MESSAGES.keys())
 def test_an_incomplete_stream_is_an_invalid_response_that_may_be_billed(stream: bytes) -> None:
     got = failed("anthropic", stream)
 
     assert (got.kind, got.sent) == ("invalid_response", True)
-    assert got.message.startswith("an invalid stream: ")
+    assert got.message.startswith("an invalid stream: ") or got.message.endswith(
+        ("(not an answer: no event of the stream is JSON)", "(not an answer: the stream has no events)")
+    )
 
 
 @pytest.mark.parametrize("name", ["anthropic", "openai"])

@@ -194,8 +194,8 @@ def test_the_message_after_many_refusals(run: Run) -> None:
     run.standstill.failed("m", "529: Overloaded.")
 
     assert run.standstill.message(held(602.5), 590.0) == (
-        "no result for 590 s, and model m has to wait another 13 s: the server keeps refusing or failing"
-        " (529: Overloaded). Try again later, or wait longer with --max-wait (max_wait)."
+        "529: Overloaded: no result for 590 s, and model m has to wait another 13 s:"
+        " the server keeps refusing or failing. Try again later, or wait longer with --max-wait (max_wait)."
     )
 
 
