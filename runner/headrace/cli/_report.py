@@ -19,7 +19,7 @@ from headrace._exceptions import HeadraceError, RunRefused, StorageFailed
 from headrace.policy.options import RunOptions
 from headrace.policy.prices import own_prices
 from headrace.policy.stop import ExitCode, StopReason, most_severe
-from headrace.policy.text import readable
+from headrace.policy.text import one_line, printed
 from headrace.run.summary import Summary, as_builtins, as_text, final_message
 
 from ._display import Style, display
@@ -123,7 +123,7 @@ def clear_errors() -> Generator[None]:
 def print_output(text: str) -> None:
     """Print a result of the command. Raises `StorageFailed` if standard output cannot be written."""
     try:
-        click.echo(readable(text))
+        click.echo(printed(text))
     except OSError as error:
         # Python would report the error once more when it flushes standard output at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -141,7 +141,7 @@ def set_up_logging(verbose: int) -> None:
 
 def print_message(text: str) -> None:
     with suppress(OSError):  # standard error is closed: there is no reader
-        click.echo(f"headrace: {readable(text)}", err=True)
+        click.echo(f"headrace: {one_line(text)}", err=True)
 
 
 def _discard_message(text: str) -> None:

@@ -24,6 +24,9 @@ MAX_ID_LENGTH: Final = 256
 _ANY: Final = msgspec.json.Decoder()
 _ENCODE: Final = msgspec.json.Encoder().encode
 _LONE_SURROGATE: Final = re.compile(rb"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|[c-fC-F])")
+_NOT_A_NUMBER: Final = re.compile(rb"[:,\[]\s*-?(?:NaN|Infinity)\b")
+_COMPRESSED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"PK\x03\x04")
+"""How files of gzip, zstd, xz, bzip2 and zip begin."""
 
 
 def decode_object(line: bytes) -> dict[str, Any]:
@@ -41,14 +44,21 @@ def unreadable(error: Exception, line: bytes) -> BadLine:
     """Return the `BadLine` for a line that msgspec could not decode."""
     if isinstance(error, RecursionError):
         return BadLine("the line is nested too deeply")
+    if line.startswith(_COMPRESSED):
+        return BadLine("the file is compressed: decompress it first")
     if b"\0" in line:
         return BadLine("the line contains NUL bytes, as UTF-16 does: save the file as UTF-8")
-    if isinstance(error, UnicodeError):
-        return BadLine("the line is not valid UTF-8")
+    try:
+        line.decode()
+    except UnicodeDecodeError as wrong:
+        where = f"byte 0x{line[wrong.start]:02x} at position {wrong.start}"
+        return BadLine(f"the line is not valid UTF-8: {where}; save the file as UTF-8")
     if isinstance(error, msgspec.ValidationError):
         return BadLine(f"the line does not fit the format: {str(error)[:80]}")
     if _LONE_SURROGATE.search(line):
         return BadLine("the line contains a lone surrogate (\\ud800 to \\udfff), which is not valid text")
+    if _NOT_A_NUMBER.search(line):
+        return BadLine("the line contains NaN or Infinity, which JSON does not have: write null instead")
     reason = str(error).removeprefix("JSON is malformed: ")[:80]
     return BadLine(f"the line is not valid JSON: {reason}")
 
@@ -139,7 +149,9 @@ def required_model(fields: Mapping[str, object]) -> str:
     """Return the model that a body names. Raises `BadLine` if it names none."""
     model = optional(fields, "model", str)
     if not model:
-        raise BadLine("the request does not name a model (--model sets it for every line)")
+        raise BadLine(
+            "the request does not name a model; set one there, or for all jobs with --model (model)"
+        )
     return model
 
 

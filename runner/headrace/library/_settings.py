@@ -29,7 +29,7 @@ from headrace.policy.options import (
 )
 from headrace.policy.prices import PriceList
 from headrace.run.endpoint import Endpoint
-from headrace.run.preparation import SIMULATOR, endpoint_of
+from headrace.run.preparation import endpoint_of
 from headrace.simulator import Simulator
 from headrace_client import AsyncAPIClient
 
@@ -178,9 +178,7 @@ def _check_simulate(value: object) -> None:
 
 
 def _endpoint(options: RunOptions, dialect: Dialect, client: AsyncAPIClient | None) -> Endpoint:
-    if options.server.simulate:
-        return SIMULATOR
-    if client is None:
+    if client is None or options.server.simulate:
         return endpoint_of(options.server, dialect)
     return Endpoint(
         base_url=str(client.base_url).rstrip("/"),

@@ -8,6 +8,7 @@ record or terminal does.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -22,6 +23,8 @@ _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_CONTROL: Final = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+"""All of Unicode's control characters except tab and line feed."""
 
 
 def recovered(text: str) -> str:
@@ -65,6 +68,20 @@ def readable(text: str) -> str:
     except UnicodeEncodeError:
         data = text.encode("utf-8", "backslashreplace")
     return data.decode("utf-8", "backslashreplace")
+
+
+def printed(text: str) -> str:
+    r"""Return text for a terminal: as `readable`, and control characters but line breaks as ``\x1b``."""
+    return _CONTROL.sub(_escaped, readable(text))
+
+
+def one_line(text: str) -> str:
+    r"""Return a file's name for a terminal: as `printed`, and line breaks as ``\n``."""
+    return printed(text).translate({10: "\\n", 9: "\\t"})
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
 
 
 def decode_file(data: bytes) -> str:

@@ -40,9 +40,9 @@ def resolve_endpoint(dialect: Dialect, server: ServerOptions, key: str | None) -
     Raises `RunRefused` for options that do not name one, and where the key would not be safe.
     """
     key = None if server.no_auth else key
-    url = trimmed(_base_url(dialect, server) or "") or dialect.default_base_url
-    url = url.rstrip("/").removesuffix("/v1")
-    scheme, host = _split_origin(url)
+    given, origin = _base_url(dialect, server)
+    url = (trimmed(given) or dialect.default_base_url).rstrip("/").removesuffix("/v1")
+    scheme, host = _split_origin(url, origin)
     if key is None and not server.no_auth:
         raise RunRefused(
             f"no API key: set {dialect.key_variable}, name a file with --api-key-file (in Python: api_key),"
@@ -54,16 +54,16 @@ def resolve_endpoint(dialect: Dialect, server: ServerOptions, key: str | None) -
             f"the API key would cross the network in plain text to {host}: use https, or --no-auth"
             " (no_auth=True), or --insecure-http (insecure_http=True) if you accept that"
         )
-    extra = _extra_headers(server.headers)
+    extra = extra_headers(server.headers)
     secrets = [value for name, value in extra.items() if any(word in name.lower() for word in SECRET_WORDS)]
     if key is not None:
         secrets.append(key)
-    given = {name.lower() for name in extra}
-    own = {name: value for name, value in dialect.headers(key).items() if name.lower() not in given}
+    names = {name.lower() for name in extra}
+    own = {name: value for name, value in dialect.headers(key).items() if name.lower() not in names}
     return Endpoint(base_url=url, headers={**own, **extra}, secrets=tuple(secrets))
 
 
-def _extra_headers(headers: Iterable[str]) -> dict[str, str]:
+def extra_headers(headers: Iterable[str]) -> dict[str, str]:
     """Return the user's headers. Raises `RunRefused` for one that is not a header or is given twice."""
     extra: dict[str, str] = {}
     for name, value in map(parse_header, headers):
@@ -87,29 +87,36 @@ def endpoint_digest(endpoint: Endpoint) -> str:
     return blake2b(repr((url, headers)).encode(), digest_size=4).hexdigest()
 
 
-def _base_url(dialect: Dialect, server: ServerOptions) -> str | None:
+def _base_url(dialect: Dialect, server: ServerOptions) -> tuple[str, str]:
+    """Return the base URL that was given, empty without one, and where it was."""
+    if server.base_url:
+        return server.base_url, "--base-url"
     variable = dialect.key_variable.replace("_API_KEY", "_BASE_URL")
-    return server.base_url or server.environ.get(variable)
+    return server.environ.get(variable, ""), variable
 
 
-def _split_origin(url: str) -> tuple[str, str]:
-    """Return scheme and host. Raises `RunRefused` unless the URL is one of a server."""
+def _split_origin(url: str, origin: str = "") -> tuple[str, str]:
+    """Return scheme and host. Raises `RunRefused` unless the URL is one of a server.
+
+    ``origin``: where the URL was given, for the message.
+    """
+    named = f"the base URL {url!r} ({origin})"
     if problem := text_problem(url):
-        raise RunRefused(f"the base URL cannot be used: {problem}")
+        raise RunRefused(f"the base URL ({origin}) cannot be used: {problem}")
     if not url.isprintable() or " " in url:
-        raise RunRefused(f"the base URL {url!r} contains white space or control characters: remove them")
+        raise RunRefused(f"{named} contains white space or control characters: remove them")
     try:
         parts = urlsplit(url)
         scheme, host, _ = parts.scheme, parts.hostname, parts.port
         (host or "").encode("idna")  # as the resolver does
     except ValueError as error:
-        raise RunRefused(f"the base URL {url!r} cannot be parsed: {error}") from error
+        raise RunRefused(f"{named} cannot be parsed: {error}") from error
     if scheme not in ("http", "https") or not host:
-        raise RunRefused(f"the base URL {url!r} must look like https://host or http://127.0.0.1:8787")
+        raise RunRefused(f"{named} must look like https://host or http://127.0.0.1:8787")
     if parts.query or parts.fragment or parts.username or parts.password:
         raise RunRefused(
-            "the base URL must not contain a query, a fragment or a user name; use -H (headers) for"
-            " credentials of your own"
+            f"the base URL ({origin}) must not contain a query, a fragment or a user name; use -H (headers)"
+            " for credentials of your own"
         )
     return scheme, host
 

@@ -15,7 +15,7 @@ from headrace.input.lines import InputLine
 from headrace.input.scan import too_long
 from headrace.policy.options import RunOptions, ServerOptions
 from headrace.policy.text import decode_file
-from headrace.run.endpoint import Endpoint, clean_key, resolve_endpoint
+from headrace.run.endpoint import Endpoint, clean_key, extra_headers, resolve_endpoint
 
 SIMULATOR = Endpoint(base_url="http://simulator.localhost", headers={}, secrets=())
 
@@ -106,6 +106,7 @@ def _check_first(dialect: Dialect, lines: list[InputLine]) -> None:
 def endpoint_of(server: ServerOptions, dialect: Dialect) -> Endpoint:
     """Return the server and the headers that the options name. Raises `RunRefused`."""
     if server.simulate:
+        extra_headers(server.headers)  # a mistake in them is one, whatever answers
         return SIMULATOR
     return resolve_endpoint(dialect, server, None if server.no_auth else _read_key(server, dialect))
 

@@ -9,7 +9,7 @@ import attrs
 
 from headrace.actors.statistics import Latency, Snapshot
 from headrace.policy.stop import ExitCode, StopReason, most_severe
-from headrace.policy.text import readable
+from headrace.policy.text import one_line, readable
 
 _MIN_SHARE = 0.05
 """A bottleneck is named if it held jobs back for at least this share of the time."""
@@ -101,9 +101,9 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield f"  stopped at max_tokens {run.truncated:,}   refusals {run.refusals:,}"
     if run.refused_answers:
         yield f"  refused answers {run.refused_answers:,} (status 2xx, but no complete answer; maybe billed)"
-    yield f"  {readable(str(summary.output))}"
+    yield f"  {one_line(str(summary.output))}"
     if summary.failed:
-        yield f"  {readable(str(summary.errors))}"
+        yield f"  {one_line(str(summary.errors))}"
     for notice in summary.notices:
         yield f"  note: {notice}"
     if summary.reason:

@@ -133,6 +133,8 @@ def test_a_byte_order_mark_is_not_part_of_an_argument() -> None:
         ),
         ({"prompt": "{q}", "model": "m", "set": {"a": float("nan")}}, "a: NaN cannot be sent as JSON"),
         ({"prompt": "{q}", "model": "m", "headers": (f"X: {BAD}",)}, "headers: byte 0xe9"),
+        ({"prompt": "{q}", "model": "m", "headers": ("X-A: 1", "x-a: 2")}, "-H 'x-a' is given twice"),
+        ({"prompt": "{q}", "model": "m", "headers": ("X: a\nb",)}, "not allowed in a header"),
         ({"prompt": "{q}", "model": "m", "output": "a\0b"}, "contains a NUL character"),
     ],
     ids=str,
@@ -255,6 +257,20 @@ def test_a_name_that_cannot_be_used_is_refused(arguments: list[str], problem: st
     refused(CliRunner().invoke(main, ["run", *arguments, *prompt, "--model", "m", "--simulate"]), problem)
 
 
+@pytest.mark.parametrize("sign", ["\n", "\t", "\r", "\x1b[31m", "\x85", "\u2028"], ids=ascii)
+def test_control_characters_of_a_name_never_reach_the_terminal(folder: Path, sign: str) -> None:
+    shown = sign.encode("unicode_escape").decode()
+    (folder / f"in{sign}.jsonl").write_bytes(ROWS)
+    done = run("-o", f"out{sign}.jsonl", rows=f"in{sign}.jsonl")
+    missing = run(rows=f"no{sign}.jsonl")
+    no_file = run("--prompt-file", f"no{sign}.txt", prompt=None)
+
+    assert (done.exit_code, missing.exit_code, no_file.exit_code) == (0, 2, 2)
+    assert f"\n  out{shown}.jsonl\n" in done.stdout
+    assert f"no{shown}.jsonl" in missing.stderr
+    assert f"no{shown}.txt" in no_file.stderr
+
+
 def test_run_file_takes_names_as_bytes(folder: Path) -> None:
     (folder / f"{ODD}.jsonl").write_bytes(ROWS)
 
@@ -321,6 +337,11 @@ def test_any_other_base_url_is_refused(url: str) -> None:
     with pytest.raises(RunRefused, match="the base URL") as caught:
         endpoint(ANTHROPIC_BASE_URL=url)
     assert str(caught.value).isprintable()
+
+
+def test_the_message_names_the_variable_that_the_base_url_is_from() -> None:
+    with pytest.raises(RunRefused, match=r"'ftp://x' \(ANTHROPIC_BASE_URL\) must look like"):
+        endpoint(ANTHROPIC_BASE_URL="ftp://x")
 
 
 def endpoint(**environ: str) -> str:
