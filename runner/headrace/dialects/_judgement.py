@@ -72,5 +72,7 @@ def ending_of(reason: object, reasons: FinishReasons, name: str) -> Ending:
     """Return how an answer with this reason ended. Raises `NoAnswer` if the word is not accepted."""
     ending = reasons.ending(reason)
     if ending is None:
-        raise NoAnswer(f"{name} is {reason!r}; --accept-finish-reason accepts one more word")
+        raise NoAnswer(
+            f"{name} is {reason!r}; --accept-finish-reason (accept_finish_reasons) accepts one more word"
+        )
     return ending

@@ -68,9 +68,10 @@ def _ending(value: Any, reasons: FinishReasons) -> Ending:
 
 
 def _is_content(content: object) -> bool:
-    """Return whether a value is a content: a text, or a list of blocks or texts."""
+    """Return whether a value is a content: a text, or a list of blocks or texts, none or at least one."""
     if isinstance(content, list):
-        return all(isinstance(block, dict | str) for block in cast("list[Any]", content))
+        blocks = cast("list[Any]", content)
+        return not blocks or any(isinstance(block, dict | str) for block in blocks)
     return isinstance(content, str)
 
 

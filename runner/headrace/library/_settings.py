@@ -149,7 +149,7 @@ def settings_from(
             "a client has a server and an API key already: leave out base_url, api_key and simulate"
         )
     request_options = RequestOptions(
-        model=given.get("model"), accept_finish_reasons=tuple(given.get("accept_finish_reasons", ()))
+        model=given.get("model"), accept_finish_reasons=given.get("accept_finish_reasons", ())
     )
     dialect = make_dialect(given.get("dialect", "anthropic"), request_options)
     shared: dict[str, Any] = {name: value for name, value in given.items() if name in SECTION_OF}

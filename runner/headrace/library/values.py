@@ -91,6 +91,8 @@ class _Message(msgspec.Struct):
 
 class _Choice(msgspec.Struct):
     message: _Message = msgspec.field(default_factory=_Message)
+    text: str | None = None
+    """Of a text completion."""
 
 
 class _Body(msgspec.Struct):
@@ -108,7 +110,10 @@ def _text(body: bytes) -> str:
         decoded = _decode_body(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return _text_of_odd(body)
-    content = decoded.choices[0].message.content if decoded.choices else decoded.content
+    first = decoded.choices[0] if decoded.choices else None
+    content = decoded.content if first is None else first.message.content
+    if content is None and first is not None:
+        content = first.text
     if content is None or isinstance(content, str):
         return content or ""
     return "".join(part.text for part in content if part.type == "text" and part.text)
@@ -122,7 +127,10 @@ def _text_of_odd(body: bytes) -> str:
         return ""
     choices = _member(decoded, "choices")
     if isinstance(choices, list) and choices:
-        return _joined(_member(_member(cast("list[object]", choices)[0], "message"), "content"))
+        choice = cast("list[object]", choices)[0]
+        message = _member(choice, "message")
+        content = message if isinstance(message, str) else _member(message, "content")
+        return _joined(_member(choice, "text") if content is None else content)
     return _joined(_member(decoded, "content"))
 
 

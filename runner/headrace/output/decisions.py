@@ -54,7 +54,7 @@ class Decisions:
         line_digest = digest(line.text)
         job_id, is_new = self.identities.name(own_id, line_digest)
         if not is_new:
-            problem = None if self.scanned else f"an earlier line has the same id {job_id[:60]!a}"
+            problem = None if self.scanned else f"an earlier one has the same id {job_id[:60]!a}"
             return Decision(id=None, digest=line_digest, skip=self.scanned, problem=problem)
         found = self.known.look_up(job_id, line_digest)
         if found == "changed":

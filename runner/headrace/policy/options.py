@@ -18,7 +18,7 @@ from attrs.converters import default_if_none, optional
 from headrace._exceptions import RunRefused
 from headrace.policy.checks import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Named, OneOf, Range, refuse
 from headrace.policy.prices import PriceList
-from headrace.policy.text import check_text
+from headrace.policy.text import as_texts, check_text
 
 InputFormat = Literal["auto", "anthropic", "openai", "raw", "rows"]
 OnBadLine = Literal["record", "refuse"]
@@ -82,7 +82,7 @@ class RequestOptions:
     """Mark the system prompt of rows for the prompt cache, and let the first job fill it."""
     keep: tuple[str, ...] = attrs.field(default=(), validator=check_text)
     """Fields (``a`` or ``a.b``) of the line to copy into its record."""
-    accept_finish_reasons: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    accept_finish_reasons: tuple[str, ...] = attrs.field(default=(), converter=as_texts, validator=check_text)
     """Finish and stop reasons of whole answers, besides the known ones."""
 
 

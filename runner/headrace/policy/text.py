@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, cast
 
 from headrace._exceptions import RunRefused
 
@@ -104,8 +104,16 @@ def decode_file(data: bytes) -> str:
     return text
 
 
-def check_text(_instance: object, attribute: Named, value: str | Iterable[str] | None) -> None:
-    """Raise `RunRefused` for text, or texts, that no request can contain. It shows none of it."""
-    for text in (value,) if isinstance(value, str) else value or ():
-        if problem := text_problem(text):
+def as_texts(values: Iterable[str]) -> tuple[str, ...]:
+    """Return texts as a tuple; a single one stands for itself, not for its characters."""
+    return (values,) if isinstance(values, str) else tuple(values)
+
+
+def check_text(_instance: object, attribute: Named, value: object) -> None:
+    """Raise `RunRefused` for text, or a tuple of texts, that no request can contain. It shows none of it."""
+    texts = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+    for text in texts:
+        if not isinstance(text, str | None):
+            raise RunRefused(f"{attribute.alias}: must be a string, not {type(text).__name__}")
+        if text and (problem := text_problem(text)):
             raise RunRefused(f"{attribute.alias}: {problem}")

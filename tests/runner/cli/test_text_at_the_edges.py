@@ -152,6 +152,12 @@ def test_open_runner_refuses_the_same() -> None:
         open_runner(headers={"X-A": "1", "x-a": "2"}, no_auth=True)
 
 
+@pytest.mark.parametrize("options", [{"model": 5}, {"accept_finish_reasons": [5]}, {"base_url": b"http://x"}])
+def test_open_runner_refuses_what_is_no_text(options: Any) -> None:
+    with pytest.raises(RunRefused, match=r"must be a string, not (int|bytes)"):
+        open_runner(no_auth=True, **options)
+
+
 # -- files
 
 

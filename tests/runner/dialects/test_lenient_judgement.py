@@ -97,7 +97,9 @@ def test_an_empty_error_is_none(name: str, error: str) -> None:
     accepted(name, raw(BODIES[name], error=error))
 
 
-@pytest.mark.parametrize("content", ["Hello", "", ["Hello"], [], [{"text": "no type"}]])
+@pytest.mark.parametrize(
+    "content", ["Hello", "", ["Hello"], [], [{"text": "no type"}], [None, {"text": "a"}]]
+)
 def test_the_content_of_a_message_may_be_text(content: object) -> None:
     accepted("anthropic", {**MESSAGE, "content": content})
 
@@ -270,6 +272,10 @@ def test_a_user_can_accept_one_more_reason(name: str) -> None:
     got = accepted(name, with_reason(name, "abort"), accept_finish_reasons=("abort",))
 
     assert (got.stop_reason, got.truncated, got.filtered) == ("abort", False, False)
+
+
+def test_a_single_word_is_not_taken_for_its_letters() -> None:
+    accepted("openai", with_reason("openai", "abort"), accept_finish_reasons="abort")
 
 
 def test_accepted_words_never_hide_the_known_ones() -> None:

@@ -288,7 +288,7 @@ def test_a_duplicate_from_a_pipe_becomes_an_error_record() -> None:
     found = [decision for _, decision in run.decide_all(output)]
 
     assert [decision.id for decision in found] == ["a", "b", None]
-    assert found[2].problem == "an earlier line has the same id 'a'"
+    assert found[2].problem == "an earlier one has the same id 'a'"
 
 
 def test_a_line_that_changed_in_a_pipe_becomes_an_error_record() -> None:
