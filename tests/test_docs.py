@@ -6,8 +6,13 @@ import re
 import tomllib
 from importlib import import_module
 from pathlib import Path
+from typing import cast, get_args
 
 import pytest
+
+from headrace.job import FailureKind, Note
+from headrace.run.summary import as_builtins, summarize
+from tests.runner.cli.test_cli_display import SNAPSHOT
 
 ROOT = Path(__file__).parents[1]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
@@ -49,6 +54,19 @@ def test_users_may_import_what_the_architecture_says() -> None:
 
     assert {module: bool(import_module(module).__doc__) for module in modules} == dict.fromkeys(modules, True)
     assert {"headrace", "headrace_client"} <= set(modules)
+
+
+def test_the_page_about_the_output_names_every_key_and_kind() -> None:
+    """Of records, failures and the summary as JSON."""
+    named = set(_CODE.findall((ROOT / "docs/output.md").read_text(encoding="utf-8")))
+    done = summarize(
+        input=1, done_before=0, failed_before=0, run=SNAPSHOT, reasons=[], output=Path("a"), errors=Path("b")
+    )
+    summary = as_builtins(done)
+    run = cast("dict[str, object]", summary.pop("run"))
+
+    assert {*Note.__struct_fields__, "failed", "refused_answer", *get_args(FailureKind)} - named == set()
+    assert {*summary, *(f"run.{key}" for key in run)} - named == set()
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -76,7 +76,7 @@ class Snapshot:
     rate_limited: int
     """Responses with status 429."""
     maybe_billed: int
-    """Attempts of this run whose request was sent and whose response never arrived."""
+    """Attempts of this run whose request was sent, and that brought no answer that is accepted."""
     maybe_billed_tokens: TokenRange = (0, 0)
     """The tokens they may have used, input and output together: minimum and maximum."""
     usage: Usage
