@@ -18,7 +18,12 @@ from headrace_client import (
     DefaultAsyncHttpxClient,
     DefaultHttpxClient,
 )
-from headrace_client._httpx.clients import LibraryTransport, keepalive_options, shared_tls_context
+from headrace_client._httpx.clients import (
+    LibraryTransport,
+    OwnAsyncHttpxClient,
+    keepalive_options,
+    shared_tls_context,
+)
 from headrace_client._httpx.proxies import proxy_patterns
 from headrace_client._httpx.transport import HttpxTransport
 from headrace_client.testing import reply
@@ -231,6 +236,17 @@ async def test_an_http_client_may_build_requests_its_own_way(backend: Backend) -
         await settle(client.post("/foo", cast_to=object, body={}))
 
     assert [request.headers["x-number"] for request in api.requests] == ["0", "1"]
+
+
+def test_a_proxy_of_the_environment_that_cannot_be_used_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No warning about an exception in ``__del__``, which would fail the test."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://\udcff:1")
+
+    with pytest.raises(httpx.InvalidURL):
+        OwnAsyncHttpxClient()
+    gc.collect()
 
 
 @ASYNC_ONLY

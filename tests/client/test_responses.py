@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from headrace_client import (
     APIResponseValidationError,
     AsyncAPIResponse,
     BaseModel,
+    OverloadedError,
+    PermissionDeniedError,
 )
 from headrace_client._responses.base_response import (
     BaseAPIResponse,
@@ -195,6 +198,38 @@ async def test_a_bad_line_is_a_validation_error_and_close_closes(backend: Backen
     async with entered(left):
         await (anext(left) if backend.is_async else settle(next(left)))
     assert api.open_responses == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "message"),
+    [
+        (
+            b"<html>login\n</html>",
+            APIResponseValidationError,
+            'The server sent "<html>login". A line is not J',
+        ),
+        (b"null\n", APIResponseValidationError, 'The server sent "null". A line is not a JSON object'),
+        (b'{"error":{"message":"no","code":403}}', PermissionDeniedError, "Error code: 403"),
+        (b'{"type":"error","error":{"type":"overloaded_error"}}', OverloadedError, "Error code: 529"),
+    ],
+)
+async def test_what_comes_in_place_of_the_lines_is_an_error_that_quotes_it(
+    backend: Backend, body: bytes, error: type[Exception], message: str
+) -> None:
+    client, _ = backend.scripted(reply(body=body))
+    decoder: Any = AsyncJSONLDecoder if backend.is_async else JSONLDecoder
+    lines = await settle(client.get("/x", cast_to=decoder[Dog], stream=True))
+
+    with pytest.raises(error, match=f"^{re.escape(message)}"):
+        _ = [dog async for dog in each(lines)]
+
+
+async def test_the_error_of_a_line_with_other_keys_is_that_of_its_job(backend: Backend) -> None:
+    client, _ = backend.scripted(reply(body=b'{"name":"a","error":{"code":403,"message":"no"}}'))
+    decoder: Any = AsyncJSONLDecoder if backend.is_async else JSONLDecoder
+    lines = await settle(client.get("/x", cast_to=decoder[Dog], stream=True))
+
+    assert [dog.name async for dog in each(lines)] == ["a"]
 
 
 async def test_binary_responses(backend: Backend, tmp_path: Path) -> None:

@@ -261,7 +261,9 @@ class OwnAsyncHttpxClient(DefaultAsyncHttpxClient):
         )
 
     def __del__(self) -> None:
-        transport = self._transport
+        transport = getattr(self, "_transport", None)
+        if transport is None:  # it was never made: the environment names a proxy that cannot be used
+            return
         on_trio = isinstance(transport, LibraryTransport) and transport.library == "trio"
         if not self.is_closed and not on_trio:
             with contextlib.suppress(Exception):

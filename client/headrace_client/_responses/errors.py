@@ -37,6 +37,25 @@ def event_error(response: httpx.Response, data: str) -> APIStatusError:
     return _made(response, error.status or response.status_code, body, data)
 
 
+def line_error(response: httpx.Response, value: object) -> APIStatusError | None:
+    """Return the error that a line stands for in place of all lines, None if it does not."""
+    if not isinstance(value, dict) or error_in(body := cast("dict[str, Any]", value)) is None:
+        return None
+    if not _ERROR_KEYS.issuperset(body):
+        return None
+    return _made(response, read_error(body).status or _UNKNOWN, body, None)
+
+
+_ERROR_KEYS = frozenset({"type", "error", "request_id", "status", "code", "message"})
+"""A line with any other key is that of a job, whatever it says about an error."""
+
+
+def quoted(text: str | None) -> str:
+    """Return what the server sent as the beginning of a message, in at most 200 characters of one line."""
+    words = " ".join((text or "").split())
+    return f'The server sent "{words if len(words) <= 200 else words[:200] + "..."}". ' if words else ""
+
+
 def inner_error(response: httpx.Response) -> APIStatusError | None:
     """Return the error that the body of a 2xx response is, None if it is not one. The body has been read.
 

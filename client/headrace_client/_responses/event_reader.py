@@ -25,7 +25,7 @@ from headrace_client.types import RawMessageStreamEvent
 
 from .body_reader import ENDED, NEEDS_BYTES
 from .cast import cast_value
-from .errors import event_error
+from .errors import event_error, quoted
 
 if TYPE_CHECKING:
     import httpx
@@ -59,7 +59,7 @@ class IncompleteStreamError(APIConnectionError):
     """
 
     def __init__(self, *, request: httpx.Request, body: str | None = None) -> None:
-        super().__init__(message=f"{_quoted(body)}The stream ended before `message_stop`.", request=request)
+        super().__init__(message=f"{quoted(body)}The stream ended before `message_stop`.", request=request)
         self.body = body
 
 
@@ -202,7 +202,7 @@ class EventReader:
     def _incomplete(self) -> APIError:
         if self._unread is None or self._is_begun:
             return self.cut_short()
-        message = f"{_quoted(self._unread)}No event of the stream is JSON of its kind."
+        message = f"{quoted(self._unread)}No event of the stream is JSON of its kind."
         error = APIResponseValidationError(self._response, self._unread, message=message)
         try:
             decode(self._unread)
@@ -215,12 +215,6 @@ def _is_lone_error(event: StreamEvent) -> bool:
     """Return whether data that is not an event says that it is an error with a status."""
     said = lone_error(event.value) if event.is_object else None
     return said is not None and read_error(said).status is not None
-
-
-def _quoted(text: str | None) -> str:
-    """Return what the server sent as the beginning of a message, in at most 200 characters of one line."""
-    words = " ".join((text or "").split())
-    return f'The server sent "{words if len(words) <= 200 else words[:200] + "..."}". ' if words else ""
 
 
 def _is_stop(event: StreamEvent) -> bool:

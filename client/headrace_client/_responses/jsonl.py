@@ -14,6 +14,7 @@ from headrace_client._wire.json import decode
 from headrace_client._wire.sse import LineDecoder
 
 from .body_reader import ENDED, NEEDS_BYTES, AsyncBodyReader, SyncBodyReader
+from .errors import line_error, quoted
 
 if TYPE_CHECKING:
     import httpx
@@ -51,16 +52,29 @@ class _LineReader:
             return ENDED if self._at_end else NEEDS_BYTES
         line = self._arrived.popleft()
         try:
-            return construct(decode(line), self._line_type)
+            value: Any = decode(line)
         except msgspec.DecodeError as error:
-            text = line.decode(errors="replace")
-            raise APIResponseValidationError(self._response, text, message="A line is not JSON.") from error
+            raise self._invalid(line, "A line is not JSON.") from error
+        if (inner := line_error(self._response, value)) is not None:
+            raise inner
+        if _is_model(self._line_type) and not isinstance(value, dict):
+            raise self._invalid(line, "A line is not a JSON object.")
+        return construct(value, self._line_type)
+
+    def _invalid(self, line: bytes, problem: str) -> APIResponseValidationError:
+        text = line.decode(errors="replace")
+        return APIResponseValidationError(self._response, text, message=f"{quoted(text)}{problem}")
+
+
+def _is_model(line_type: Any) -> bool:
+    return isinstance(line_type, type) and issubclass(line_type, msgspec.Struct)
 
 
 class JSONLDecoder(SyncBodyReader[T]):
     """The lines of a response, each as a ``T``. Read all of them, close it, or use ``with``.
 
-    Iterating raises `APIResponseValidationError` for a line that is not JSON, and `APIConnectionError`.
+    Iterating raises `APIResponseValidationError` for a line that is not JSON, the `APIStatusError` of an
+    error that stands in place of the lines, and `APIConnectionError`.
     """
 
     def __init__(
@@ -73,7 +87,8 @@ class JSONLDecoder(SyncBodyReader[T]):
 class AsyncJSONLDecoder(AsyncBodyReader[T]):
     """The lines of a response, each as a ``T``. Read all of them, close it, or use ``async with``.
 
-    Iterating raises `APIResponseValidationError` for a line that is not JSON, and `APIConnectionError`.
+    Iterating raises `APIResponseValidationError` for a line that is not JSON, the `APIStatusError` of an
+    error that stands in place of the lines, and `APIConnectionError`.
     """
 
     def __init__(
