@@ -24,7 +24,7 @@ MAX_ID_LENGTH: Final = 256
 _ANY: Final = msgspec.json.Decoder()
 _ENCODE: Final = msgspec.json.Encoder().encode
 _LONE_SURROGATE: Final = re.compile(rb"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|[c-fC-F])")
-_NOT_A_NUMBER: Final = re.compile(rb"[:,\[]\s*-?(?:NaN|Infinity)\b")
+_NOT_A_NUMBER: Final = re.compile(rb"(?:^|[:,\[])\s*-?(?:NaN|Infinity)\b")
 _COMPRESSED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"PK\x03\x04")
 """How files of gzip, zstd, xz, bzip2 and zip begin."""
 

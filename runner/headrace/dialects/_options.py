@@ -10,7 +10,7 @@ from headrace._exceptions import BadLine, RunRefused
 from headrace.policy.options import RequestOptions
 from headrace_client.lowlevel import EncodingError, encode
 
-from ._lines import require_all_unique
+from ._lines import require_all_unique, unreadable
 
 
 class _Checked(msgspec.Struct):
@@ -47,8 +47,9 @@ def _json_value(text: str, value: str) -> object:
     except BadLine as error:
         raise RunRefused(f"--set {text[:60]}: {error}") from error
     except (ValueError, RecursionError) as error:
+        problem = str(unreadable(error, value.encode(errors="replace"))).replace("the line", "the value")
         raise RunRefused(
-            f"--set {text[:60]}: write KEY=JSON, such as temperature=0 or stop='[\"END\"]' ({error})"
+            f"--set {text[:60]}: write KEY=JSON, such as temperature=0 or stop='[\"END\"]' ({problem})"
         ) from error
     return decoded
 
