@@ -98,7 +98,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     if run.cost is not None:
         yield f"  spent        {run.cost:,.4f}"
     if run.truncated or run.refusals:
-        yield f"  stopped at max_tokens {run.truncated:,}   refused or filtered {run.refusals:,}"
+        yield f"  stopped at max_tokens {run.truncated:,}   refusals {run.refusals:,}"
     if run.refused_answers:
         yield f"  refused answers {run.refused_answers:,} (status 2xx, but no complete answer; maybe billed)"
     yield f"  {one_line(str(summary.output))}"
