@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from headrace_client import APIResponseValidationError, RateLimitError
+from headrace_client._responses.stream import IncompleteStreamError
 from headrace_client.testing import reply
 from tests.client.backends import Backend, entered, settle
 from tests.client.stream_events import PING, SSE, WHOLE, body
@@ -75,7 +76,7 @@ async def test_an_error_counts_in_any_form_in_which_it_stands_in_a_stream(
 
 
 async def test_a_page_instead_of_events_is_kept_for_the_error(backend: Backend) -> None:
-    with pytest.raises(APIResponseValidationError) as caught:
+    with pytest.raises(IncompleteStreamError) as caught:
         await final_text(backend, b"<html>down</html>", kind="text/html")
 
     assert caught.value.body == "<html>down</html>"

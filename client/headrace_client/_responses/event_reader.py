@@ -82,6 +82,8 @@ class EventReader:
         self._is_begun = False
         self._has_event = False
         self._unread: str | None = None
+        self._stray: str | None = None
+        """The text outside of events, such as a page of HTML."""
 
     @property
     def complete(self) -> bool:
@@ -118,8 +120,8 @@ class EventReader:
         event = read_event(ServerSentEvent(data=self._decoder.stray))
         if event.is_error or (not self._has_event and not self._is_begun and _is_lone_error(event)):
             self._arrived.append(ServerSentEvent(event="error", data=event.text))
-        elif event.text:
-            self._unread = self._unread or event.text
+        else:
+            self._stray = event.text or None
 
     def _whole(self, body: bytearray) -> list[ServerSentEvent]:
         """Return the events of a whole message: not every server can stream."""
@@ -137,7 +139,7 @@ class EventReader:
 
     def cut_short(self) -> APIError:
         """Return the error of a stream that was left before its last event."""
-        return IncompleteStreamError(request=self._response.request, body=self._unread)
+        return IncompleteStreamError(request=self._response.request, body=self._unread or self._stray)
 
     def next_event(self) -> Any:
         """Return the next event as received."""

@@ -196,7 +196,9 @@ class StreamAssembler:
         if self._has_json:
             return "an invalid stream: no event has a part of an answer"
         if self._unread:
-            return refusal(200, self._unread[0], "no event of the stream is JSON")
+            has_events = self._unread[0] != self._decoder.stray
+            reason = "no event of the stream is JSON" if has_events else "the stream has no events"
+            return refusal(200, self._unread[0], reason)
         if text := self._raw[:2048].decode(errors="replace").strip():
             return refusal(200, text, "the stream has no events")
         return "an invalid stream: it is empty"
