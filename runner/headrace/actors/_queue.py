@@ -68,15 +68,13 @@ class Waiting:
     def release(self, now: float) -> None:
         """Put the delayed jobs that are due at the front of their queues.
 
-        But one that is refused while others succeed is not the first to be sent: it would be the probe, and
-        refused again.
+        But one that was refused more than once lets others go first (see `Refusals.place`).
         """
         delayed = self._delayed
         while delayed and delayed[0][0] <= now:
             pending = heapq.heappop(delayed)[2]
             refusals = pending.refusals
-            place = 1 if refusals is not None and refusals.others_succeeded else 0
-            self._queue_of(pending).insert(place, pending)
+            self._queue_of(pending).insert(0 if refusals is None else refusals.place, pending)
 
     def first(self) -> Iterator[tuple[str, Pending]]:
         """Yield each model with its next job, in order of turn."""

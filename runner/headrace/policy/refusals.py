@@ -3,7 +3,8 @@
 Such a refusal may be about the job: some servers answer 429 to a request that is larger than a limit, for as
 long as it is sent. So the job neither holds up the others nor waits for good:
 
-1. It waits longer from refusal to refusal, and others take its turn.
+1. It waits longer from refusal to refusal, and others take its turn: more of them each time, so that one
+   succeeds if any can. Otherwise the same few jobs would be the only ones that are sent.
 2. From the third refusal on, what the server says about it slows no other job.
 3. After `MAX_REFUSALS`, and at least ``max_wait`` after the first one, it ends with an error record. A rerun
    tries it again.
@@ -18,6 +19,7 @@ from headrace.job import Failure, Note
 MAX_REFUSALS = 20
 _ABOUT_THE_JOB = 3
 """Refusals from which on they say something about the job and nothing about the server."""
+_MAX_PLACE = 1_023
 _MIN_DELAY = 0.5
 _MAX_DELAY = 60.0
 
@@ -34,6 +36,11 @@ class Refusals(Struct, frozen=True, gc=False, kw_only=True):
     def is_about_the_job(self) -> bool:
         """Whether a further refusal says nothing about the server."""
         return self.others_succeeded and self.count >= _ABOUT_THE_JOB
+
+    @property
+    def place(self) -> int:
+        """How many jobs are to be sent before it. The first refusal shows nothing, so at first that is 0."""
+        return min(_MAX_PLACE, 2 ** min(self.count - 1, 10) - 1)
 
     def is_final(self, now: float, max_wait: float) -> bool:
         """Return whether the job has been refused often enough, for long enough."""

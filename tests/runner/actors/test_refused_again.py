@@ -170,6 +170,22 @@ def test_it_is_not_the_probe_of_its_model() -> None:
     assert [job.job.id for job in waiting.take("m", 9)] == ["once", "odd", "first", "second"]
 
 
+def test_the_more_often_it_is_refused_the_more_others_go_first() -> None:
+    """Even before one of them has succeeded: two odd jobs would take turns as the probe."""
+    places = list[int]()
+    for count in range(1, 30):
+        waiting = Waiting()
+        for number in range(2_000):
+            waiting.add(pending(str(number)))
+        waiting.delay(pending("odd", refusals=Refusals(count=count, first_at=0.0)), 1.0)
+        waiting.release(1.0)
+        places.append([job.job.id for job in waiting.take("m", 2_001)].index("odd"))
+
+    assert places[:5] == [0, 1, 3, 7, 15]
+    assert places == sorted(places)
+    assert places[-1] < 2_000
+
+
 def test_a_record_says_how_often_its_job_was_refused() -> None:
     """A job that never was says nothing."""
     assert noted(NOTE, None, 9.0) == NOTE

@@ -428,6 +428,21 @@ async def test_a_job_that_is_always_refused_gets_a_record_of_its_own(
     assert record["headrace"]["refusals_s"] >= max_wait - 1
 
 
+@pytest.mark.parametrize("concurrency", [1, 4, "auto"])
+@pytest.mark.parametrize("odd", [{0}, {3}, {3, 4}, {38}, {0, 7, 8, 9, 30}])
+async def test_jobs_that_are_refused_at_once_let_others_go_first(
+    odd: set[int], concurrency: int | str, autojump_clock: MockClock
+) -> None:
+    """Before anything shows that they are odd: as the only ones that are sent they would stop the run."""
+    disk = new_disk(jobs(40))
+    server = Server(lambda job, _: Reply(status=429, after=0.0) if job in odd else OK)
+
+    summary = await run(disk, server, max_wait=600.0, concurrency=concurrency)
+
+    assert (summary.exit_code, summary.results) == (ExitCode.SOME_FAILED, 40 - len(odd))
+    assert summary.failed == len(odd)
+
+
 async def test_such_a_job_is_tried_again_by_the_next_run(autojump_clock: MockClock) -> None:
     disk, server = new_disk(jobs(20)), only(5, Reply(status=429))
     await run(disk, server, max_wait=3.0)
