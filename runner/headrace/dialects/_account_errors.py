@@ -51,6 +51,8 @@ _CODES: Final = frozenset(
         "insufficient_balance",
         "insufficient_credits",
         "insufficient_funds",
+        "insufficient_user_quota",
+        "not_enough_balance",
         "payment_required",
         "spend_limit_exceeded",
     }
@@ -78,11 +80,17 @@ _TEXTS: Final = (
     r"more credits are required",
     # DeepSeek, Moonshot, Zhipu
     r"insufficient (account )?balance",
+    "余额不足",  # the balance is insufficient
     r"your account .{0,80}(is suspended|in arrears|exceeded_current_quota)",
     # Alibaba, ByteDance
     r"access denied, please make sure your account is in good standing",
     r"access denied due to overdue account",
     r"the request failed because your account has an overdue balance",
+    # SiliconFlow, Novita, One API
+    r"(sorry, )?your account balance is insufficient",
+    r"not enough balance",
+    r"user quota is not enough",
+    "该令牌额度已用尽",  # the quota of this token is used up
     # Fireworks, Together
     r"account \S+ is (suspended|disabled)\b",
     r"credit limit exceeded",

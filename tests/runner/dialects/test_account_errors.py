@@ -82,6 +82,11 @@ ACCOUNT_ERRORS: list[tuple[int, object]] = [
             "Your account org-1 is suspended, please check your plan", None, "exceeded_current_quota_error"
         ),
     ),
+    (429, openai("余额不足或无可用资源包,请充值。", "1113")),
+    (429, openai("Insufficient balance or no resource package. Please recharge.", "1113")),
+    # SiliconFlow, Novita
+    (403, {"code": 30001, "message": "Sorry, your account balance is insufficient", "data": None}),
+    (403, {"code": 403, "reason": "NOT_ENOUGH_BALANCE", "message": "not enough balance"}),
     # Alibaba, ByteDance
     (400, openai(NO_LONGER, "Arrearage", "Arrearage")),
     (400, openai(NO_LONGER)),
@@ -113,6 +118,11 @@ ACCOUNT_ERRORS: list[tuple[int, object]] = [
     ),
     # Mistral
     (401, {"message": "Inactive subscription or usage limit reached", "request_id": "x"}),
+    # One API, New API
+    (403, openai("user quota is not enough (request id: 1)", "insufficient_user_quota", "new_api_error")),
+    (403, openai("预扣费额度失败", "insufficient_user_quota", "new_api_error")),
+    (403, openai("user quota is not enough")),
+    (401, openai("该令牌额度已用尽 TokenStatusExhausted", "", "new_api_error")),
     # LiteLLM
     (400, openai("Budget has been exceeded! Current cost: 26.0, Max budget: 25.0", "400", "budget_exceeded")),
     (429, openai("ExceededBudget: End User=u over budget. Spend=0.2, Budget=0.1", "429")),
