@@ -70,9 +70,21 @@ BUGS: Final[tuple[Bug, ...]] = (
         ("another key changes nothing", "Unfinished.of", "sidecar.endpoint == endpoint", "True"),
         (
             "a streak of any length counts as one that ended a run",
-            "systemic_signatures",
+            "read_streaks",
             "record.streak[1] >= STREAK",
             "record.streak[1] >= 0",
+        ),
+        (
+            "the jobs of an interrupted streak have failed for good",
+            "read_streaks",
+            "len(last) >= _SUSPICIOUS",
+            "False",
+        ),
+        (
+            "a run that has come to its end counts as interrupted",
+            "read_streaks",
+            "failed < jobs_without_result",
+            "True",
         ),
     ),
     *bugs_in(

@@ -12,7 +12,13 @@ import attrs
 
 from headrace._exceptions import RunRefused
 from headrace.dialects import RecordIdentity
-from headrace.output.known_jobs import KnownJobs, ResultCounts, is_of_streak, is_tried_again
+from headrace.output.known_jobs import (
+    EarlierStreaks,
+    KnownJobs,
+    ResultCounts,
+    is_of_streak,
+    is_tried_again,
+)
 from headrace.output.record_files import RecordFile
 from headrace.output.recovery import Spans
 from headrace.output.sidecar import Sidecar, recipe_changes
@@ -93,13 +99,31 @@ def read_results(file: RecordFile, known: KnownJobs, unfinished: Unfinished) -> 
     return counts
 
 
-def systemic_signatures(file: RecordFile) -> frozenset[str]:
-    """Return the signatures of the failures that have ended a run. Raises as `RecordFile.records`."""
-    return frozenset(
-        record.streak[0]
-        for _, record in file.records()
-        if record.streak is not None and record.streak[1] >= STREAK
-    )
+def read_streaks(file: RecordFile, jobs_without_result: float) -> EarlierStreaks:
+    """Return the streaks that the error records show. Raises as `RecordFile.records`.
+
+    ``jobs_without_result``: if there are more than error records, the run has not come to its end. The streak
+    of its last failures may then have been a systemic failure that it did not live to see.
+    """
+    systemic, last, failed = set[str](), list[str](), 0
+    signature = ""
+    for _, record in file.records():
+        failed += record.failed != "bad_line"
+        if record.streak is None or record.id is None:
+            continue
+        if record.streak[1] >= STREAK:
+            systemic.add(record.streak[0])
+        if record.streak != (signature, len(last) + 1):
+            last.clear()
+        if record.streak[1] == len(last) + 1:
+            last.append(record.id)
+        signature = record.streak[0]
+    is_interrupted = failed < jobs_without_result and len(last) >= _SUSPICIOUS
+    return EarlierStreaks(frozenset(systemic), frozenset(last if is_interrupted else ()))
+
+
+_SUSPICIOUS = 3
+"""Failures alike in a row, at least, that are no coincidence. It costs next to nothing if they are."""
 
 
 def read_failures(
@@ -107,24 +131,23 @@ def read_failures(
     known: KnownJobs,
     retry_failed: RetryFailed,
     unfinished: Unfinished,
-    systemic: frozenset[str],
+    streaks: EarlierStreaks,
 ) -> FailureRecords:
     """Read all failures into ``known``, and what is known of those tried again into ``unfinished``.
 
-    ``systemic``: signatures of failures that have ended a run. Call it after `read_results`. Raises as
-    `RecordFile.records`.
+    Call it after `read_results`. Raises as `RecordFile.records`.
     """
     tried_again = Spans()
     kept = of_streaks = 0
     for span, record in file.records():
-        again = is_tried_again(record, retry_failed, systemic)
+        again = is_tried_again(record, retry_failed, streaks)
         if record.failed != "bad_line" and known.take_failure(record, again=again):
             kept += 1
             unfinished.streaks.pop(record.id or "", None)
             continue
         tried_again.append(span)
-        of_streaks += again and is_of_streak(record, systemic)
-        unfinished.again(record, systemic)
+        of_streaks += again and is_of_streak(record, streaks.systemic)
+        unfinished.again(record, streaks.systemic)
     return FailureRecords(tried_again, kept, of_streaks)
 
 

@@ -167,16 +167,29 @@ def match_record(index: Index, recipe: str | None, record: RecordIdentity) -> tu
 _PERMANENT = frozenset({"rejected", "too_large"})
 
 
-def is_tried_again(record: RecordIdentity, retry: RetryFailed, systemic: frozenset[str]) -> bool:
+@attrs.frozen
+class EarlierStreaks:
+    """Failures alike in a row, as the error records of earlier runs show them."""
+
+    systemic: frozenset[str] = frozenset()
+    """The signatures of those that ended a run."""
+    unfinished: frozenset[str] = frozenset()
+    """The ids of the jobs in a streak during which a run was interrupted."""
+
+
+def is_tried_again(record: RecordIdentity, retry: RetryFailed, streaks: EarlierStreaks) -> bool:
     """Return whether a job with such a failure is sent again.
 
     A failure is transient if it may pass without a change to the job: an outage, but also a bad key, an empty
-    account, or a systemic failure (``systemic``: the signatures of those that ended a run). Lines that could
-    not be parsed are always read again, which costs nothing.
+    account, or a systemic failure. Lines that could not be parsed are always read again, which costs nothing.
     """
     if record.failed == "bad_line" or retry == "all":
         return True
-    return retry == "transient" and (record.failed not in _PERMANENT or _is_systemic(record, systemic))
+    return retry == "transient" and (
+        record.failed not in _PERMANENT
+        or _is_systemic(record, streaks.systemic)
+        or record.id in streaks.unfinished
+    )
 
 
 def is_of_streak(record: RecordIdentity, systemic: frozenset[str]) -> bool:

@@ -27,9 +27,9 @@ from headrace.output.earlier_runs import (
     Unfinished,
     read_failures,
     read_results,
+    read_streaks,
     refuse_changes,
     refuse_foreign_output,
-    systemic_signatures,
 )
 from headrace.output.known_jobs import (
     KnownJobs,
@@ -78,8 +78,9 @@ def open_output(
     errors = RecordFile(storage, paths.errors, trusted)
     unfinished = Unfinished.of(Sidecar() if restart is not None else sidecar, digest, endpoint)
     counts = read_results(results, known, unfinished)
-    systemic = systemic_signatures(RecordFile(storage, paths.errors, trusted))
-    failures = read_failures(errors, known, retry_failed, unfinished, systemic)
+    without_result = 0 if scan is None else scan.jobs - scan.index.count(State.DONE)
+    streaks = read_streaks(RecordFile(storage, paths.errors, trusted), without_result)
+    failures = read_failures(errors, known, retry_failed, unfinished, streaks)
     refuse_foreign_output(counts, paths.results)
     if on_change == "refuse":
         refuse_changes(counts, paths.results, sidecar, recipe)

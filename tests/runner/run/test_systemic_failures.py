@@ -390,21 +390,51 @@ async def killed_run(disk: SimulatedDisk, server: Server) -> None:
         raise AssertionError("the disk has not killed the process")
 
 
-async def test_a_kill_after_the_last_record_of_the_streak_loses_nothing(autojump_clock: MockClock) -> None:
-    """Nothing but the records says that the streak has stopped the run; before the last one it has not."""
-    whole, found = new_disk(jobs(100)), list[tuple[int, int]]()
-    assert (await run(whole, Server(until(0, ENDS_ALIKE)), concurrency=1)).failed == 20
+async def test_a_kill_in_the_middle_of_the_streak_loses_nothing(autojump_clock: MockClock) -> None:
+    """The run did not live to see 20 failures alike. From the third on, they may have become that many."""
+    whole, found = new_disk(jobs(40)), set[int]()
+    assert (await run(whole, Server(until(4, ENDS_ALIKE)), concurrency=1)).failed == 20
 
-    for call in range(whole.calls - 6, whole.calls):
-        disk = new_disk(jobs(100))
+    for call in range(whole.calls):
+        disk = new_disk(jobs(40))
+        disk.faults[call] = Killed()
+        await killed_run(disk, Server(until(4, ENDS_ALIKE)))
+        written = len(records(disk, ERRORS)) if ERRORS in disk.platters.files else 0
+        summary = await run(disk.restarted(), Server(works), concurrency=1)
+        found.add(written)
+        assert summary.results == (40 if written >= 3 else 40 - written)
+
+    assert found == set(range(21))
+
+
+async def test_a_kill_in_the_middle_of_the_streak_hides_nothing(autojump_clock: MockClock) -> None:
+    """If the cause is not fixed, the streak continues where it was, and then ends the run."""
+    whole, found = new_disk(jobs(41)), set[int]()
+    await run(whole, Server(until(0, ENDS_ALIKE)), concurrency=1)
+    for call in range(whole.calls - 20, whole.calls):
+        disk = new_disk(jobs(41))
         disk.faults[call] = Killed()
         await killed_run(disk, Server(until(0, ENDS_ALIKE)))
         written = len(records(disk, ERRORS))
-        summary = await run(disk.restarted(), Server(works), concurrency=1)
-        found.append((written, summary.results))
+        server = Server(until(0, ENDS_ALIKE))
+        second = await run(disk.restarted(), server, concurrency=1)
+        # Once the streak has ended a run, its jobs count towards no other.
+        assert (second.exit_code, server.requests) == (ExitCode.STOPPED, 20 if written < 20 else 40)
+        found.add(written)
 
-    assert set(found) <= {(20, 100), (19, 81), (18, 82), (17, 83), (16, 84)}
-    assert (20, 100) in found
+    assert found >= {11, 19, 20}
+
+
+async def test_the_last_failures_of_a_run_that_has_come_to_its_end_are_final(
+    autojump_clock: MockClock,
+) -> None:
+    disk = new_disk(jobs(30))
+    first = await run(disk, Server(until(15, ENDS_ALIKE)), concurrency=1)
+    disk.close()
+    server = Server(works)
+    again = await run(disk.restarted(), server)
+
+    assert (first.failed, again.failed, server.requests) == (15, 15, 0)
 
 
 @pytest.mark.parametrize("call", range(12))
