@@ -88,6 +88,52 @@ BUGS: Final[tuple[Bug, ...]] = (
         ),
     ),
     *bugs_in(
+        "headrace.policy.refusals",
+        "test_refused_again test_bounded_waits",
+        ("a refused job is always the first", "Refusals.place", "2 ** min(self.count - 1, 10) - 1", "0"),
+        ("a job is refused for good", "Refusals.is_final", "self.count >= MAX_REFUSALS", "False"),
+        (
+            "refusals of one job slow the others",
+            "Refusals.is_about_the_job",
+            "self.others_succeeded",
+            "False",
+        ),
+    ),
+    *bugs_in(
+        "headrace.policy.standstill",
+        "test_standstill test_bounded_waits",
+        (
+            "a wait beyond the limit is waited for",
+            "Standstill._is_hopeless",
+            "self._lasted(now) + wait <= self.max_wait",
+            "self._lasted(now) <= self.max_wait",
+        ),
+        (
+            "refusals count from the last one",
+            "Standstill._is_refused_for_too_long",
+            "self._refused_at - since >= self.max_wait",
+            "self._refused_at - since > 2 * self.max_wait + 60",
+        ),
+        ("a result does not end a standstill", "Standstill.progressed", "self._idled = 0.0", "pass"),
+    ),
+    *bugs_in(
+        "headrace.policy.budget",
+        "test_budget test_unknown_usage test_budget_of_the_unknown",
+        ("what is in flight costs nothing", "Budget.admitted", "self.max_cost(request)", "0.0"),
+        (
+            "what may be billed costs nothing",
+            "Budget.failed",
+            "self.max_cost(request) if maybe_billed else 0.0",
+            "0.0",
+        ),
+        (
+            "unknown output costs nothing",
+            "Budget.succeeded",
+            "price.settled_cost(request, usage)",
+            "price.of(usage)",
+        ),
+    ),
+    *bugs_in(
         "headrace.policy.systemic",
         "policy/test_systemic_failures",
         (

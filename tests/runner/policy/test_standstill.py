@@ -82,6 +82,13 @@ def test_short_waits_without_a_result_add_up(run: Run) -> None:
     assert run.ends_at(held(801.0, "retry"), 401.0) == 401.0
 
 
+def test_short_waits_with_results_in_between_do_not(run: Run) -> None:
+    for start in range(0, 10_000, 500):
+        assert run.ends_at(held(start + 400.0, "retry"), float(start)) == math.inf
+        assert run.ends_at(None, start + 400.0, in_flight=1) == math.inf
+        run.standstill.progressed()
+
+
 def test_time_in_flight_is_no_wait(run: Run) -> None:
     """An attempt may take longer than that: it has a timeout of its own."""
     run.ends_at(held(10.0, "retry"), 0.0)
