@@ -62,18 +62,13 @@ def is_deep(data: bytes | str) -> bool:
     if len(data) <= MAX_DEPTH:
         return False
     data = data.encode(errors="replace") if isinstance(data, str) else data
-    if _count(data, b"{") + _count(data, b"[") <= MAX_DEPTH:
+    # Hot: removing what is rare takes 0.2 us for 1 KB, and `bytes.count` takes 1.2 us.
+    objects = len(data) - len(data.replace(b"{", b"", MAX_DEPTH + 1))
+    arrays = len(data) - len(data.replace(b"[", b"", MAX_DEPTH + 1))
+    if objects + arrays <= MAX_DEPTH:
         return False
     brackets = _STRING.sub(b"", data).translate(_STEPS, delete=_NO_BRACKETS)
     return max(accumulate(memoryview(brackets).cast("b")), default=0) > MAX_DEPTH
-
-
-def _count(data: bytes, bracket: bytes) -> int:
-    """Return how often a bracket occurs, up to one more than `MAX_DEPTH`.
-
-    Hot: removing what is rare takes 0.2 us for 1 KB, and `bytes.count` takes 1.2 us.
-    """
-    return len(data) - len(data.replace(bracket, b"", MAX_DEPTH + 1))
 
 
 def _decode_leniently(data: bytes | str, *, keep_halves: bool) -> Any:

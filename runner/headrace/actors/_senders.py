@@ -58,14 +58,13 @@ class Senders:
     redirects: dict[str, str]
     stack: AsyncExitStack
     """Closes the senders."""
-    _by_path: dict[str, Sender] = attrs.field(factory=dict[str, Sender])
+    by_path: dict[str, Sender] = attrs.field(factory=dict[str, Sender])
+    """Those that are open."""
 
-    async def of(self, path: str) -> Sender:
-        """Return the sender for a path, opened on first use."""
-        sender = self._by_path.get(path)
-        if sender is None:
-            target = self.redirects.get(path, path)
-            sender = self._by_path[path] = await self.stack.enter_async_context(self._open(target))
+    async def open(self, path: str) -> Sender:
+        """Open the sender for a path, or for where the path has moved."""
+        target = self.redirects.get(path, path)
+        sender = self.by_path[path] = await self.stack.enter_async_context(self._open(target))
         return sender
 
     async def follow(
@@ -76,7 +75,7 @@ class Senders:
         ``path``: of the job. ``response``: the redirect that it got. Raises `RedirectRefused`, and what
         ``send`` raises.
         """
-        here, lasting = (await self.of(path)).url, True
+        here, lasting = self.by_path[path].url, True
         for _ in range(MAX_REDIRECTS):
             location = response.headers.get("location", "")
             if response.status not in REDIRECTS or not location:
@@ -87,8 +86,7 @@ class Senders:
             lasting = lasting and is_lasting(response.status, here, target)
             if lasting:
                 self.redirects[path] = target
-                del self._by_path[path]
-                response = await send(await self.of(path))
+                response = await send(await self.open(path))
             else:
                 async with self._open(target) as sender:
                     response = await send(sender)

@@ -137,7 +137,7 @@ class RunCounts:
                 self.failures[outcome.kind] += 1
                 continue
             usages.append(outcome.usage)
-            if not outcome.usage.is_known:
+            if note.unreported_tokens is not None:
                 self.usage_unknown += 1
             self.truncated += outcome.truncated
             self.refusals += outcome.filtered

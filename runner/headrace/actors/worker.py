@@ -134,7 +134,8 @@ class _Worker:
     async def work(self, pending: Pending) -> None:
         started_at = trio.current_time()
         try:
-            sender = await self.senders.of(pending.job.request.path)
+            path = pending.job.request.path
+            sender = self.senders.by_path.get(path) or await self.senders.open(path)
             outcome = await self._attempt(sender, pending, started_at)
         except trio.Cancelled:
             with suppress(
@@ -152,15 +153,12 @@ class _Worker:
         dialect = self.settings.dialect
         timer = _FirstTokenTimer(dialect.assembler(request)) if request.stream else None
         on_data = timer and timer.feed
-        send = partial(
-            self._send,
-            pending,
-            started_at,
-            self._first_byte_hook(pending, on_data) if pending.warms_cache else on_data,
-        )
+        if pending.warms_cache:
+            on_data = self._first_byte_hook(pending, on_data)
         try:
-            response = await send(sender)
+            response = await self._send(pending, started_at, on_data, sender)
             if response.status in REDIRECTS:
+                send = partial(self._send, pending, started_at, on_data)
                 response = await self.senders.follow(request.path, response, send)
         except RedirectRefused as refused:
             failure = failure_from_redirect(refused.response, str(refused))

@@ -71,7 +71,8 @@ class Pacing:
         """Note the result of a job that was sent at ``started_at``. ``limits``: from its headers, if read."""
         self.concurrency.succeeded(latency)
         self.by_model[request.model].succeeded(request, usage, limits, started_at, now)
-        self._compare(request.model, limits, now)
+        if limits is not None:
+            self._compare(request.model, limits, now)
 
     def failed(
         self,
@@ -114,7 +115,8 @@ class Pacing:
             now=now,
             jitter=jitter,
         )
-        self._compare(request.model, limits, now)
+        if limits is not None:
+            self._compare(request.model, limits, now)
 
     def interrupted(self, request: JobRequest) -> None:
         """Note that this process cancelled a job."""
@@ -146,8 +148,8 @@ class Pacing:
                 if limits.gates.restore(levels, wall - at, now, is_exact=self.reserves_output):
                     limits.end_search()
 
-    def _compare(self, model: str, limits: RateLimits | None, now: float) -> None:
-        if limits is not None and len(self.by_model) > 1:
+    def _compare(self, model: str, limits: RateLimits, now: float) -> None:
+        if len(self.by_model) > 1:
             self._sharing.observe(model, limits, self.by_model, now)
 
     def _new_model(self, now: float) -> ModelLimits:
