@@ -58,7 +58,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         ("the sidecar is not synced", "_write_sidecar", "storage.sync(path)", "None"),
         (
             "attempts are forgotten with their error record",
-            "open_output",
+            "_updated",
             "unfinished.attempts",
             "{}",
         ),

@@ -100,19 +100,14 @@ def request_flow(
         if outcome is None:
             raise RuntimeError("a flow needs the outcome of its Send")
         attempts += 1
-        error: APIError | None = None
         if isinstance(outcome, APIConnectionError):
             error = outcome
-        elif outcome.is_success:
-            error = find_error(outcome) if find_error is not None else None
-            if error is None:
-                return Success(outcome, retries_taken)
         elif follow_redirects and is_redirect(outcome):
             hops += 1
             options = redirected(options, outcome, hops, repeatable=why_not_again(options) is None)
             continue
-        else:
-            error = status_error(outcome)
+        elif (error := _error_of(outcome, find_error)) is None:
+            return Success(outcome, retries_taken)
         verdict = policy.verdict(error, retries_taken, clock.time(), clock.random())
         if isinstance(verdict, Raise):
             raise verdict.error
@@ -127,3 +122,10 @@ def request_flow(
         retries_taken += verdict.counts
         if options.new_connection is verdict.counts:
             options = options.replace(new_connection=not verdict.counts)
+
+
+def _error_of(response: httpx.Response, find_error: FindError | None) -> APIError | None:
+    """Return the error that a response stands for, None for a success."""
+    if response.is_success:
+        return None if find_error is None else find_error(response)
+    return status_error(response)

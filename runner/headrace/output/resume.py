@@ -70,13 +70,16 @@ def open_output(
     before anything is changed, or `StorageFailed`.
     """
     sidecar = _lock(storage, paths)
-    notices = [] if restart is None else _move_aside(storage, paths, restart)
+    notices: list[str] = []
+    if restart is not None:
+        notices += _move_aside(storage, paths, restart)
+        sidecar = msgspec.structs.replace(sidecar, attempts={}, streaks={}, spent=0.0)
     digest = recipe_digest(recipe)
     known = _known_jobs(scan, digest, on_change)
     trusted = bool(sidecar.recipes)
     results = RecordFile(storage, paths.results, trusted)
     errors = RecordFile(storage, paths.errors, trusted)
-    unfinished = Unfinished.of(Sidecar() if restart is not None else sidecar, digest, endpoint)
+    unfinished = Unfinished.of(sidecar, digest, endpoint)
     counts = read_results(results, known, unfinished)
     without_result = 0 if scan is None else scan.jobs - scan.index.count(State.DONE)
     streaks = read_streaks(RecordFile(storage, paths.errors, trusted), without_result)
@@ -85,14 +88,7 @@ def open_output(
     if on_change == "refuse":
         refuse_changes(counts, paths.results, sidecar, recipe)
 
-    spent = sidecar.spent if restart is None else 0.0
-    sidecar = msgspec.structs.replace(
-        _with_recipe(sidecar, recipe, counts),
-        attempts=unfinished.attempts,
-        endpoint=endpoint,
-        streaks=unfinished.streaks,
-        spent=spent,
-    )
+    sidecar = _updated(sidecar, recipe, endpoint, counts, unfinished)
     # First, because it keeps what the error records say that are removed below.
     _write_sidecar(storage, paths.sidecar, sidecar)
     notices += _repair_results(storage, results, counts, on_change)
@@ -262,10 +258,22 @@ def _write_sidecar(storage: Storage, path: Path, sidecar: Sidecar) -> None:
         storage.sync(path)
 
 
-def _with_recipe(sidecar: Sidecar, recipe: Mapping[str, object], counts: ResultCounts) -> Sidecar:
-    """Return the sidecar with this run's recipe, and without recipes that no record was made with."""
+def _updated(
+    sidecar: Sidecar,
+    recipe: Mapping[str, object],
+    endpoint: str,
+    counts: ResultCounts,
+    unfinished: Unfinished,
+) -> Sidecar:
+    """Return the sidecar as this run begins, without recipes that no record was made with."""
     used = {key: old for key, old in sidecar.recipes.items() if key in counts.recipes}
-    return msgspec.structs.replace(sidecar, recipes=used | {recipe_digest(recipe): dict(recipe)})
+    return msgspec.structs.replace(
+        sidecar,
+        recipes=used | {recipe_digest(recipe): dict(recipe)},
+        attempts=unfinished.attempts,
+        endpoint=endpoint,
+        streaks=unfinished.streaks,
+    )
 
 
 def _save(storage: Storage, path: Path, sidecar: Sidecar, levels: Mapping[str, object], spent: float) -> None:

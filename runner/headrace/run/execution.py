@@ -28,7 +28,7 @@ from headrace.output.paths import OutputPaths, output_paths, refuse_overlap
 from headrace.output.resume import open_output
 from headrace.policy.budget import Budget, no_price
 from headrace.policy.options import RunOptions
-from headrace.policy.prices import own_prices
+from headrace.policy.prices import PriceList, own_prices
 from headrace.policy.stop import StopReason
 from headrace.run.assembly import attempt_settings, build_budget, build_rules, open_client
 from headrace.run.attempt_log import attempt_log
@@ -92,9 +92,7 @@ async def _prepare(options: RunOptions, system: System, notify: Callable[[str], 
     refuse_overlap(map(Path, options.input.files), paths.written(ordered=options.output.ordered))
     for notice in prepared.dialect.lines.notices:
         notify(notice)
-    prices = None if options.stop.max_cost is None else options.stop.prices or own_prices()
-    if prices is not None and prepared.inputs.rereadable:
-        refuse_unlimited_jobs(prepared.inputs, prepared.dialect.lines, prices)
+    prices = _prices(options, prepared)
     scan = _scan(options, prepared)
     opened = open_output(
         system.storage,
@@ -110,8 +108,7 @@ async def _prepare(options: RunOptions, system: System, notify: Callable[[str], 
     _announce(opened, notify)
     budget = build_budget(options.stop, opened, system.storage, paths)
     if budget is not None and budget.spent:
-        spent = f"{budget.spent:,.4f} {budget.prices.currency}"
-        notify(f"earlier runs have spent {spent} of --max-cost {budget.limit:,.10g}")
+        notify(_spent_before(budget))
     return _Run(
         options=options,
         prepared=prepared,
@@ -127,6 +124,24 @@ async def _prepare(options: RunOptions, system: System, notify: Callable[[str], 
         budget=budget,
         rules=_rules(options, prepared, opened, budget, system),
     )
+
+
+def _prices(options: RunOptions, prepared: Prepared) -> PriceList | None:
+    """Return the prices by which a budget counts, None without one.
+
+    Raises `RunRefused` for a job without a maximum cost.
+    """
+    if options.stop.max_cost is None:
+        return None
+    prices = options.stop.prices or own_prices()
+    if prepared.inputs.rereadable:
+        refuse_unlimited_jobs(prepared.inputs, prepared.dialect.lines, prices)
+    return prices
+
+
+def _spent_before(budget: Budget) -> str:
+    spent = f"{budget.spent:,.4f} {budget.prices.currency}"
+    return f"earlier runs have spent {spent} of --max-cost {budget.limit:,.10g}"
 
 
 def _refuse_concurrency(options: RunOptions, system: System) -> None:
