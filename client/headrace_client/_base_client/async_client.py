@@ -191,10 +191,7 @@ class AsyncAPIClient(BaseClient):
         return _find_fast_path()(self._client)
 
     def _is_hooked(self) -> bool:
-        cls = type(self)
-        return any(
-            getattr(cls, name) is not original or name in vars(self) for name, original in _HOOKS.items()
-        )
+        return any(name in vars(self) or getattr(type(self), name) is not own for name, own in _HOOKS.items())
 
     async def _wait(self, event: RetryEvent) -> None:
         self._announce(event)
@@ -261,8 +258,7 @@ class AsyncAPIClient(BaseClient):
         """Return a list, not requested yet: await it for its first page, or iterate it for all items."""
         from headrace_client._responses.pagination import AsyncPaginator  # imports the response types
 
-        pages: Any = get_origin(page) or page
-        options = final_options(method, path, call)
+        options, pages = final_options(method, path, call), cast("Any", get_origin(page) or page)
         return AsyncPaginator(client=self, options=options, page_cls=pages, model=model)
 
 

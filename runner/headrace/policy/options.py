@@ -210,9 +210,8 @@ class StopOptions:
     prices: PriceList | None = None
     """None: the price list that comes with the program."""
     max_wait: float = attrs.field(default=600.0, validator=NOT_NEGATIVE)
-    """Stop after this long a standstill: jobs wait, and there is nothing but 429, 529 and failures. Stop at
-    once if nothing can be sent before then. A job that is refused while others succeed waits at least as
-    long until it fails."""
+    """Stop after this long without a result while jobs wait, or at once if nothing can be sent before then. A
+    job that is refused while others succeed fails no earlier than this after its first refusal."""
     grace: float = attrs.field(default=60.0, validator=NOT_NEGATIVE)
     """How long jobs in flight may take to finish once the run stops."""
 
