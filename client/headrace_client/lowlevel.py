@@ -9,7 +9,8 @@ from headrace_client.transport.sender import Response, Sender, open_pooled_sende
 
 from ._base_client.retry import should_retry
 from ._wire.accumulator import MessageAccumulator, UnexpectedEventError
-from ._wire.encoding import EncodingError, encode
+from ._wire.encoding import EncodingError
+from ._wire.encoding import encode as encode_json
 from ._wire.error_body import ServerError, error_in, lone_error, read_error
 from ._wire.json import TooDeepError, is_deep
 from ._wire.json import decode as decode_json
@@ -17,7 +18,7 @@ from ._wire.media_types import is_event_stream
 from ._wire.merging import GrowingObject, newest
 from ._wire.part_identity import as_list, as_object, is_empty, number_of
 from ._wire.ratelimit import Limit, RateLimits, rate_limits
-from ._wire.redirects import REDIRECTS, is_lasting, redirect_target, refusal
+from ._wire.redirects import REDIRECTS, is_lasting_redirect, redirect_refusal, redirect_target
 from ._wire.retry_after import retry_after_seconds
 from ._wire.sse import ServerSentEvent, SSEDecoder
 from ._wire.statuses import StatusMeaning, status_meaning
@@ -62,12 +63,12 @@ __all__ = [
     "as_object",
     "connect_tcp",
     "decode_json",
-    "encode",
+    "encode_json",
     "error_in",
     "is_deep",
     "is_empty",
     "is_event_stream",
-    "is_lasting",
+    "is_lasting_redirect",
     "lone_error",
     "memory_stream_pair",
     "newest",
@@ -76,8 +77,8 @@ __all__ = [
     "rate_limits",
     "read_error",
     "read_event",
+    "redirect_refusal",
     "redirect_target",
-    "refusal",
     "retry_after_seconds",
     "should_retry",
     "split_event",

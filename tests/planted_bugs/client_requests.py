@@ -82,12 +82,12 @@ BUGS: Final[tuple[Bug, ...]] = (
         "client/test_redirects run/test_redirects",
         (
             "one-time target remembered",
-            "is_lasting",
+            "is_lasting_redirect",
             "_without_slashes(here) == _without_slashes(target)",
             "True",
         ),
-        ("POST sent where a GET is meant", "refusal", "status not in METHOD_KEPT", "False"),
-        ("POST sent to another origin", "refusal", "not same_origin(here, target)", "False"),
+        ("POST sent where a GET is meant", "redirect_refusal", "status not in METHOD_KEPT", "False"),
+        ("POST sent to another origin", "redirect_refusal", "not same_origin(here, target)", "False"),
     ),
     *bugs_in(
         "headrace_client._base_client.redirect",

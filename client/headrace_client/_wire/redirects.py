@@ -70,7 +70,7 @@ def _origin_text(parts: SplitResult) -> str:
         return f"{parts.scheme}://{parts.hostname or ''}"
 
 
-def is_lasting(status: int, here: str, target: str) -> bool:
+def is_lasting_redirect(status: int, here: str, target: str) -> bool:
     """Return whether later requests for ``here`` may be sent to ``target`` at once.
 
     They may after a 308, and after a 307 that only adds or removes slashes, as web frameworks send it. Any
@@ -86,7 +86,7 @@ def _without_slashes(url: str) -> tuple[str, str]:
     return "/".join(filter(None, parts.path.split("/"))), parts.query
 
 
-def refusal(here: str, status: int, target: str) -> str | None:
+def redirect_refusal(here: str, status: int, target: str) -> str | None:
     """Return why a POST is not sent to the target of a redirect, for people; None if it may be sent there."""
     if not same_origin(here, target):
         return f"the server redirects to another origin, {shown_url(target)}, which gets neither key nor body"

@@ -14,10 +14,10 @@ from headrace_client.lowlevel import (
     RateLimits,
     Response,
     Sender,
-    is_lasting,
+    is_lasting_redirect,
     rate_limits,
+    redirect_refusal,
     redirect_target,
-    refusal,
     retry_after_seconds,
 )
 
@@ -81,9 +81,9 @@ class Senders:
             if response.status not in REDIRECTS or not location:
                 return response
             target = redirect_target(here, location)
-            if reason := refusal(here, response.status, target):
+            if reason := redirect_refusal(here, response.status, target):
                 raise RedirectRefused(f"{reason}. {_advice(target, path)}", response)
-            lasting = lasting and is_lasting(response.status, here, target)
+            lasting = lasting and is_lasting_redirect(response.status, here, target)
             if lasting:
                 self.redirects[path] = target
                 response = await send(await self.open(path))

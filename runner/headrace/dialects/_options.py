@@ -8,7 +8,7 @@ import msgspec
 
 from headrace._exceptions import BadLine, RunRefused
 from headrace.policy.options import RequestOptions
-from headrace_client.lowlevel import EncodingError, encode
+from headrace_client.lowlevel import EncodingError, encode_json
 
 from ._lines import require_all_unique, unreadable
 
@@ -57,7 +57,7 @@ def _json_value(text: str, value: str) -> object:
 def _settings(options: RequestOptions) -> dict[str, object]:
     """Return the settings as JSON has them: a program may set what only `encode` knows."""
     try:
-        return msgspec.json.decode(encode(options.set))
+        return msgspec.json.decode(encode_json(options.set))
     except EncodingError as error:
         raise RunRefused(f"--set (set): {error}") from error
 

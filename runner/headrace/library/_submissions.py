@@ -15,7 +15,7 @@ from headrace.actors.messages import Finished
 from headrace.job import Cancellable, Recipient
 from headrace.library.values import Job
 from headrace.policy.stop import StopReason
-from headrace_client.lowlevel import EncodingError, encode
+from headrace_client.lowlevel import EncodingError, encode_json
 
 NO_ID: Final = b"{}"
 """The line of a job that cannot be encoded and has no id."""
@@ -97,7 +97,7 @@ class Submission(Recipient):
 def _line_of(job: Job[Any], dialect: str) -> bytes:
     """Return a job as a line of a job file. Raises `EncodingError`."""
     own_id = b"" if job.id is None else b'"custom_id":%b,' % _encoded_id(job.id)
-    body = encode(job.params)
+    body = encode_json(job.params)
     if dialect == "anthropic":
         return b'{%b"params":%b}' % (own_id, body)
     return b'{%b"method":"POST","url":"/v1/chat/completions","body":%b}' % (own_id, body)
@@ -115,6 +115,6 @@ def _encoded_id(job_id: object) -> bytes:
     if not isinstance(job_id, str):
         raise EncodingError((), f"the id must be a str, not {type(job_id).__name__}: use str(...)")
     try:
-        return encode(job_id)
+        return encode_json(job_id)
     except EncodingError as error:
         raise EncodingError((), f"the id: {error}") from error
