@@ -7,12 +7,15 @@ from typing import Any
 
 import msgspec
 
-from headrace import Job, JobFailed, Result, fan_out, open_runner
+from headrace import Job, JobFailed, Limits, Result, fan_out, open_runner
 from headrace.simulator import Profile, Simulator
 from headrace.simulator._asgi import Receive, Scope, Send, read_body
 
 from .conftest import Loop
 from .jobs import params
+
+FAST = Limits(rpm=1_000_000)
+"""A rate that is known need not be found, which takes seconds with a server that only fails."""
 
 
 class Closed(Simulator):
@@ -51,7 +54,9 @@ def failures(results: list[Result[Any]]) -> list[JobFailed]:
 def test_all_callers_get_an_error_and_the_rest_is_not_sent(loop: Loop) -> None:
     api = Closed(after=30)
 
-    results = loop(lambda: fan_out([params(n) for n in range(1000)], simulate=api, concurrency=4))
+    results = loop(
+        lambda: fan_out([params(n) for n in range(1000)], simulate=api, limits=FAST, concurrency=4)
+    )
 
     failed = failures(results)
     assert (len(results), len(results) - len(failed)) == (1000, 30)
@@ -65,7 +70,10 @@ def test_jobs_that_come_after_the_stop_get_it_as_their_error(loop: Loop) -> None
 
     async def main() -> list[Result[Any]]:
         jobs = [params(n) for n in range(5000)]
-        async with open_runner(simulate=api, concurrency=1) as runner, runner.map(jobs) as results:
+        async with (
+            open_runner(simulate=api, limits=FAST, concurrency=1) as runner,
+            runner.map(jobs) as results,
+        ):
             return [result async for result in results]
 
     results = loop(main)
@@ -78,7 +86,9 @@ def test_jobs_that_come_after_the_stop_get_it_as_their_error(loop: Loop) -> None
 def test_with_continue_every_job_is_sent(loop: Loop) -> None:
     api = Closed(after=0)
 
-    results = loop(lambda: fan_out([params(n) for n in range(100)], simulate=api, on_systemic="continue"))
+    results = loop(
+        lambda: fan_out([params(n) for n in range(100)], simulate=api, limits=FAST, on_systemic="continue")
+    )
 
     assert (len(failures(results)), api.received) == (100, 100)
     assert not any(error.kind == "stopped" for error in failures(results))
@@ -88,14 +98,14 @@ def test_a_model_that_fails_among_others_ends_only_its_own_jobs(loop: Loop, tmp_
     api, output = Closed(after=0, closed_model="bad"), tmp_path / "out.jsonl"
     jobs = [Job({**params(n), "model": "bad" if n % 2 else "good"}, id=f"job-{n}") for n in range(400)]
 
-    results = loop(lambda: fan_out(jobs, simulate=api, concurrency=4, output=output))
+    results = loop(lambda: fan_out(jobs, simulate=api, limits=FAST, concurrency=4, output=output))
 
     assert len(failures(results)) == 200
     assert all(result.error is None for result in results if result.position % 2 == 0)
     assert api.refused <= 20 + 2 * 4
 
     api.closed_model, before = "none", api.received
-    results = loop(lambda: fan_out(jobs, simulate=api, concurrency=4, output=output))
+    results = loop(lambda: fan_out(jobs, simulate=api, limits=FAST, concurrency=4, output=output))
     assert failures(results) == []
     assert api.received == before + 200
 
@@ -104,7 +114,7 @@ def test_after_a_stop_later_calls_start_afresh(loop: Loop) -> None:
     api = Closed(after=0)
 
     async def main() -> None:
-        async with open_runner(simulate=api, concurrency=1) as runner:
+        async with open_runner(simulate=api, limits=FAST, concurrency=1) as runner:
             async with runner.map([params(n) for n in range(100)]) as results:
                 assert len([result async for result in results]) == 100
             api.after = 1_000

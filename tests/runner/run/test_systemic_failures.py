@@ -106,7 +106,7 @@ ENDS = {
 async def test_a_run_that_fails_alike_from_some_request_on_stops_and_is_completed_later(
     autojump_clock: MockClock, good: int, end: Answer, exit_code: ExitCode
 ) -> None:
-    disk, server = new_disk(jobs(1000)), Server(until(good, end))
+    disk, server = new_disk(jobs(300)), Server(until(good, end))
 
     summary = await run(disk, server, concurrency=CONCURRENCY)
 
@@ -117,14 +117,14 @@ async def test_a_run_that_fails_alike_from_some_request_on_stops_and_is_complete
     late = CONCURRENCY if good else 0
     assert server.requests <= good + late + CONCURRENCY + 20
     assert summary.results == good
-    assert summary.not_started == 1000 - server.requests
-    adds_up(summary, disk, 1000)
+    assert summary.not_started == 300 - server.requests
+    adds_up(summary, disk, 300)
 
     lifted = Server(works)
     disk.close()
     summary = await run(disk, lifted, concurrency=CONCURRENCY)
-    assert (summary.exit_code, summary.results, lifted.requests) == (0, 1000, 1000 - good)
-    adds_up(summary, disk, 1000)
+    assert (summary.exit_code, summary.results, lifted.requests) == (0, 300, 300 - good)
+    adds_up(summary, disk, 300)
 
 
 async def test_a_known_account_error_stops_at_the_first_one(autojump_clock: MockClock) -> None:
