@@ -153,7 +153,7 @@ class Session(AsyncIterator[list[Submission]]):
     def stop(self, reason: StopReason) -> None:
         """Notify all groups that their jobs without a result will not get one. Later groups start afresh."""
         for group in self._groups:
-            group.stopped(reason)
+            group.stop(reason)
         self._groups.clear()
 
     def end(self) -> None:

@@ -44,6 +44,11 @@ class JobGroup:
         if self.withdrawn and not self._in_flight:
             self.idle()
 
+    def stop(self, reason: StopReason) -> None:
+        """Send no more of the jobs, not even those that are on their way here. None is in flight."""
+        self.withdrawn = True
+        self.stopped(reason)
+
     def withdraw(self) -> None:
         """Send no more of the jobs, and cut off those in flight."""
         self.withdrawn = True
