@@ -15,7 +15,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import AsyncIterable, Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -138,7 +138,7 @@ async def _work(
 
 
 async def _forward(stops: AsyncIterable[Stop], inbox: trio.MemorySendChannel[Inbox]) -> None:
-    with inbox:
+    with inbox, suppress(trio.BrokenResourceError):  # the dispatcher has ended at the same moment
         async for stop in stops:
             inbox.send_nowait(stop)
 

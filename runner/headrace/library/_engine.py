@@ -81,6 +81,8 @@ async def _serve(
                     break
                 _log.warning("stopped: %s", reason.message)
                 session.stop(reason)
+                if session.is_closing:
+                    break
             if output is not None and (failed := most_severe(await output.close(system))):
                 raise StorageFailed(failed.message)
         finally:

@@ -95,6 +95,8 @@ class Session(AsyncIterator[list[Submission]]):
     on_event: Callable[[Event], None] | None = None
     ended_at: float | None = None
     """When it was closed, in trio's time; None while it is open."""
+    is_closing: bool = False
+    """Whether `close` was called. Its stop may reach a supervisor that has just ended for another reason."""
     _groups: set[JobGroup] = attrs.field(factory=set[JobGroup])
     _submissions: _Channel[Submission] = attrs.field(factory=lambda: _Channel[Submission]())
     _stops: _Channel[Stop] = attrs.field(factory=lambda: _Channel[Stop]())
@@ -124,6 +126,7 @@ class Session(AsyncIterator[list[Submission]]):
 
     def close(self) -> None:
         """Send no more jobs, and cut off those in flight. Finished results are still written."""
+        self.is_closing = True
         self._stops.send.send_nowait(Stop(CLOSED, at_once=True))
 
     # -- for the supervisor
