@@ -129,7 +129,7 @@ class _Text(list[str]):
 
 
 class _Items(list[Any]):
-    """The items of a list that are no parts: numbers, names, log probabilities."""
+    """The items of a list that are not parts: numbers, names, log probabilities."""
 
     def settled(self) -> list[Any]:
         return list(self)

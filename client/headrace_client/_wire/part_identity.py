@@ -121,7 +121,7 @@ def begins_call(piece: HasMembers, part: HasMembers) -> bool:
 
 
 def arguments_of(part: HasMembers) -> str:
-    """Return the arguments of a tool call so far, ``""`` if they are no text."""
+    """Return the arguments of a tool call so far, ``""`` if they are not text."""
     call = _call_of(part)
     match call and call.get("arguments"):
         case str(text):

@@ -115,7 +115,7 @@ _UNREADABLE = frozenset({"br", "zstd", "compress", "dcb", "dcz"})
 def inflater_for(content_encoding: str) -> Inflater | InflaterChain | None:
     """Return the decoder for a ``content-encoding`` header, None if there is nothing to decode.
 
-    A list names the codings in the order in which they were applied. Words that are no codings, such as
+    A list names the codings in the order in which they were applied. Words that are not codings, such as
     ``identity``, ``none`` and ``utf-8``, change nothing: servers confuse this header with others. Raises
     `ProtocolViolation` for a coding that was not requested.
     """
